@@ -1,0 +1,160 @@
+"""`autotelic run`, `resume`, `eval`, `sample`, `recipes`, `base`, `report`."""
+
+import json
+import os
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+# Idle OpenMP threads that spin take the core from whoever has work; this must be set before torch is imported.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+
+import typer
+
+from autotelic.errors import AutotelicError
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help="Language models that improve themselves.")
+
+Overrides = Annotated[list[str] | None, typer.Argument(help="Settings as dotted.key=value, of the recipe or of the run.", show_default=False)]
+
+
+def main() -> None:
+    """Run the command; errors a user can act on are printed without a traceback, exit status 1."""
+    try:
+        app()
+    except AutotelicError as error:
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(1)
+
+
+@app.command()
+def run(
+    recipe: Annotated[str, typer.Argument(help="A shipped recipe, or a .py file that declares one.")] = "easy-to-hard",
+    overrides: Overrides = None,
+    model: Annotated[str | None, typer.Option(help="Shipped base, model folder, PEFT adapter folder or hub name.")] = None,
+    tasks: Annotated[str | None, typer.Option(help="JSONL, Parquet or CSV file, world, or Hugging Face data set.")] = None,
+    probe: Annotated[str | None, typer.Option(help="Held-out tasks, as --tasks; default: a split of --tasks.")] = None,
+    rounds: Annotated[int | None, typer.Option(help="Rounds to run.")] = None,
+    seed: Annotated[int | None, typer.Option(help="Seed of all random streams.")] = None,
+    out: Annotated[str | None, typer.Option(help="Run directory; default: a new one under runs/.")] = None,
+    config: Annotated[Path | None, typer.Option(help="TOML or JSON file of settings; overrides go on top.")] = None,
+    engine: Annotated[str | None, typer.Option(help="auto, native or torch.")] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Check everything and print the resolved config; train nothing.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", help="Print only the verdict.")] = False,
+) -> None:
+    """Let a model improve itself. Without arguments: a tiny model teaches itself to add longer numbers than it was taught."""
+    from autotelic.runs import loop
+    from autotelic.runs.progress import Progress
+    from autotelic.runs.settings import apply, read_file, resolve
+
+    overrides = list(overrides or [])
+    raw: dict[str, Any] = read_file(config) if config else {}
+    if "=" in recipe:
+        overrides.insert(0, recipe)
+    elif recipe != "easy-to-hard" or "recipe" not in raw:
+        raw["recipe"] = recipe
+    options = {"model": model, "tasks": tasks, "probe": probe, "rounds": rounds, "seed": seed, "out": out, "engine": engine}
+    raw |= {key: value for key, value in options.items() if value is not None}
+    apply(raw, overrides)
+    if dry_run:
+        settings, chosen = resolve(raw)
+        print(json.dumps(loop.config_of(loop.prepare(settings, chosen)), indent=2))
+        return
+    loop.start(raw, Progress(quiet=quiet))
+
+
+@app.command()
+def resume(
+    folder: Annotated[Path, typer.Argument(help="Run directory.")],
+    rounds: Annotated[int | None, typer.Option(help="New total number of rounds; default: as planned.")] = None,
+    quiet: Annotated[bool, typer.Option("--quiet", help="Print only the verdict.")] = False,
+) -> None:
+    """Go on with a run from its last committed round."""
+    from autotelic.runs import loop
+    from autotelic.runs.progress import Progress
+
+    loop.resume(folder, rounds, Progress(quiet=quiet))
+
+
+@app.command("eval")
+def evaluate(
+    model: Annotated[str, typer.Argument(help="Shipped base, model folder, adapter folder or hub name.")],
+    tasks: Annotated[str, typer.Option(help="JSONL, Parquet or CSV file, world, or Hugging Face data set.")],
+    samples: Annotated[int, typer.Option(help="Samples per task, for pass@k and majority@k.")] = 8,
+    limit: Annotated[int, typer.Option(help="Most tasks.")] = 1000,
+    max_tokens: Annotated[int, typer.Option(help="Most new tokens.")] = 96,
+    seed: Annotated[int, typer.Option(help="Seed of generated tasks.")] = 0,
+    verifier: Annotated[str, typer.Option(help="exact, number or math: how answers of a file are compared.")] = "exact",
+    engine: Annotated[str, typer.Option(help="auto, native or torch.")] = "auto",
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Accuracy, pass@k and majority@k with 95% intervals."""
+    from autotelic.runs.evaluating import evaluate, lines
+
+    numbers = evaluate(model, tasks, samples=samples, limit=limit, max_tokens=max_tokens, seed=seed, verifier=verifier, engine=engine)
+    print(json.dumps(numbers, indent=2) if as_json else "\n".join(lines(numbers)))
+
+
+@app.command()
+def sample(
+    model: Annotated[str, typer.Argument(help="Shipped base, model folder, adapter folder or hub name.")],
+    prompt: Annotated[str | None, typer.Argument(help="Prompt; without one, prompts are read line by line.")] = None,
+    n: Annotated[int, typer.Option("-n", help="Completions per prompt.")] = 1,
+    temperature: Annotated[float, typer.Option(help="0 is greedy.")] = 0.0,
+    max_tokens: Annotated[int, typer.Option(help="Most new tokens.")] = 64,
+    chat: Annotated[bool, typer.Option("--chat", help="Put the prompt through the chat template as a user's message.")] = False,
+    seed: Annotated[int, typer.Option(help="Seed of the samples.")] = 0,
+) -> None:
+    """Talk to a model."""
+    from autotelic.runs.evaluating import complete
+
+    lines = [prompt] if prompt is not None else (line.rstrip("\n") for line in sys.stdin)
+    for text in complete(model, lines, n=n, temperature=temperature, max_tokens=max_tokens, chat=chat, seed=seed):
+        print(text, flush=True)
+
+
+@app.command()
+def recipes(as_json: Annotated[bool, typer.Option("--json", help="Print a JSON list.")] = False) -> None:
+    """The systems that are here."""
+    from dataclasses import asdict
+
+    from autotelic.recipes.registry import recipes as all_recipes
+
+    found = [asdict(cls.about) for cls in all_recipes().values()]
+    if as_json:
+        print(json.dumps(found, indent=2))
+        return
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table("name", "system", "family", "paper", "what it does", box=None, pad_edge=False)
+    for about in found:
+        table.add_row(about["name"], about["system"], about["family"], about["paper"], about["line"])
+    Console().print(table)
+
+
+@app.command()
+def base(
+    name: Annotated[str | None, typer.Argument(help="Base to make; without one, they are listed.")] = None,
+    out: Annotated[Path | None, typer.Option(help="Folder to write; default: ./NAME.")] = None,
+) -> None:
+    """Make one of the shipped base models again, from nothing."""
+    import torch
+
+    from autotelic.policies.bases import BASES, find_spec, make, shipped
+
+    if name is None:
+        for spec in BASES.values():
+            print(f"{spec.name:16} {'shipped' if spec.name in shipped() else '':8} {spec.note}")
+        return
+    torch.set_num_threads(1)
+    spec = find_spec(name)
+    make(spec, out or Path(name), lambda step, loss: print(f"step {step}/{spec.steps} loss {loss:.4f}", flush=True))
+
+
+@app.command()
+def report(folder: Annotated[Path, typer.Argument(help="Run directory.")]) -> None:
+    """Write the HTML report of a run again."""
+    from autotelic.runs.report import write_report
+
+    print(write_report(folder))

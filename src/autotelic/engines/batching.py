@@ -1,0 +1,66 @@
+"""One batch from all episodes that wait: requests gather while coroutines run, and go to the engine when none can go on. Not an engine."""
+
+import asyncio
+from collections.abc import Sequence
+from time import perf_counter
+from typing import TYPE_CHECKING
+
+from autotelic.engines.base import Completion, Engine, Request, Vocabulary
+
+if TYPE_CHECKING:
+    from autotelic.policies.model import LanguageModel
+
+
+class Batcher:
+    """The front of an engine for coroutines. One per run; every policy's requests go through it."""
+
+    def __init__(self, engine: Engine) -> None:
+        self.engine = engine
+        self.seconds = 0.0
+        """Time spent in the engine."""
+        self.sampled = 0
+        """Tokens sampled."""
+        self.calls = 0
+        """Batches sent to the engine."""
+        self._waiting: list[tuple[LanguageModel, Vocabulary, Sequence[Request], asyncio.Future[list[list[Completion]]]]] = []
+        self._flush: asyncio.Task[None] | None = None
+
+    async def generate(self, model: "LanguageModel", requests: Sequence[Request], vocabulary: Vocabulary) -> list[list[Completion]]:
+        """As `Engine.generate`, in one batch with everything else that is waiting for the same model."""
+        future: asyncio.Future[list[list[Completion]]] = asyncio.get_running_loop().create_future()
+        self._waiting.append((model, vocabulary, requests, future))
+        if self._flush is None:
+            self._flush = asyncio.create_task(self._when_quiet())
+        return await future
+
+    async def _when_quiet(self) -> None:
+        """Wait until a whole turn of the event loop brings no new request, then run all of them."""
+        seen = -1
+        while seen != len(self._waiting):
+            seen = len(self._waiting)
+            await asyncio.sleep(0)
+        waiting, self._waiting, self._flush = self._waiting, [], None
+        models: dict[int, list[int]] = {}
+        for place, (model, *_) in enumerate(waiting):
+            models.setdefault(id(model), []).append(place)
+        for places in models.values():
+            self._run([waiting[place] for place in places])
+
+    def _run(self, batch) -> None:  # type: ignore[no-untyped-def]
+        """One engine call for requests to one model; a failure reaches every coroutine that waits for it."""
+        model, vocabulary = batch[0][0], batch[0][1]
+        start = perf_counter()
+        try:
+            results = iter(self.engine.generate(model, [request for _, _, requests, _ in batch for request in requests], vocabulary))
+        except Exception as error:  # noqa: BLE001 - handed to the waiting coroutines, which raise it
+            for *_, future in batch:
+                future.set_exception(error)
+            return
+        finally:
+            self.seconds += perf_counter() - start
+            self.calls += 1
+        for _, _, requests, future in batch:
+            completions = [next(results) for _ in requests]
+            self.sampled += sum(len(completion.tokens) for group in completions for completion in group)
+            if not future.done():
+                future.set_result(completions)

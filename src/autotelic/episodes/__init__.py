@@ -1,0 +1,1 @@
+"""How a task becomes rollouts: who speaks, and in which order."""

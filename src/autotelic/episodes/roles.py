@@ -1,0 +1,23 @@
+"""Who speaks: a policy's name, how a task is put to it, how it samples, how its text is read."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from autotelic.types import Prompt, Sampling, Task
+
+
+def own_prompt(task: Task) -> Prompt:
+    """The task's prompt as it is."""
+    return task.prompt
+
+
+@dataclass(frozen=True, slots=True)
+class Role:
+    """Several roles may name the same policy."""
+
+    name: str
+    policy: str
+    sampling: Sampling
+    parse: Callable[[str], str | None]
+    """The answer in a completion; None when it does not parse."""
+    render: Callable[[Task], Prompt] = own_prompt

@@ -1,0 +1,27 @@
+"""Errors meant for the person who runs the program. Not for failures inside rollouts: those are typed values that are counted."""
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+
+
+class AutotelicError(Exception):
+    """Something the user can put right; the command prints its message without a traceback."""
+
+
+class SettingError(AutotelicError):
+    """A setting, recipe, column or name that does not exist or does not fit."""
+
+
+class DataError(AutotelicError):
+    """A file of tasks or weights that cannot be read; the message names file, line and column or key."""
+
+
+class TrainingError(AutotelicError):
+    """An update that must not be applied, such as one with a loss that is not finite."""
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """A hint for an unknown `name`: the closest of `known`, or all of them when none is close."""
+    known = sorted(known)
+    close = get_close_matches(name, known, n=1, cutoff=0.5)
+    return f"did you mean {close[0]!r}?" if close else f"known: {', '.join(known) or 'none'}"

@@ -1,0 +1,84 @@
+"""Named rewards to advantages, written on rollouts. Baselines are keyed, never positional.
+
+The stateless ones take groups; `MovingAverage` holds state and is saved with the weights.
+"""
+
+from collections import defaultdict
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from statistics import fmean
+from typing import Literal
+
+from autotelic.types import Group, Rollout
+
+Key = Callable[[Rollout], Hashable]
+EPSILON = 1e-6
+
+
+def total(rollout: Rollout, weights: Mapping[str, float] | None = None) -> float:
+    """The weighted sum of a rollout's named rewards; every weight is 1 by default, and a name without a weight counts 0."""
+    if weights is None:
+        return sum(rollout.rewards.values())
+    return sum(weight * rollout.rewards[name] for name, weight in weights.items())
+
+
+def center(groups: Sequence[Group], scale: Literal["none", "std"] = "none", ddof: int = 1, weights: Mapping[str, float] | None = None) -> Sequence[Group]:
+    """Reward minus the group's mean, optionally divided by (std + 1e-6): GRPO (arXiv:2402.03300) with "std", Dr. GRPO (arXiv:2503.20783)
+    without. ddof 1 is verl's and TRL's unbiased std, 0 the biased one. A group of one, or of equal rewards, gets 0."""
+    for group in groups:
+        values = [total(rollout, weights) for rollout in group]
+        for rollout, value in zip(group.rollouts, standardize(values, scale == "std", ddof), strict=True):
+            rollout.advantage = value
+    return groups
+
+
+def standardize(values: Sequence[float], divide: bool, ddof: int = 1) -> list[float]:
+    """Values minus their mean, over (std + 1e-6) if `divide`; zeros where all are equal, whatever rounding says."""
+    if len(set(values)) < 2:
+        return [0.0] * len(values)
+    mean = fmean(values)
+    spread = (sum((value - mean) ** 2 for value in values) / (len(values) - ddof)) ** 0.5 + EPSILON if divide else 1.0
+    return [(value - mean) / spread for value in values]
+
+
+def leave_one_out(groups: Sequence[Group], weights: Mapping[str, float] | None = None) -> Sequence[Group]:
+    """Reward minus the mean of the others in the group: RLOO (arXiv:2402.14740). A group of one gets 0."""
+    for group in groups:
+        values = [total(rollout, weights) for rollout in group]
+        count, summed = len(values), sum(values)
+        for rollout, value in zip(group.rollouts, values, strict=True):
+            same = len(set(values)) < 2
+            rollout.advantage = 0.0 if same else value - (summed - value) / (count - 1)
+    return groups
+
+
+class MovingAverage:
+    """Reward minus an exponential moving average by key, read before it is updated: SPIRAL's role-conditioned baseline
+    (arXiv:2506.24119): b <- decay b + (1 - decay) r, from 0. Save it with `state`, or it warms up again after every restart."""
+
+    def __init__(self, decay: float = 0.95) -> None:
+        self.decay = decay
+        self.state: dict[str, float] = {}
+
+    def __call__(self, rollouts: Iterable[Rollout], key: Key, weights: Mapping[str, float] | None = None) -> None:
+        """Write the advantage of each rollout, in order."""
+        for rollout in rollouts:
+            name, value = repr(key(rollout)), total(rollout, weights)
+            baseline = self.state.get(name, 0.0)
+            rollout.advantage = value - baseline
+            self.state[name] = self.decay * baseline + (1 - self.decay) * value
+
+
+def whiten(rollouts: Sequence[Rollout], key: Key, weights: Mapping[str, float] | None = None) -> None:
+    """Reward minus mean over std of all action tokens in the same bucket: REINFORCE++ as the Absolute Zero Reasoner uses it, where
+    buckets (task type x role) never share statistics. Every token of a rollout counts once; biased std, plus 1e-6."""
+    buckets: dict[Hashable, list[Rollout]] = defaultdict(list)
+    for rollout in rollouts:
+        buckets[key(rollout)].append(rollout)
+    for members in buckets.values():
+        sizes = [sum(len(turn.tokens) for turn in rollout.actions) for rollout in members]
+        values = [total(rollout, weights) for rollout in members]
+        tokens = max(sum(sizes), 1)
+        mean = sum(n * v for n, v in zip(sizes, values, strict=True)) / tokens
+        spread = (sum(n * (v - mean) ** 2 for n, v in zip(sizes, values, strict=True)) / tokens) ** 0.5 + EPSILON
+        for rollout, value in zip(members, values, strict=True):
+            rollout.advantage = 0.0 if len(set(values)) < 2 else (value - mean) / spread

@@ -1,0 +1,97 @@
+"""From rollouts to what a learner eats. Filters, pairs and masks live here; formulas do not."""
+
+from collections.abc import Iterable, Sequence
+
+from autotelic.types import Example, Group, Rollout, TurnKind
+
+Trainable = Sequence[Group] | Sequence[Rollout] | Sequence[Example]
+
+
+def as_examples(data: Trainable) -> list[Example]:
+    """Groups, rollouts or examples to examples; rollouts that are not to be trained on are left out."""
+    examples: list[Example] = []
+    for item in data:
+        if isinstance(item, Example):
+            examples.append(item)
+        else:
+            rollouts = item.rollouts if isinstance(item, Group) else [item]
+            examples += [example(rollout) for rollout in rollouts if rollout.trained]
+    return examples
+
+
+def example(rollout: Rollout, weight: float = 1.0) -> Example:
+    """A rollout as it was sampled: its actions are targets, with their behavior log-probabilities and advantage."""
+    mask: list[float] = []
+    old: list[float] = []
+    for turn in rollout.turns:
+        acted = turn.kind is TurnKind.ACTION
+        mask += [float(acted)] * len(turn.tokens)
+        old += (turn.logprobs if acted and turn.logprobs is not None else [0.0] * len(turn.tokens))
+    actions = rollout.actions
+    return Example(
+        rollout=rollout.id,
+        tokens=rollout.tokens,
+        mask=mask,
+        weight=weight,
+        advantage=spread_advantage(rollout, mask),
+        old_logprobs=old if all(turn.logprobs is not None for turn in actions) else None,
+        temperature=actions[0].temperature if actions else 1.0,
+        version=min((turn.version for turn in actions if turn.version is not None), default=None),
+    )
+
+
+def spread_advantage(rollout: Rollout, mask: Sequence[float]) -> list[float] | None:
+    """(T,) the advantage beside each token: one number for all action tokens, or one for each of them in order.
+
+    Raises:
+        ValueError: a list that has not one entry per action token.
+    """
+    if rollout.advantage is None:
+        return None
+    if isinstance(rollout.advantage, float | int):
+        return [float(rollout.advantage) * bool(m) for m in mask]
+    if len(rollout.advantage) != sum(map(bool, mask)):
+        raise ValueError(f"rollout {rollout.id}: {len(rollout.advantage)} advantages for {sum(map(bool, mask))} action tokens")
+    values = iter(rollout.advantage)
+    return [next(values) if m else 0.0 for m in mask]
+
+
+def written(task_id: str, prompt: Sequence[int], completion: Sequence[int], weight: float = 1.0) -> Example:
+    """Text that was not sampled as it stands (a gold answer, a self-made label under another prompt) as an off-policy example."""
+    mask = [0.0] * len(prompt) + [1.0] * len(completion)
+    return Example(rollout=task_id, tokens=[*prompt, *completion], mask=mask, weight=weight)
+
+
+def pair(chosen: Example, rejected: Example, weight: float = 1.0) -> list[Example]:
+    """The two sides of one preference, joined by name; both carry the pair's weight."""
+    name = f"{chosen.rollout}>{rejected.rollout}"
+    for side, member in (("chosen", chosen), ("rejected", rejected)):
+        member.pair, member.weight = name, weight
+        member.side = "chosen" if side == "chosen" else "rejected"
+    return [chosen, rejected]
+
+
+def units(examples: Sequence[Example]) -> list[list[Example]]:
+    """Examples that must share a micro-batch: the two sides of a pair together, chosen first; all others alone.
+
+    Raises:
+        ValueError: a pair without exactly one chosen and one rejected side.
+    """
+    found: dict[str, list[Example]] = {}
+    for place, item in enumerate(examples):
+        found.setdefault(f"pair {item.pair}" if item.pair is not None else f"alone {place}", []).append(item)
+    for name, members in found.items():
+        members.sort(key=lambda member: member.side or "")
+        if name.startswith("pair ") and [member.side for member in members] != ["chosen", "rejected"]:
+            raise ValueError(f"{name} has sides {[member.side for member in members]}, not one chosen and one rejected")
+    return list(found.values())
+
+
+def has_signal(item: Example) -> bool:
+    """Whether an advantage of the example is not 0; True where it has none (it is then trained on for another reason)."""
+    return item.advantage is None or any(item.advantage)
+
+
+def token_count(examples: Iterable[Example]) -> int:
+    """Tokens, prompts included."""
+    return sum(len(item.tokens) for item in examples)

@@ -1,0 +1,8 @@
+"""Losses as pure functions over token tensors. No objective knows which recipe called it."""
+
+from autotelic.learning.objectives.base import Batch, Objective, Totals
+from autotelic.learning.objectives.likelihood import NLL
+from autotelic.learning.objectives.pairs import DPO, IPO, SPIN, SPPO, ScPO
+from autotelic.learning.objectives.policy_gradient import PolicyGradient
+
+__all__ = ["DPO", "IPO", "NLL", "SPIN", "SPPO", "Batch", "Objective", "PolicyGradient", "ScPO", "Totals"]

@@ -1,0 +1,119 @@
+"""Low-rank adapters (LoRA, arXiv:2106.09685) on linear layers, in the file layout of PEFT. Not a copy of PEFT: one adapter, one kind."""
+
+import json
+from pathlib import Path
+
+import torch
+from pydantic import Field
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+
+from autotelic.errors import DataError, SettingError
+from autotelic.policies.model import LanguageModel
+from autotelic.types import Settings
+
+PREFIX = "base_model.model."
+
+
+class LoRA(Settings):
+    """How an adapter is shaped."""
+
+    rank: int = Field(16, ge=1)
+    alpha: float = Field(32.0, gt=0)
+    targets: tuple[str, ...] = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")
+    """Last parts of the names of the linear layers that get one."""
+
+
+class LoRALinear(nn.Module):
+    """base(x) + B A x * alpha / rank; A starts uniform (Kaiming), B at zero, so nothing changes at first."""
+
+    def __init__(self, base: nn.Linear, settings: LoRA, generator: torch.Generator) -> None:
+        super().__init__()
+        self.base = base.requires_grad_(False)
+        self.scale = settings.alpha / settings.rank
+        bound = base.in_features**-0.5
+        down = torch.empty(settings.rank, base.in_features).uniform_(-bound, bound, generator=generator)
+        self.lora_A = nn.Parameter(down.to(base.weight.device))
+        self.lora_B = nn.Parameter(torch.zeros(base.out_features, settings.rank, device=base.weight.device))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.base(x) + (x @ self.lora_A.T) @ self.lora_B.T * self.scale
+
+    def merged(self) -> Tensor:
+        """The weight (out, in) of one linear layer that does the same."""
+        return self.base.weight + self.lora_B @ self.lora_A * self.scale
+
+
+def inject(model: LanguageModel, settings: LoRA, seed: int = 0) -> None:
+    """Freeze the model and put an adapter on every linear layer whose name ends with one of `settings.targets`.
+
+    Raises:
+        SettingError: no layer has such a name.
+    """
+    generator = torch.Generator().manual_seed(seed)
+    model.requires_grad_(False)
+    found = [(name, module) for name, module in model.named_modules() if isinstance(module, nn.Linear) and name.split(".")[-1] in settings.targets]
+    if not found:
+        raise SettingError(f"lora.targets: no linear layer is named {', '.join(settings.targets)}")
+    for name, module in found:
+        parent, _, leaf = name.rpartition(".")
+        setattr(model.get_submodule(parent), leaf, LoRALinear(module, settings, generator))
+
+
+def adapters(model: LanguageModel) -> dict[str, LoRALinear]:
+    """The adapted layers by their name in the base model."""
+    return {name: module for name, module in model.named_modules() if isinstance(module, LoRALinear)}
+
+
+def merged_state(model: LanguageModel) -> dict[str, Tensor]:
+    """The state of the model with adapters folded into the layers they sit on, under the base model's names."""
+    found = adapters(model)
+    state: dict[str, Tensor] = {}
+    for key, value in model.state_dict().items():
+        owner = next((name for name in found if key.startswith(name + ".")), None)
+        if owner is None:
+            state[key] = value
+        elif key == f"{owner}.base.weight":
+            state[f"{owner}.weight"] = found[owner].merged().detach()
+        elif key == f"{owner}.base.bias":
+            state[f"{owner}.bias"] = value
+    return state
+
+
+def save_adapter(model: LanguageModel, settings: LoRA, base: str, folder: Path) -> None:
+    """Write adapter_config.json and adapter_model.safetensors, which PEFT loads on top of `base`."""
+    folder.mkdir(parents=True, exist_ok=True)
+    state = {}
+    for name, layer in adapters(model).items():
+        state[f"{PREFIX}{name}.lora_A.weight"] = layer.lora_A.detach().cpu().contiguous()
+        state[f"{PREFIX}{name}.lora_B.weight"] = layer.lora_B.detach().cpu().contiguous()
+    save_file(state, folder / "adapter_model.safetensors", metadata={"format": "pt"})
+    config = {
+        "peft_type": "LORA", "task_type": "CAUSAL_LM", "base_model_name_or_path": base, "r": settings.rank,
+        "lora_alpha": settings.alpha, "target_modules": list(settings.targets), "lora_dropout": 0.0, "bias": "none", "inference_mode": True,
+    }  # fmt: skip
+    (folder / "adapter_config.json").write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
+
+
+def load_adapter(model: LanguageModel, folder: Path) -> LoRA:
+    """Put the adapter of a PEFT folder on a base model; returns its settings.
+
+    Raises:
+        DataError: it is no LoRA adapter, uses what is not supported, or does not fit the model.
+    """
+    config = json.loads((folder / "adapter_config.json").read_text(encoding="utf-8"))
+    if config.get("peft_type") != "LORA" or config.get("use_dora") or config.get("use_rslora") or config.get("rank_pattern"):
+        raise DataError(f"{folder / 'adapter_config.json'}: only plain LoRA adapters of one rank are supported")
+    targets = config["target_modules"]
+    if isinstance(targets, str):
+        raise DataError(f"{folder / 'adapter_config.json'}: target_modules is a pattern; only a list of names is supported")
+    settings = LoRA(rank=config["r"], alpha=config["lora_alpha"], targets=tuple(sorted(targets)))
+    inject(model, settings)
+    state = load_file(folder / "adapter_model.safetensors")
+    for name, layer in adapters(model).items():
+        for part in ("lora_A", "lora_B"):
+            key = f"{PREFIX}{name}.{part}.weight"
+            if key not in state or state[key].shape != getattr(layer, part).shape:
+                raise DataError(f"{folder / 'adapter_model.safetensors'}: {key} is missing or has another shape")
+            getattr(layer, part).data.copy_(state[key])
+    return settings

@@ -1,0 +1,145 @@
+"""A policy: one named set of weights with a version, its tokenizer, and what can be asked of it. Not a role: several roles may share one."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from autotelic.engines.base import Completion, Request
+from autotelic.engines.batching import Batcher
+from autotelic.errors import DataError
+from autotelic.policies.checkpoint import load_model, resolve, save_model
+from autotelic.policies.lora import LoRA, adapters, inject, load_adapter, save_adapter
+from autotelic.policies.model import LanguageModel
+from autotelic.policies.scoring import Scores, buckets, pad, score
+from autotelic.policies.tokenizer import Tokenizer
+
+TOKEN_BUDGET = 16384
+"""Padded tokens in one scoring batch."""
+
+Snapshot = dict[str, Tensor]
+
+
+class Policy:
+    """Weights under a name. `version` counts the updates; it is written into every turn the policy samples."""
+
+    def __init__(self, name: str, model: LanguageModel, tokenizer: Tokenizer, batcher: Batcher, version: int = 0) -> None:
+        self.name, self.model, self.tokenizer, self.batcher, self.version = name, model, tokenizer, batcher, version
+        self.lora: LoRA | None = None
+        self.source = name
+        """The folder or hub name the weights came from."""
+
+    @classmethod
+    def load(cls, name: str, source: str | Path, batcher: Batcher, device: str = "cpu", lora: LoRA | None = None) -> "Policy":
+        """From a model folder, a folder with a PEFT adapter beside or on top of its base, or a hub name.
+
+        Raises:
+            DataError: nothing loadable there.
+        """
+        folder = resolve(source)
+        adapter = (folder / "adapter_config.json").exists()
+        base = adapter_base(folder) if adapter else folder
+        policy = cls(name, load_model(base).to(device), Tokenizer.load(base), batcher)
+        policy.source = str(source if not adapter else base)
+        if adapter:
+            policy.lora = load_adapter(policy.model, folder)
+        elif lora is not None:
+            inject(policy.model, lora)
+            policy.lora = lora
+        policy.model.eval()
+        if policy.tokenizer.end_id >= policy.model.vocab_size:
+            raise DataError(f"{source}: the tokenizer's end token {policy.tokenizer.end_id} is outside the model's vocabulary of {policy.model.vocab_size}")
+        return policy
+
+    async def sample(self, requests: Sequence[Request]) -> list[list[Completion]]:
+        """Completions of each request; batched with whatever else the run is sampling."""
+        return await self.batcher.generate(self.model, requests, self.tokenizer.vocabulary)
+
+    @torch.inference_mode()
+    def scores(self, sequences: Sequence[Sequence[int]], starts: Sequence[int], temperature: float = 1.0) -> list[Scores]:
+        """Scores of the tokens of each sequence from its start on: tensors (T - start,) on the CPU, in order."""
+        results: dict[int, Scores] = {}
+        for batch in buckets([len(sequence) for sequence in sequences], TOKEN_BUDGET):
+            tokens = pad([sequences[i] for i in batch], self.tokenizer.pad, torch.int64, self.model.device)
+            mask = pad([[0.0] * starts[i] + [1.0] * (len(sequences[i]) - starts[i]) for i in batch], 0.0, torch.float32, self.model.device)
+            found = score(self.model, tokens, torch.full((len(batch),), temperature, device=self.model.device), mask)
+            for row, i in enumerate(batch):
+                span = slice(starts[i], len(sequences[i]))
+                results[i] = Scores(found.logprobs[row, span].cpu(), found.entropy[row, span].cpu(), found.certainty[row, span].cpu())
+        return [results[i] for i in range(len(sequences))]
+
+    def clone(self, name: str) -> "Policy":
+        """An independent policy with the same weights, frozen: an anchor, a teacher, an opponent."""
+        import copy
+
+        twin = Policy(name, copy.deepcopy(self.model).requires_grad_(False), self.tokenizer, self.batcher, self.version)
+        twin.lora, twin.source = self.lora, self.source
+        return twin
+
+    @torch.no_grad()
+    def blend(self, other: "Policy", alpha: float) -> None:
+        """weights <- (1 - alpha) weights + alpha other's: a moving average when repeated, a merge when not."""
+        for mine, theirs in zip(self.model.parameters(), other.model.parameters(), strict=True):
+            mine.lerp_(theirs, alpha)
+        self.version += 1
+
+    def snapshot(self) -> Snapshot:
+        """A copy of what training can change: all weights, or the adapter."""
+        return {name: value.detach().cpu().clone() for name, value in self._trainable().items()}
+
+    @torch.no_grad()
+    def restore(self, snapshot: Snapshot, version: int | None = None) -> None:
+        """Take the weights of a snapshot of this policy or of a clone of it."""
+        current = self._trainable()
+        if current.keys() != snapshot.keys():
+            raise DataError(f"the snapshot does not fit policy {self.name!r}: {sorted(current.keys() ^ snapshot.keys())[:2]}")
+        for name, value in current.items():
+            value.copy_(snapshot[name])
+        self.version = self.version + 1 if version is None else version
+
+    def _trainable(self) -> dict[str, Tensor]:
+        if self.lora is None:
+            return dict(self.model.named_parameters())
+        return {f"{name}.{part}": getattr(layer, part) for name, layer in adapters(self.model).items() for part in ("lora_A", "lora_B")}
+
+    def save(self, folder: Path) -> None:
+        """Write a model in Hugging Face layout, adapters merged; a LoRA policy also writes its adapter in PEFT layout beside it."""
+        save_model(self.model, self.tokenizer, folder)
+        if self.lora is not None:
+            save_adapter(self.model, self.lora, self.source, folder / "adapter")
+
+    @property
+    def parameters(self) -> int:
+        """Number of weights."""
+        return sum(parameter.numel() for parameter in self.model.parameters())
+
+    def check_engine(self, probes: Sequence[Sequence[int]], limit: float) -> float:
+        """The largest difference between the engine's and the trainer's log-probabilities on short continuations of some prompts.
+
+        Raises:
+            DataError: it is above `limit`: sampler and trainer do not compute the same distribution.
+        """
+        from autotelic.streams import key
+        from autotelic.types import Sampling
+
+        room = max(1, min(8, self.model.context - max(len(probe) for probe in probes)))
+        requests = [Request(tuple(p), (key("check", i),), Sampling(max_tokens=room)) for i, p in enumerate(probes)]
+        found = self.batcher.engine.generate(self.model, requests, self.tokenizer.vocabulary)
+        whole = [[*probe, *group[0].tokens] for probe, group in zip(probes, found, strict=True)]
+        scores = self.scores(whole, [len(probe) for probe in probes])
+        gap = max(float(np.abs(s.logprobs.numpy() - np.array(g[0].logprobs)).max()) for s, g in zip(scores, found, strict=True))
+        if not gap <= limit:
+            raise DataError(f"{self.source}: the {self.batcher.engine.name} engine's log-probabilities differ from the trainer's by {gap:.2g} (limit {limit:g})")
+        return gap
+
+
+def adapter_base(folder: Path) -> Path:
+    """The folder of the base model that a PEFT adapter folder names."""
+    import json
+
+    base = json.loads((folder / "adapter_config.json").read_text(encoding="utf-8")).get("base_model_name_or_path")
+    if not base:
+        raise DataError(f"{folder / 'adapter_config.json'}: no base_model_name_or_path")
+    return resolve(base)

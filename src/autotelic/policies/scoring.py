@@ -1,0 +1,81 @@
+"""Log-probabilities, entropy and self-certainty of given tokens, in chunks so that memory does not grow with batch x length x vocabulary."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.utils.checkpoint import checkpoint
+
+from autotelic.policies.model import LanguageModel
+
+CHUNK_ELEMENTS = 1 << 24
+"""Most logits alive at once in one chunk (64 MiB of fp32)."""
+
+
+@dataclass(slots=True)
+class Scores:
+    """Per-token numbers of a padded batch, each (B, T); entry t belongs to token t given the tokens before it, and entry 0 is 0."""
+
+    logprobs: Tensor
+    entropy: Tensor
+    """Entropy in nats of the distribution that token t was drawn from."""
+    certainty: Tensor
+    """logsumexp(z) - mean(z) of its logits, which is KL(uniform || p) - ... + log V up to a constant: Intuitor's self-certainty."""
+
+
+def score(model: LanguageModel, tokens: Tensor, temperature: Tensor, mask: Tensor) -> Scores:
+    """Scores of tokens (B, T) int64, padded on the right, where mask (B, T) is not 0; zeros elsewhere. temperature: (B,).
+
+    Only masked positions go through the head. Differentiable in the log-probabilities and the entropy; with gradients the logits of a
+    chunk are computed again on the way back instead of being kept.
+    """
+    hidden = model.hidden(tokens)[:, :-1]
+    wanted = mask[:, 1:] != 0
+    rows = hidden[wanted]  # (N, D)
+    targets = tokens[:, 1:][wanted]
+    scale = temperature[:, None].expand(-1, tokens.shape[1] - 1)[wanted]
+    chunk = max(1, CHUNK_ELEMENTS // model.vocab_size)
+    parts = []
+    for start in range(0, max(len(rows), 1), chunk):
+        piece = (rows[start : start + chunk], targets[start : start + chunk], scale[start : start + chunk])
+        if torch.is_grad_enabled() and len(rows) > chunk:
+            parts.append(checkpoint(_token_scores, model, *piece, use_reentrant=False))
+        else:
+            parts.append(_token_scores(model, *piece))
+    columns = [torch.cat(column) for column in zip(*parts, strict=True)]
+    full = [torch.zeros(tokens.shape, dtype=column.dtype, device=column.device) for column in columns]
+    return Scores(*(_place(out, wanted, column) for out, column in zip(full, columns, strict=True)))
+
+
+def _place(out: Tensor, wanted: Tensor, values: Tensor) -> Tensor:
+    """Values (N,) at the wanted places (B, T-1) of out (B, T), one to the right: entry t is about token t."""
+    where = torch.nn.functional.pad(wanted, (1, 0))
+    return out.masked_scatter(where, values)
+
+
+def _token_scores(model: LanguageModel, hidden: Tensor, targets: Tensor, scale: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    logits = model.head(hidden).float() / scale[:, None]
+    normalizer = logits.logsumexp(-1)
+    logprobs = logits.gather(1, targets[:, None])[:, 0] - normalizer
+    scores = logits - normalizer[:, None]
+    entropy = -(scores.exp() * scores).sum(-1)
+    return logprobs, entropy, (normalizer - logits.mean(-1)).detach()
+
+
+def pad(sequences: Sequence[Sequence[float]], value: float, dtype: torch.dtype, device: torch.device) -> Tensor:
+    """Sequences of different lengths as one tensor (B, longest), padded on the right."""
+    longest = max(len(sequence) for sequence in sequences)
+    return torch.tensor([[*sequence, *[value] * (longest - len(sequence))] for sequence in sequences], dtype=dtype, device=device)
+
+
+def buckets(lengths: Sequence[int], budget: int) -> list[list[int]]:
+    """Indices in batches of similar length with at most `budget` padded tokens each (one sequence at least), longest first."""
+    batches: list[list[int]] = []
+    longest = 0
+    for index in sorted(range(len(lengths)), key=lambda i: (-lengths[i], i)):
+        if not batches or (len(batches[-1]) + 1) * longest > budget:
+            batches.append([])
+            longest = lengths[index]
+        batches[-1].append(index)
+    return batches

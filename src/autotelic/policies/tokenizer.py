@@ -1,0 +1,121 @@
+"""Tokenizers: character-level ones made here, and the wrapper that turns prompts into ids and ids into text.
+
+Any tokenizer that `AutoTokenizer` loads will do. Sampled text is never encoded again; this module encodes prompts and gold answers.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from autotelic.engines.base import Vocabulary
+from autotelic.errors import DataError
+from autotelic.types import Message, Prompt
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
+
+PAD, BEGIN, END, UNKNOWN = "<|pad|>", "<|begin|>", "<|end|>", "<|unknown|>"
+
+CHAT_TEMPLATE = (
+    "{% for message in messages %}{{ message['role'] }}:{{ message['content'] }}\n{% endfor %}"
+    "{% if add_generation_prompt %}assistant:{% endif %}"
+)
+"""The chat template of the character tokenizers: one 'role:content' line a message."""
+
+
+class Tokenizer:
+    """A Hugging Face tokenizer with the few operations the house needs."""
+
+    def __init__(self, inner: "PreTrainedTokenizerBase") -> None:
+        self.inner = inner
+        end = inner.eos_token_id
+        if end is None:
+            raise DataError("the tokenizer has no end-of-sequence token; completions could never end")
+        self.end = frozenset(end if isinstance(end, list) else [end])
+        self.end_id = min(self.end)
+        self.pad = inner.pad_token_id if inner.pad_token_id is not None else self.end_id
+
+    @classmethod
+    def load(cls, folder: str | Path) -> "Tokenizer":
+        """From a folder or a hub name, never running code that comes with it."""
+        from transformers import AutoTokenizer
+
+        try:
+            return cls(AutoTokenizer.from_pretrained(str(folder), trust_remote_code=False))
+        except (OSError, ValueError) as error:
+            raise DataError(f"{folder}: no tokenizer that transformers can load ({str(error).splitlines()[0]})") from error
+
+    def save(self, folder: str | Path) -> None:
+        """Write tokenizer.json, tokenizer_config.json and the chat template."""
+        self.inner.save_pretrained(str(folder))
+
+    @property
+    def vocabulary(self) -> Vocabulary:
+        """What an engine needs to know."""
+        return Vocabulary(self.end, self.pad, self.decode)
+
+    def render(self, prompt: Prompt) -> str:
+        """The text of a prompt: as it stands, or chat messages through the chat template with the assistant's turn opened.
+
+        Raises:
+            DataError: chat messages, and the tokenizer has no chat template.
+        """
+        if isinstance(prompt, str):
+            return prompt
+        if not self.inner.chat_template:
+            raise DataError("the prompt is a list of chat messages, but the model's tokenizer has no chat template; use plain string prompts")
+        return str(self.inner.apply_chat_template(prompt, tokenize=False, add_generation_prompt=True))
+
+    def encode_prompt(self, prompt: Prompt) -> list[int]:
+        """Token ids of a prompt, special tokens of the template included.
+
+        Raises:
+            DataError: it is empty, or holds characters that the vocabulary lacks.
+        """
+        text = self.render(prompt)
+        # In a plain prompt the text of a special token is only text: it must not end or open a turn.
+        ids = self.encode(text, special_text=not isinstance(prompt, str))
+        begin = self.inner.bos_token_id
+        if isinstance(prompt, str) and begin is not None:
+            ids = [begin, *ids]
+        if not ids:
+            raise DataError("the prompt is empty")
+        return ids
+
+    def encode(self, text: str, special_text: bool = False) -> list[int]:
+        """Token ids of a text; `special_text` lets the text of special tokens stand for them.
+
+        Raises:
+            DataError: the vocabulary lacks a character of it.
+        """
+        ids = list(self.inner.encode(text, add_special_tokens=False, split_special_tokens=not special_text))
+        if self.inner.unk_token_id is not None and self.inner.unk_token_id in ids:
+            lacking = sorted({c for c in text if self.inner.unk_token_id in self.inner.encode(c, add_special_tokens=False)})
+            raise DataError(f"the model's vocabulary lacks {' '.join(map(repr, lacking))} of {text[:60]!r}")
+        return ids
+
+    def decode(self, ids: Sequence[int]) -> str:
+        """Text of token ids without special tokens."""
+        return str(self.inner.decode(list(ids), skip_special_tokens=True))
+
+
+def character_tokenizer(alphabet: str, context: int) -> Tokenizer:
+    """One token per character of `alphabet`, and pad, begin, end and unknown; every text of these characters survives unchanged."""
+    from tokenizers import Regex, decoders, models, pre_tokenizers
+    from tokenizers import Tokenizer as Fast
+    from transformers import PreTrainedTokenizerFast
+
+    vocabulary = {token: i for i, token in enumerate([PAD, BEGIN, END, UNKNOWN, *sorted(set(alphabet))])}
+    fast = Fast(models.WordLevel(vocabulary, unk_token=UNKNOWN))
+    fast.pre_tokenizer = pre_tokenizers.Split(Regex(r"[\s\S]"), "isolated")
+    fast.decoder = decoders.Fuse()
+    options: dict[str, Any] = {
+        "pad_token": PAD, "bos_token": BEGIN, "eos_token": END, "unk_token": UNKNOWN,
+        "model_max_length": context, "clean_up_tokenization_spaces": False, "chat_template": CHAT_TEMPLATE,
+    }  # fmt: skip
+    return Tokenizer(PreTrainedTokenizerFast(tokenizer_object=fast, **options))
+
+
+def messages_text(messages: Sequence[Message]) -> str:
+    """Chat messages as plain lines, for people to read."""
+    return "\n".join(f"{message['role']}: {message['content']}" for message in messages)

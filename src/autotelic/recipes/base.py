@@ -1,0 +1,95 @@
+"""What a recipe is: typed settings, roles, and one coroutine a round. Not the loop that runs it."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar, Literal, TypeVar
+
+from pydantic import Field
+
+from autotelic.episodes.roles import Role
+from autotelic.learning.learner import Optimizer
+from autotelic.types import Sampling, Settings, Task, World
+
+if TYPE_CHECKING:
+    from autotelic.recipes.context import Context
+
+
+@dataclass(frozen=True, slots=True)
+class About:
+    """What the registry and the reports say of a recipe."""
+
+    name: str
+    system: str
+    """The published system, by the name its authors gave it."""
+    paper: str
+    family: str
+    line: str
+    """What it does, in one line."""
+    catalogue: tuple[int, ...] = ()
+    """Ids of the catalogue rows it implements."""
+    proxy: str | None = None
+    """The metric the method optimizes, to be held against the truth."""
+    needs_answers: bool = False
+    """Whether it reads gold answers."""
+    model: str = "chain-medium"
+    """Shipped base model it runs with when none is given."""
+    tasks: str = "chain"
+    """World it runs on when no tasks are given."""
+    replicated: Literal["yes", "partly", "no"] | None = None
+    """Whether a replica in this project showed the effect its paper claims; None while there is none."""
+
+
+class Recipe(Settings):
+    """A whole system. Fields are its settings, with the paper's defaults scaled to tiny models where they must be."""
+
+    about: ClassVar[About]
+    probed: ClassVar[str] = "solver"
+    """The role the probe asks."""
+
+    rounds: int = Field(20, ge=0)
+    """Rounds of a run, unless the command says otherwise."""
+    optimizer: Optimizer = Optimizer()
+    sampling: Sampling = Sampling(max_tokens=96)
+    """How the solver samples in training; probes sample greedily and at temperature 1."""
+
+    def roles(self, world: World) -> dict[str, Role]:
+        """Who speaks; one solver by default."""
+        return {"solver": Role("solver", "solver", self.sampling, world.parse)}
+
+    def pool(self, world: World, size: int, seed: int) -> list[Task]:
+        """The tasks a run begins with."""
+        return world.tasks(size, seed=seed)
+
+    def probe(self, world: World, size: int, seed: int) -> list[Task]:
+        """Held-out tasks, from a split of the world that training never draws from."""
+        return world.tasks(size, seed=seed, split="probe")
+
+    async def round(self, ctx: "Context") -> None:
+        """One round: draw, sample, reward, learn."""
+        raise NotImplementedError
+
+
+RecipeType = TypeVar("RecipeType", bound=type[Recipe])
+
+
+def recipe(
+    *,
+    name: str,
+    system: str,
+    paper: str,
+    family: str,
+    catalogue: tuple[int, ...] = (),
+    proxy: str | None = None,
+    needs_answers: bool = False,
+    model: str = "chain-medium",
+    tasks: str = "chain",
+    replicated: Literal["yes", "partly", "no"] | None = None,
+) -> Callable[[RecipeType], RecipeType]:
+    """Declare a recipe class; the first line of its docstring becomes its one line."""
+
+    def declare(cls: RecipeType) -> RecipeType:
+        line = (cls.__doc__ or "").strip().splitlines()[0] if cls.__doc__ else system
+        cls.about = About(name, system, paper, family, line, catalogue, proxy, needs_answers, model, tasks, replicated)
+        return cls
+
+    return declare

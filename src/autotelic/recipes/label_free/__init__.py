@@ -1,0 +1,1 @@
+"""Rewards made from the policy's own answers or confidence, without labels."""

@@ -1,0 +1,1 @@
+"""The policy is trained by likelihood on its own filtered output."""

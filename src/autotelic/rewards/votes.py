@@ -1,0 +1,116 @@
+"""The vote of a group of answers, with every choice in which published systems differ as a parameter. No reward: that is one line of recipe.
+
+Defaults are SRT's. TTRL: denominator "all". EMPO: unparsed "alone", denominator "all", an `equal` that verifies. SeRL: count "agreements", ties "first",
+a symmetric `equal`. SQLM: unparsed "candidate", denominator "all". Co-rewarding: `vote` over the other view's answers. R-Zero: `equal` that
+grades in both directions; denominator "all" in its server and "parsed" in its data script.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from pydantic import Field
+
+from autotelic.types import Settings
+
+Equal = Callable[[str, str], bool]
+
+
+class VoteRule(Settings):
+    """How answers are counted."""
+
+    unparsed: Literal["drop", "candidate", "alone"] = "drop"
+    """Answers that are None: not counted; one more candidate, whose win leaves no label; or each a candidate of its own."""
+    ties: Literal["first", "none", "all"] = "first"
+    """Among equally many votes: the one seen first wins; nobody does; or all of them do."""
+    denominator: Literal["parsed", "all"] = "parsed"
+    """What the share is a share of."""
+    min_share: float = Field(0.0, ge=0.0, le=1.0)
+    """Below this share there is no label."""
+    count: Literal["members", "agreements"] = "members"
+    """Votes of a candidate: members of its cluster, each compared with the cluster's first; or answers that equal it, every pair compared."""
+
+
+@dataclass(frozen=True, slots=True)
+class Vote:
+    """The outcome. `winners` has one label as a rule, none without a decision, several only with ties "all"."""
+
+    winners: tuple[str, ...]
+    share: float
+    """Share of the leading candidate, whether or not it got to be the label; 0 when nothing was counted."""
+    votes: tuple[int, ...]
+    """Votes that each answer's candidate got, in order of the answers; 0 for answers not counted."""
+    outcome: Literal["decided", "none parsed", "unparsed won", "tie", "below threshold"]
+
+    @property
+    def label(self) -> str | None:
+        """The pseudo-label; None where there is none."""
+        return self.winners[0] if self.winners else None
+
+
+def same(a: str, b: str) -> bool:
+    """Equality of canonical answers."""
+    return a == b
+
+
+def vote(answers: Sequence[str | None], rule: VoteRule | None = None, equal: Equal = same) -> Vote:
+    """Count `answers` under `rule`; `equal` says when two parsed answers are one."""
+    rule = rule or VoteRule()
+    candidates = tally(answers, rule, equal)
+    parsed = sum(answer is not None for answer in answers)
+    votes = [0] * len(answers)
+    for _, members, count in candidates:
+        for member in members:
+            votes[member] = count
+    counted = [candidate for candidate in candidates if candidate[0] is not None or rule.unparsed == "candidate"]
+    if not counted:
+        return Vote((), 0.0, tuple(votes), "none parsed")
+    most = max(count for _, _, count in counted)
+    leaders = [label for label, _, count in counted if count == most]
+    share = most / (len(answers) if rule.denominator == "all" else max(parsed, 1))
+
+    def undecided(outcome: Literal["unparsed won", "tie", "below threshold"]) -> Vote:
+        return Vote((), share, tuple(votes), outcome)
+
+    if len(leaders) > 1 and rule.ties == "none":
+        return undecided("tie")
+    if leaders[0] is None:
+        return undecided("unparsed won")
+    if share < rule.min_share:
+        return undecided("below threshold")
+    winners = leaders if rule.ties == "all" else leaders[:1]
+    return Vote(tuple(label for label in winners if label is not None), share, tuple(votes), "decided")
+
+
+def tally(answers: Sequence[str | None], rule: VoteRule, equal: Equal) -> list[tuple[str | None, list[int], int]]:
+    """Candidates in order of first appearance: (label, places of its answers, votes)."""
+    clusters: list[tuple[str | None, list[int]]] = []
+    for place, answer in enumerate(answers):
+        if answer is None and rule.unparsed == "drop":
+            continue
+        home = None if answer is None and rule.unparsed == "alone" else next((c for c in clusters if matches(c[0], answer, equal)), None)
+        if home is None:
+            clusters.append((answer, [place]))
+        else:
+            home[1].append(place)
+    if rule.count == "members":
+        return [(label, members, len(members)) for label, members in clusters]
+    return [(label, members, sum(agrees(label, other, equal) for other in answers)) for label, members in clusters]
+
+
+def matches(label: str | None, answer: str | None, equal: Equal) -> bool:
+    """Whether an answer joins a cluster with this label."""
+    if label is None or answer is None:
+        return label is answer
+    return label == answer or equal(answer, label)
+
+
+def agrees(label: str | None, answer: str | None, equal: Equal) -> bool:
+    """Whether two parsed answers are one in both directions."""
+    return label is not None and answer is not None and (label == answer or (equal(answer, label) and equal(label, answer)))
+
+
+def frequencies(answers: Sequence[str | None], equal: Equal = same) -> list[float]:
+    """EMPO's reward (arXiv:2504.05812): the share of each answer's cluster among all answers; an unparsed answer is a cluster of its own."""
+    counted = vote(answers, VoteRule(unparsed="alone", denominator="all"), equal)
+    return [count / len(answers) for count in counted.votes]

@@ -1,0 +1,1 @@
+"""A run from settings to verdict: the loop, the store, probes, progress and reports."""

@@ -1,0 +1,53 @@
+"""Asking a policy the held-out tasks: greedy, and sampled for pass@k and the majority vote. Training never sees these tasks."""
+
+from collections.abc import Sequence
+
+from autotelic.engines.base import Completion, Request
+from autotelic.episodes.roles import Role
+from autotelic.guards.probe import Outcome, ProbeResult
+from autotelic.policies.policy import Policy
+from autotelic.recipes.context import prompt_tokens
+from autotelic.rewards.votes import VoteRule, vote
+from autotelic.streams import key
+from autotelic.types import Sampling, StopReason, Task, World
+
+SLICE_TAGS = ("slice", "digits", "ops", "length", "difficulty", "source")
+"""The first of these tags that a task has names its slice."""
+
+
+def slice_of(task: Task) -> str:
+    """The part of the probe a task belongs to."""
+    found = next((tag for tag in SLICE_TAGS if tag in task.tags), None)
+    return f"{found} {task.tags[found]}" if found else ""
+
+
+async def probe(policy: Policy, role: Role, world: World, tasks: Sequence[Task], *, samples: int, round_number: int) -> ProbeResult:
+    """One `Outcome` per task. The streams do not depend on the round: first and last weights draw with the same luck."""
+    greedy = Sampling(temperature=0.0, max_tokens=role.sampling.max_tokens, stop=role.sampling.stop)
+    free = Sampling(temperature=1.0, max_tokens=role.sampling.max_tokens, stop=role.sampling.stop)
+    prompts = [tuple(prompt_tokens(policy, role, task, greedy)) for task in tasks]
+    requests = [Request(prompt, (key("probe", task.id),), greedy) for task, prompt in zip(tasks, prompts, strict=True)]
+    if samples:
+        requests += [Request(prompt, tuple(key("probe", task.id, i) for i in range(samples)), free) for task, prompt in zip(tasks, prompts, strict=True)]
+    found = await policy.sample(requests)
+    completions = [group[0] for group in found[: len(tasks)]]
+    scores = policy.scores([[*p, *c.tokens] for p, c in zip(prompts, completions, strict=True)], [len(p) for p in prompts])
+    outcomes = []
+    for place, (task, completion, score) in enumerate(zip(tasks, completions, scores, strict=True)):
+        answer = answer_of(completion, policy, role)
+        outcome = Outcome(task.id, slice_of(task), answer, None, tokens=float(len(completion.tokens)), truncated=completion.stop is StopReason.LENGTH)
+        outcome.entropy = float(score.entropy.mean())
+        if samples:
+            outcome.samples = [answer_of(c, policy, role) for c in found[len(tasks) + place]]
+        if task.answer is not None:
+            outcome.correct = world.verify(task, answer)
+            outcome.sample_correct = [world.verify(task, sample) for sample in outcome.samples]
+            if samples:
+                outcome.majority_correct = world.verify(task, vote(outcome.samples, VoteRule()).label)
+        outcomes.append(outcome)
+    return ProbeResult(policy.version, round_number, outcomes)
+
+
+def answer_of(completion: Completion, policy: Policy, role: Role) -> str | None:
+    """The parsed answer; None for a completion that was cut off."""
+    return None if completion.stop is StopReason.LENGTH else role.parse(policy.tokenizer.decode(completion.tokens))

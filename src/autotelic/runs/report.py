@@ -1,0 +1,489 @@
+"""The report of a run: one self-contained HTML page made from the files of the run directory, and from nothing else.
+
+Everything a model wrote is untrusted: it is escaped, shortened, stripped of control characters, and the page forbids scripts and
+network by its content policy. A run that was killed, has no probe or has not begun still gets a page that says so.
+This module reads and arranges; charts are in `runs.plots`, words in `guards.verdict`, the page in `templates/report.html`.
+"""
+
+import json
+import os
+import shlex
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from heapq import nlargest, nsmallest
+from math import isfinite, nan
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, PackageLoader
+from markupsafe import Markup
+
+from autotelic import streams
+from autotelic.errors import DataError
+from autotelic.guards.probe import ProbeResult
+from autotelic.guards.stats import wilson
+from autotelic.guards.verdict import Verdict, Word
+from autotelic.runs.plots import Bar, Series, bar_chart, heat_map, line_chart
+from autotelic.types import Metrics
+
+HEADLINES = {
+    Word.IMPROVED: "The model got better.",
+    Word.UNCHANGED: "No reliable change.",
+    Word.WORSE: "The model got worse.",
+    Word.COLLAPSED: "The model collapsed.",
+    Word.HACKED: "The proxy was hacked: it rose while the truth fell.",
+    Word.UNKNOWN: "Whether the model got better is not known.",
+}
+MOST_TEXT = 3000
+"""Longer prompts and completions are cut in the report; the whole text is in the rollouts file."""
+SAMPLES = 4
+"""Rollouts of each kind: best, worst, some."""
+MONITORS = (
+    ("entropy", "Entropy of sampled tokens", "nats"),
+    ("probe/entropy", "Entropy on the probe", "nats"),
+    ("answers/distinct", "Distinct answers, rollouts", ""),
+    ("probe/distinct", "Distinct answers, probe", "share of tasks"),
+    ("completions/mean_length", "Length of completions", "tokens"),
+    ("completions/clipped_ratio", "Truncated completions", "share"),
+    ("answers/unparsed", "Completions without an answer", "share"),
+    ("frac_reward_zero_std", "Groups without signal", "share"),
+    ("reward_std", "Spread of rewards", ""),
+    ("kl", "KL to the reference", "nats"),
+    ("clip_ratio/region_mean", "Clipped tokens", "share"),
+    ("sampling/sampling_logp_difference/mean", "Sampler-trainer log-prob gap, mean", "nats"),
+    ("sampling/sampling_logp_difference/max", "Sampler-trainer log-prob gap, largest", "nats"),
+    ("loss", "Loss", ""),
+    ("grad_norm", "Gradient norm", ""),
+    ("learning_rate", "Learning rate", ""),
+    ("frontier", "Frontier of difficulty", ""),
+    ("flips/wrong_to_right", "Probe tasks wrong at first, right now", "tasks"),
+    ("flips/right_to_wrong", "Probe tasks right at first, wrong now", "tasks"),
+)
+LABELS = (
+    ("label/purity", "right (purity, never trained on)", "c1"),
+    ("label/majority_is_gold", "majority answer is gold", "c3"),
+    ("label/agreement", "agreement of votes", "c2"),
+    ("label/kept", "kept by filters", "c4"),
+)
+
+
+@dataclass(slots=True)
+class RunFiles:
+    """What a run directory holds; whatever is missing is empty."""
+
+    path: Path
+    config: dict[str, Any] = field(default_factory=dict)
+    rounds: list[tuple[int, Metrics]] = field(default_factory=list)
+    first: ProbeResult | None = None
+    last: ProbeResult | None = None
+    verdict: Verdict | None = None
+
+    @property
+    def recipe(self) -> dict[str, Any]:
+        """The recipe's entry of the configuration."""
+        recipe = self.config.get("recipe")
+        return recipe if isinstance(recipe, dict) else {"name": recipe}
+
+    @property
+    def done(self) -> int:
+        """The last committed round; 0 before training."""
+        return self.rounds[-1][0] if self.rounds else 0
+
+    @property
+    def span(self) -> tuple[float, float]:
+        """The rounds that every chart spans, so that charts can be read beside one another."""
+        return 0.0, float(max(self.done, 1))
+
+    def series(self, name: str) -> tuple[list[float], list[float]]:
+        """Rounds and values of a metric, of the rounds that have it."""
+        known = [(float(r), metrics[name]) for r, metrics in self.rounds if name in metrics]
+        return [r for r, _ in known], [value for _, value in known]
+
+    def names(self) -> list[str]:
+        """All metrics, in order of first appearance."""
+        return list(dict.fromkeys(name for _, metrics in self.rounds for name in metrics))
+
+
+def read_run(path: Path) -> RunFiles:
+    """The files of a run directory, finished or not.
+
+    Raises:
+        DataError: it is no run directory, or one of its files cannot be read.
+    """
+    config = _json(path / "config.json")
+    if config is None:
+        raise DataError(f"{path}: no config.json, so this is not a run directory")
+    probes = [ProbeResult.from_json(raw) if raw else None for raw in (_json(path / "probe" / f"{side}.json") for side in ("first", "last"))]
+    verdict = _json(path / "verdict.json")
+    rounds = dict(_rounds(path / "metrics.jsonl"))
+    return RunFiles(path, config, sorted(rounds.items()), probes[0], probes[1], Verdict.from_json(verdict) if verdict else None)
+
+
+def _json(path: Path) -> dict[str, Any] | None:
+    try:
+        raw = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return None
+    except ValueError as error:
+        raise DataError(f"{path}: {error}") from error
+    if not isinstance(raw, dict):
+        raise DataError(f"{path}: not a JSON object")
+    return raw
+
+
+def _lines(path: Path) -> Iterator[dict[str, Any]]:
+    """The objects of a JSON-lines file; a last line that a kill cut short is left out."""
+    if not path.exists():
+        return
+    with path.open(encoding="utf-8", errors="replace") as lines:
+        held: tuple[int, ValueError] | None = None
+        for number, line in enumerate(lines, start=1):
+            if held:
+                raise DataError(f"{path}, line {held[0]}: {held[1]}") from held[1]
+            try:
+                raw = json.loads(line)
+            except ValueError as error:
+                held = (number, error)
+                continue
+            if isinstance(raw, dict):
+                yield raw
+
+
+def _rounds(path: Path) -> Iterator[tuple[int, Metrics]]:
+    """Round and metrics; None, as strict JSON writes NaN, is NaN."""
+    for raw in _lines(path):
+        numbers = raw.get("metrics", {})
+        yield int(raw["round"]), {name: nan if value is None else float(value) for name, value in numbers.items()}
+
+
+def write_report(run_dir: Path) -> Path:
+    """Write `report.html` into a run directory, whole or not at all, and return its path.
+
+    Raises:
+        DataError: it is no run directory, or one of its files cannot be read.
+    """
+    html = render(read_run(run_dir))
+    target, draft = run_dir / "report.html", run_dir / "report.html.part"
+    draft.write_text(html, encoding="utf-8", errors="backslashreplace")
+    os.replace(draft, target)
+    return target
+
+
+def render(run: RunFiles) -> str:
+    """The page of a run."""
+    environment = Environment(loader=PackageLoader("autotelic.runs"), autoescape=True, trim_blocks=True, lstrip_blocks=True)
+    return environment.get_template("report.html").render(
+        title=_title(run),
+        word=str(run.verdict.word) if run.verdict else "unfinished",
+        headline=_headline(run),
+        truth=_truth(run),
+        reasons=run.verdict.reasons if run.verdict else [],
+        facts=_facts(run),
+        truth_chart=_truth_chart(run),
+        proxy_chart=_own_scale_proxy_chart(run),
+        truth_legend=_truth_legend(run),
+        votes_chart=_lines_chart(run, _vote_lines(run), "What sampling finds on the probe", "share of tasks"),
+        votes_legend=_vote_lines(run),
+        slice_heat=_slice_heat(run),
+        slice_bars=_slice_bars(run),
+        labels_chart=_lines_chart(run, LABELS, "Labels the run made for itself", "share"),
+        labels_legend=[row for row in LABELS if row[0] in run.names()],
+        monitors=_monitors(run),
+        seconds=_seconds_chart(run),
+        flips=_flips(run),
+        metrics=_metric_rows(run),
+        settings=list(_flat(run.config)),
+        samples=_samples(run),
+        command=_command(run),
+    )
+
+
+def _title(run: RunFiles) -> str:
+    recipe, tasks = run.recipe, run.config.get("tasks")
+    return f"{recipe.get('system') or recipe.get('name') or 'run'} on {_plain(tasks)}" if tasks else str(recipe.get("system") or "run")
+
+
+def _headline(run: RunFiles) -> str:
+    if run.verdict:
+        return HEADLINES[run.verdict.word]
+    rounds = run.config.get("rounds")
+    return f"The run has not finished: {run.done}{f' of {rounds}' if rounds else ''} rounds are committed, so there is no verdict."
+
+
+def _truth(run: RunFiles) -> dict[str, Any] | None:
+    """The numbers of the headline: from the verdict, or what the probes so far say."""
+    if run.verdict and "accuracy_first" in run.verdict.numbers:
+        return run.verdict.numbers
+    _, values = run.series("probe/accuracy")
+    known = [value for value in values if isfinite(value)]
+    return {"accuracy_first": known[0], "accuracy_last": known[-1]} if known and not run.verdict else None
+
+
+def _facts(run: RunFiles) -> list[tuple[str, str]]:
+    """What was run, as rows of name and value."""
+    recipe, config = run.recipe, run.config
+    total = sum(value for value in run.series("seconds/total")[1] if isfinite(value))
+    rows = [
+        ("Recipe", recipe.get("name")),
+        ("System", " · ".join(str(recipe[key]) for key in ("system", "family", "paper") if recipe.get(key))),
+        ("Model", config.get("model")),
+        ("Tasks", config.get("tasks")),
+        ("Probe", _probe_fact(run)),
+        ("Proxy for the truth", recipe.get("proxy") or "none: training sees gold answers"),
+        ("Seed", config.get("seed")),
+        ("Rounds", f"{run.done} of {config['rounds']}" if config.get("rounds") else run.done),
+        ("Time", _duration(total) if total else None),
+        ("Tokens", _token_fact(run)),
+        ("Engine", config.get("engine")),
+        ("Machine", config.get("machine")),
+        ("autotelic", config.get("autotelic")),
+    ]
+    return [(name, _plain(value)) for name, value in rows if value not in (None, "")]
+
+
+def _probe_fact(run: RunFiles) -> str:
+    if not run.first:
+        return "none"
+    outcomes = run.first.outcomes
+    samples = max((len(outcome.samples) for outcome in outcomes), default=0)
+    gold = "" if run.first.has_gold else f", {len(run.first.correct)} with a gold answer"
+    return f"{len(outcomes)} tasks{gold}, greedy" + (f" and {samples} samples each" if samples else "")
+
+
+def _token_fact(run: RunFiles) -> str:
+    counts = [(name, sum(v for v in run.series(f"tokens/{name}")[1] if isfinite(v))) for name in ("sampled", "trained")]
+    return ", ".join(f"{count:,.0f} {name}" for name, count in counts if count)
+
+
+def _duration(seconds: float) -> str:
+    whole = round(seconds)
+    if whole < 60:
+        return f"{seconds:.1f} s"
+    hours, rest = divmod(whole, 3600)
+    return f"{hours} h {rest // 60} min" if hours else f"{rest // 60} min {rest % 60} s"
+
+
+def _plain(value: Any) -> str:
+    """A value of the configuration in words."""
+    if isinstance(value, Mapping):
+        return ", ".join(f"{name} {_plain(part)}" for name, part in value.items())
+    if isinstance(value, list | tuple):
+        return ", ".join(map(_plain, value))
+    return str(value)
+
+
+def _base_vote(run: RunFiles) -> float:
+    """Accuracy of the first weights' majority vote, NaN where the probe took no samples."""
+    if run.verdict and "majority_first" in run.verdict.numbers:
+        return float(run.verdict.numbers["majority_first"])
+    if not run.rounds:
+        return nan
+    return next((value for name, value in run.rounds[0][1].items() if name.startswith("probe/majority@")), nan)
+
+
+def _truth_series(run: RunFiles) -> Series:
+    """Probe accuracy with its Wilson band."""
+    rounds, values = run.series("probe/accuracy")
+    tasks = len(run.first.correct) if run.first else 0
+    bands = [wilson(value * tasks, tasks) if isfinite(value) else (nan, nan) for value in values]
+    return Series("accuracy on the probe", rounds, values, [low for low, _ in bands], [high for _, high in bands], "c1")
+
+
+def _proxy_series(run: RunFiles) -> Series | None:
+    """The proxy of the run; where none is named, the reward."""
+    name = run.recipe.get("proxy") or "reward"
+    rounds, values = run.series(name)
+    return Series(f"{'proxy' if run.recipe.get('proxy') else 'training reward'} ({name})", rounds, values, color="c2") if values else None
+
+
+def _is_share(values: Iterable[float]) -> bool:
+    return all(0 <= value <= 1 for value in values if isfinite(value))
+
+
+def _truth_lines(run: RunFiles) -> list[Series]:
+    """Truth, agreement on the probe, base vote, and the proxy where it is a share too."""
+    lines = [_truth_series(run)]
+    proxy, vote = _proxy_series(run), _base_vote(run)
+    if proxy and _is_share(proxy.ys):
+        lines.append(proxy)
+    agreement = run.series("probe/agreement")
+    if any(map(isfinite, agreement[1])):
+        lines.append(Series("agreement of samples on the probe", *agreement, color="c3"))
+    if isfinite(vote) and run.rounds:
+        ends = list(run.span)
+        lines.append(Series("majority vote of the first weights", ends, [vote, vote], color="c0", dashed=True))
+    return [line for line in lines if any(map(isfinite, line.ys))]
+
+
+def _truth_chart(run: RunFiles) -> Markup:
+    return line_chart(_truth_lines(run), name="Truth and proxy over rounds", x_label="round", y_label="share", x_range=run.span, y_range=(0.0, 1.0))
+
+
+def _truth_legend(run: RunFiles) -> list[tuple[str, str, str]]:
+    return [("", line.name, line.color + (" dashed" if line.dashed else "")) for line in _truth_lines(run)]
+
+
+def _own_scale_proxy_chart(run: RunFiles) -> Markup:
+    """The proxy alone, where it is no share and needs a scale of its own."""
+    proxy = _proxy_series(run)
+    if not proxy or _is_share(proxy.ys):
+        return Markup()
+    return line_chart([proxy], name=proxy.name, x_label="round", y_label=proxy.name, x_range=run.span, size=(480, 220))
+
+
+def _vote_lines(run: RunFiles) -> list[tuple[str, str, str]]:
+    """Metrics, names and colors of pass@k and majority@k."""
+    found = [name for name in run.names() if name.startswith(("probe/pass@", "probe/majority@"))]
+    colors = {"probe/pass@1": "c1"}
+    return [(name, name.removeprefix("probe/"), colors.get(name, "c3" if "pass" in name else "c2")) for name in found]
+
+
+def _lines_chart(run: RunFiles, rows: Sequence[tuple[str, str, str]], name: str, unit: str) -> Markup:
+    lines = [Series(words, *run.series(metric), color=color) for metric, words, color in rows]
+    return line_chart(lines, name=name, x_label="round", y_label=unit, x_range=run.span, y_range=(0.0, 1.0))
+
+
+def _slices(run: RunFiles) -> list[str]:
+    named = run.first.slices if run.first else []
+    prefix = "probe/accuracy/"
+    return list(dict.fromkeys([*named, *(name.removeprefix(prefix) for name in run.names() if name.startswith(prefix))]))
+
+
+def _slice_heat(run: RunFiles) -> Markup:
+    slices = _slices(run)
+    probed = [(float(r), metrics) for r, metrics in run.rounds if any(f"probe/accuracy/{part}" in metrics for part in slices)]
+    values = [[metrics.get(f"probe/accuracy/{part}", nan) for _, metrics in probed] for part in slices]
+    return heat_map(slices, [r for r, _ in probed], values, name="Accuracy by slice over rounds", x_label="round")
+
+
+def _slice_bars(run: RunFiles) -> Markup:
+    """First against last, with Wilson intervals, from the two probes."""
+    sides = [(name, probe, color) for name, probe, color in (("first", run.first, "c0"), ("last", run.last, "c1")) if probe and probe.correct]
+    rows = []
+    for part in _slices(run):
+        bars = []
+        for name, probe, color in sides:
+            right = [o.correct for o in probe.outcomes if o.slice == part and o.correct is not None]
+            bars.append(Bar(name, probe.accuracy(part), color, *wilson(sum(right), len(right))))
+        rows.append((part, bars))
+    return bar_chart(rows, name="Accuracy by slice, first and last weights", x_label="accuracy on the probe, 95% interval", x_range=(0.0, 1.0))
+
+
+def _monitors(run: RunFiles) -> list[tuple[str, str, str, Markup]]:
+    """Name, unit, last value and small chart of each monitor that the run has."""
+    found = []
+    for metric, name, unit in MONITORS:
+        rounds, values = run.series(metric)
+        chart = line_chart([Series(name, rounds, values)], name=name, x_label="round", y_label="", x_range=run.span, size=(260, 130), kind="chart small")
+        if chart:
+            last = next(value for value in reversed(values) if isfinite(value))
+            found.append((name, unit, f"{last:.3g}", chart))
+    return found
+
+
+def _seconds_chart(run: RunFiles) -> Markup:
+    """Seconds of the whole run by phase."""
+    phases = [name for name in run.names() if name.startswith("seconds/") and name != "seconds/total"]
+    sums = [(name.removeprefix("seconds/"), sum(v for v in run.series(name)[1] if isfinite(v))) for name in phases]
+    rows = [(phase, [Bar("seconds", total, "c1")]) for phase, total in sorted(sums, key=lambda row: -row[1])]
+    return bar_chart(rows, name="Seconds by phase", x_label="seconds, all rounds")
+
+
+def _flips(run: RunFiles) -> list[list[int]] | None:
+    """Counts [[right-right, right-wrong], [wrong-right, wrong-wrong]] of probe tasks, first weights by last weights."""
+    if not (run.first and run.last) or not run.first.correct or run.first.correct.keys() != run.last.correct.keys():
+        return None
+    pairs = [(run.first.correct[task] >= 0.5, run.last.correct[task] >= 0.5) for task in run.first.correct]
+    return [[pairs.count((before, after)) for after in (True, False)] for before in (True, False)]
+
+
+def _metric_rows(run: RunFiles) -> list[tuple[str, str, str, str, str]]:
+    """Every metric with its first, last, least and greatest value."""
+    rows = []
+    for name in sorted(run.names()):
+        known = [value for value in run.series(name)[1] if isfinite(value)]
+        numbers = (known[0], known[-1], min(known), max(known)) if known else ()
+        cells = [f"{number:.5g}" for number in numbers] or ["not finite"] * 4
+        rows.append((name, cells[0], cells[1], cells[2], cells[3]))
+    return rows
+
+
+def _flat(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:
+    """Settings with dotted names."""
+    for name, value in values.items():
+        if isinstance(value, Mapping) and value:
+            yield from _flat(value, f"{prefix}{name}.")
+        else:
+            yield f"{prefix}{name}", value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
+
+
+def _command(run: RunFiles) -> str:
+    """The command that made the run: as stored, or put together from the configuration."""
+    config = run.config
+    if config.get("command"):
+        command = config["command"]
+        return command if isinstance(command, str) else shlex.join(map(str, command))
+    parts = ["autotelic", "run", str(run.recipe.get("name") or "")]
+    for name in ("model", "tasks", "seed", "rounds", "engine"):
+        if config.get(name) is not None and not isinstance(config[name], dict | list):
+            parts += [f"--{name}", str(config[name])]
+    return shlex.join(parts)
+
+
+def _newest_rollouts(run: RunFiles) -> Path | None:
+    """The rollouts of the newest committed round that has any."""
+    folders = [path for path in (run.path / "rounds").glob("*") if path.name.isdigit() and int(path.name) <= run.done]
+    files = (folder / "rollouts.jsonl" for folder in sorted(folders, key=lambda path: int(path.name), reverse=True))
+    return next((file for file in files if file.is_file() and file.stat().st_size), None)
+
+
+def _samples(run: RunFiles) -> list[tuple[str, list[dict[str, Any]]]]:
+    """Best, worst and some rollouts of the last committed round that has any; the file is read once and never held whole."""
+    path = _newest_rollouts(run)
+    if not path:
+        return []
+    some: list[dict[str, Any]] = []
+    number = int(path.parent.name)
+    random = streams.generator("report", number)
+    best: list[tuple[float, int, dict[str, Any]]] = []
+    worst: list[tuple[float, int, dict[str, Any]]] = []
+    for i, rollout in enumerate(_lines(path)):
+        entry = (_total(rollout), -i, rollout)
+        best = nlargest(SAMPLES, [*best, entry], key=lambda row: row[:2]) if len(best) < SAMPLES or entry[:2] > best[-1][:2] else best
+        worst = nsmallest(SAMPLES, [*worst, entry], key=lambda row: row[:2]) if len(worst) < SAMPLES or entry[:2] < worst[-1][:2] else worst
+        place = i if i < SAMPLES else random.randrange(i + 1)
+        if place < SAMPLES:
+            some[place : place + 1] = [rollout]
+    kinds = (("Some", some), ("Highest reward", [row[2] for row in best]), ("Lowest reward", [row[2] for row in worst]))
+    return [(f"{kind} of round {number}", [_shown(rollout) for rollout in rollouts]) for kind, rollouts in kinds if rollouts]
+
+
+def _total(rollout: Mapping[str, Any]) -> float:
+    """Sum of the rewards of a rollout: only to choose what to show."""
+    rewards = rollout.get("rewards") or {}
+    total = sum(float(value) for value in rewards.values() if value is not None)
+    return total if isfinite(total) else 0.0
+
+
+def _shown(rollout: Mapping[str, Any]) -> dict[str, Any]:
+    """A rollout as the page shows it: texts visible and short."""
+    prompt = rollout.get("prompt")
+    if isinstance(prompt, list):
+        prompt = "\n".join(f"{message.get('role')}: {message.get('content')}" for message in prompt if isinstance(message, dict))
+    advantage = rollout.get("advantage")
+    return {
+        "id": visible(str(rollout.get("id", ""))),
+        "prompt": visible(str(prompt or "")),
+        "text": visible(str(rollout.get("text") or "")),
+        "answer": None if rollout.get("answer") is None else visible(str(rollout["answer"])),
+        "gold": None if rollout.get("gold") is None else visible(str(rollout["gold"])),
+        "rewards": [(name, f"{value:.3g}" if isinstance(value, int | float) else "none") for name, value in (rollout.get("rewards") or {}).items()],
+        "advantage": f"{advantage:+.3g}" if isinstance(advantage, int | float) else None,
+        "about": ", ".join(f"{name} {rollout[name]}" for name in ("role", "tokens", "stop") if isinstance(rollout.get(name), str | int)),
+    }
+
+
+def visible(text: str, most: int = MOST_TEXT) -> str:
+    """Text cut to `most` characters, with control characters other than line breaks and tabs shown by their Unicode pictures."""
+    cut = text if len(text) <= most else f"{text[:most]} … ({len(text) - most:,} more characters)"
+    return "".join(chr(0x2400 + ord(c)) if ord(c) < 32 and c not in "\n\t" else c for c in cut)

@@ -1,0 +1,136 @@
+"""The settings of a run, and how a file, dotted overrides and a recipe's own settings become one checked whole."""
+
+import json
+import tomllib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal, TypeVar
+
+from pydantic import BaseModel, Field, ValidationError
+
+from autotelic.errors import DataError, SettingError, nearest
+from autotelic.guards.gate import GateSettings
+from autotelic.policies.lora import LoRA
+from autotelic.recipes.base import Recipe
+from autotelic.recipes.registry import find
+from autotelic.types import Settings
+
+
+Checked = TypeVar("Checked", bound=BaseModel)
+
+
+class RunSettings(Settings):
+    """What a run needs beside the recipe's own settings. Keys of both share one namespace in files and overrides."""
+
+    recipe: str = "easy-to-hard"
+    """Name of a shipped recipe, or a `.py` file that declares one."""
+    model: str | None = None
+    """Shipped base, model folder, PEFT adapter folder or hub name; None: the recipe's own base."""
+    tasks: str | None = None
+    """Task file, world or data set; None: the recipe's own world."""
+    probe: str | None = None
+    """Held-out tasks from another source; None: a split of `tasks` that training never sees."""
+    prompt_column: str = "prompt"
+    answer_column: str | None = None
+    verifier: Literal["exact", "number", "math"] = "exact"
+    """How answers of a task file are compared."""
+    pool_size: int = Field(2048, ge=1)
+    """Tasks a world makes for the pool, or most tasks read from a file."""
+    probe_size: int = Field(200, ge=1)
+    probe_samples: int = Field(8, ge=0)
+    """Samples per probe task at temperature 1, for pass@k and the majority vote."""
+    probe_every: int = Field(1, ge=1)
+    """Rounds between probes; the first and the last weights are always probed."""
+    seed: int = 0
+    out: str | None = None
+    """Run directory; None: a new one under runs/."""
+    engine: Literal["auto", "native", "torch"] = "auto"
+    precision: Literal["fp32", "bf16"] = "fp32"
+    """Arithmetic of the native engine; training is fp32."""
+    workers: int | None = Field(None, ge=1)
+    """Sampling threads of the native engine; None: one per core this process may use."""
+    threads: int = Field(1, ge=1)
+    """Threads of one torch operation. More than one beside another busy process is many times slower."""
+    device: str = "auto"
+    lora: LoRA | None = None
+    """Train an adapter instead of all weights."""
+    gate: GateSettings = GateSettings()
+    keep_checkpoints: int = Field(2, ge=1)
+    """Rounds whose weights stay on disk; the newest are kept."""
+
+
+def resolve(raw: Mapping[str, Any]) -> tuple[RunSettings, Recipe]:
+    """Split a flat mapping of keys into the run's settings and the recipe's, and check both.
+
+    Raises:
+        SettingError: an unknown key, with the nearest known one, or a value that does not fit.
+    """
+    cls = find(str(raw.get("recipe", RunSettings.model_fields["recipe"].default)))
+    own = {key: value for key, value in raw.items() if key in cls.model_fields}
+    rest = {key: value for key, value in raw.items() if key not in cls.model_fields}
+    for key in rest:
+        if key not in RunSettings.model_fields:
+            raise SettingError(f"no setting {key!r}; {nearest(key, [*RunSettings.model_fields, *cls.model_fields])}")
+    return checked(RunSettings, rest), checked(cls, own)
+
+
+def checked(cls: type[Checked], values: Mapping[str, Any]) -> Checked:
+    """An instance of a settings class, with errors that name the dotted key."""
+    try:
+        return cls(**values)
+    except ValidationError as error:
+        raise SettingError("; ".join(explain(cls, problem) for problem in error.errors())) from error
+
+
+def explain(cls: type[BaseModel], problem: Mapping[str, Any]) -> str:
+    """One validation problem in words."""
+    *parents, key = [str(part) for part in problem["loc"]] or [""]
+    dotted = ".".join([*parents, key])
+    if problem["type"] != "extra_forbidden":
+        return f"{dotted} = {problem['input']!r}: {problem['msg'].lower()}"
+    inner: Any = cls
+    for part in parents:
+        inner = getattr(inner, "model_fields", {}).get(part)
+        inner = getattr(inner, "annotation", None)
+    return f"no setting {dotted!r}; {nearest(key, getattr(inner, 'model_fields', {}))}"
+
+
+def read_file(path: Path) -> dict[str, Any]:
+    """A TOML or JSON file of settings."""
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+        raw = json.loads(text) if path.suffix == ".json" else tomllib.loads(text)
+    except FileNotFoundError:
+        raise DataError(f"{path}: no such settings file") from None
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, json.JSONDecodeError) as error:
+        raise DataError(f"{path}: cannot be read as settings: {error}") from error
+    if not isinstance(raw, dict):
+        raise DataError(f"{path}: expected settings by name")
+    return raw
+
+
+def apply(raw: dict[str, Any], overrides: Sequence[str]) -> dict[str, Any]:
+    """`raw` with dotted overrides such as `optimizer.learning_rate=1e-4`; values are JSON where they parse as JSON, else text."""
+    for override in overrides:
+        dotted, sign, text = override.partition("=")
+        if not sign or not dotted:
+            raise SettingError(f"{override!r} is not of the form key=value")
+        *parents, key = dotted.split(".")
+        place = raw
+        for parent in parents:
+            place = place.setdefault(parent, {})
+            if not isinstance(place, dict):
+                raise SettingError(f"{override!r}: {parent!r} is a value, not a group of settings")
+        place[key] = literal(text)
+    return raw
+
+
+def literal(text: str) -> Any:
+    """JSON, or `None`, `True`, `False` as in Python, or the text itself."""
+    words = {"None": None, "True": True, "False": False}
+    if text in words:
+        return words[text]
+    try:
+        return json.loads(text)
+    except json.JSONDecodeError:
+        return text

@@ -1,0 +1,197 @@
+"""A run's directory. A round is committed whole, by one rename, or not at all; whatever is not under `rounds/` is made from what is."""
+
+import errno
+import json
+import os
+import shutil
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from autotelic.errors import AutotelicError, DataError
+from autotelic.guards.probe import ProbeResult
+from autotelic.guards.verdict import Verdict
+from autotelic.types import Group, Metrics, Rollout, TurnKind
+
+Tensors = dict[str, dict[str, Tensor]]
+"""Named sets of named tensors, such as "policy.solver" to its weights."""
+
+
+class Store:
+    """Reads and writes one run directory."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.rounds = folder / "rounds"
+
+    @classmethod
+    def create(cls, folder: Path, config: dict[str, Any]) -> "Store":
+        """A new run directory with its resolved config.
+
+        Raises:
+            DataError: there is something in it already.
+        """
+        if folder.exists() and any(folder.iterdir()):
+            raise DataError(f"{folder}: is not empty; choose another --out, or continue the run in it with `autotelic resume {folder}`")
+        store = cls(folder)
+        with explained(folder):
+            store.rounds.mkdir(parents=True, exist_ok=True)
+            write_json(folder / "config.json", config)
+        return store
+
+    @classmethod
+    def open(cls, folder: Path) -> "Store":
+        """An existing run directory; what a killed run left half-written is removed."""
+        if not (folder / "config.json").is_file():
+            raise DataError(f"{folder}: no config.json; this is not a run directory")
+        store = cls(folder)
+        for partial in store.rounds.glob("*.tmp"):
+            shutil.rmtree(partial)
+        return store
+
+    @property
+    def config(self) -> dict[str, Any]:
+        """The resolved config."""
+        try:
+            config: dict[str, Any] = json.loads((self.folder / "config.json").read_text(encoding="utf-8"))
+        except (OSError, json.JSONDecodeError) as error:
+            raise DataError(f"{self.folder / 'config.json'}: cannot be read: {error}") from error
+        return config
+
+    @property
+    def last(self) -> int | None:
+        """The newest committed round; None when not even round 0 is."""
+        done = [int(path.name) for path in self.rounds.iterdir() if path.name.isdigit()] if self.rounds.is_dir() else []
+        return max(done, default=None)
+
+    def commit(self, number: int, *, metrics: Metrics, state: dict[str, Any], events: list[dict[str, Any]], groups: Iterable[Group], tensors: Tensors, keep: int) -> None:
+        """Write a round and make it the newest, then drop the weights of all but the `keep` newest rounds.
+
+        Raises:
+            AutotelicError: no space left, or the directory cannot be written; the round is then not committed and nothing else is touched.
+        """
+        final, partial = self.rounds / f"{number:05d}", self.rounds / f"{number:05d}.tmp"
+        with explained(partial):
+            partial.mkdir(parents=True)
+            write_json(partial / "metrics.json", {"round": number, "metrics": metrics})
+            write_json(partial / "state.json", state)
+            write_lines(partial / "pool.jsonl", events)
+            write_lines(partial / "rollouts.jsonl", (rollout_row(rollout) for group in groups for rollout in group))
+            for name, values in tensors.items():
+                save_file(values, partial / f"{name}.safetensors")
+            for path in partial.iterdir():
+                flush(path)
+            partial.rename(final)
+            flush(self.rounds)
+            with (self.folder / "metrics.jsonl").open("a", encoding="utf-8") as file:
+                file.write(json.dumps({"round": number, "metrics": metrics}) + "\n")
+        for old in sorted(path for path in self.rounds.iterdir() if path.name.isdigit())[:-keep]:
+            for weights in old.glob("*.safetensors"):
+                weights.unlink()
+
+    def restore(self, number: int) -> tuple[dict[str, Any], list[dict[str, Any]], Tensors]:
+        """State of a committed round, pool events of all rounds up to it, and its tensors."""
+        folder = self.rounds / f"{number:05d}"
+        state = json.loads((folder / "state.json").read_text(encoding="utf-8"))
+        tensors = {path.name.removesuffix(".safetensors"): load_file(path) for path in sorted(folder.glob("*.safetensors"))}
+        if not tensors:
+            raise DataError(f"{folder}: its weights are gone; only the newest rounds keep them")
+        events = [event for past in range(number + 1) for event in read_lines(self.rounds / f"{past:05d}" / "pool.jsonl")]
+        return state, events, tensors
+
+    def history(self) -> list[Metrics]:
+        """Metrics of all committed rounds, from round 0; `metrics.jsonl` is written anew from them."""
+        rows = [json.loads((path / "metrics.json").read_text(encoding="utf-8")) for path in sorted(self.rounds.iterdir()) if path.name.isdigit()]
+        write_lines(self.folder / "metrics.jsonl", rows)
+        return [row["metrics"] for row in rows]
+
+    def save_probe(self, name: str, result: ProbeResult) -> None:
+        """Keep the outcomes of a probe under `probe/NAME.json`."""
+        with explained(self.folder):
+            (self.folder / "probe").mkdir(exist_ok=True)
+            write_json(self.folder / "probe" / f"{name}.json", result.to_json())
+
+    def load_probe(self, name: str) -> ProbeResult | None:
+        """The outcomes kept under a name."""
+        path = self.folder / "probe" / f"{name}.json"
+        return ProbeResult.from_json(json.loads(path.read_text(encoding="utf-8"))) if path.exists() else None
+
+    def save_verdict(self, verdict: Verdict) -> None:
+        """Write `verdict.json`."""
+        write_json(self.folder / "verdict.json", asdict(verdict))
+
+
+class explained:
+    """A context in which failures of the file system become errors a user can act on."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        if not isinstance(error, OSError) and "SafetensorError" not in type(error).__name__:
+            return
+        if self.path.name.endswith(".tmp"):
+            shutil.rmtree(self.path, ignore_errors=True)
+        full = getattr(error, "errno", None) == errno.ENOSPC or "os error 28" in str(error)
+        reason = "no space left on the disk" if full else str(error)
+        raise AutotelicError(f"{self.path}: cannot be written: {reason}; all rounds committed before are intact, and `autotelic resume` goes on from them") from error
+
+
+def rollout_row(rollout: Rollout) -> dict[str, Any]:
+    """What is kept of a rollout: text for people, token counts, rewards; prompts of chats as rendered."""
+    action = rollout.actions[-1] if rollout.actions else None
+    prompt = rollout.task.prompt
+    return {
+        "id": rollout.id,
+        "task": rollout.task.id,
+        "role": rollout.keys.get("role"),
+        "parent": rollout.parent,
+        "prompt": prompt if isinstance(prompt, str) else [dict(message) for message in prompt],
+        "text": rollout.text,
+        "answer": rollout.answer,
+        "gold": rollout.task.answer,
+        "rewards": rollout.rewards,
+        "advantage": rollout.advantage,
+        "trained": rollout.trained,
+        "tokens": sum(len(turn.tokens) for turn in rollout.turns if turn.kind is TurnKind.ACTION),
+        "stop": action.stop if action else None,
+        "version": action.version if action else None,
+    }
+
+
+def write_json(path: Path, value: Any) -> None:
+    """One JSON document, whole or not at all."""
+    partial = path.with_name(path.name + ".part")
+    partial.write_text(json.dumps(value, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    os.replace(partial, path)
+
+
+def write_lines(path: Path, rows: Iterable[Any]) -> None:
+    """One JSON document a line, whole or not at all."""
+    partial = path.with_name(path.name + ".part")
+    with partial.open("w", encoding="utf-8") as file:
+        file.writelines(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
+    os.replace(partial, path)
+
+
+def read_lines(path: Path) -> Iterator[Any]:
+    """The documents of a file of JSON lines; nothing where there is no file."""
+    if path.exists():
+        with path.open(encoding="utf-8") as file:
+            yield from (json.loads(line) for line in file if line.strip())
+
+
+def flush(path: Path) -> None:
+    """Make a file or folder durable."""
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

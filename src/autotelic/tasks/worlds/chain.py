@@ -1,0 +1,68 @@
+"""Chained arithmetic modulo 10 with worked steps, such as '3+4*2-5=', solved by '3+4=7;7*2=4;4-5=9;#9'.
+
+Evaluated strictly from left to right; every value is one digit, because each result is taken modulo 10 before the next step (so
+4 - 5 is 9). Every step states its equation, so that a step can be checked, or forked at its ';', without the prompt.
+"""
+
+import random
+import re
+from typing import Any
+
+from pydantic import model_validator
+
+from autotelic.errors import DataError
+from autotelic.tasks.worlds.base import GeneratedWorld, Longest, Span, check_span
+from autotelic.types import Settings
+
+_PROMPT = re.compile(r"[0-9](?:[-+*][0-9])+=")
+_ANSWER = re.compile(r"(?s)(?:.*;)?\s*#([0-9])\s*")
+
+
+class ChainKnobs(Settings):
+    """Difficulty of chains."""
+
+    ops: Span = (6, 6)
+    """Number of operations; of a range, every number is equally likely."""
+
+    @model_validator(mode="after")
+    def _fits(self) -> "ChainKnobs":
+        check_span("ops", self.ops, 1, 100)
+        return self
+
+
+class Chain(GeneratedWorld[ChainKnobs]):
+    """Left-to-right chains of + - * modulo 10; tags: ops."""
+
+    name = "chain"
+    alphabet = "#*+-0123456789;="
+    settings = ChainKnobs
+
+    def draw(self, rng: random.Random, knobs: ChainKnobs) -> tuple[str, dict[str, Any]]:
+        """Uniform digits and operations."""
+        ops = rng.randint(*knobs.ops)
+        return "".join([str(rng.randrange(10)), *(rng.choice("+-*") + str(rng.randrange(10)) for _ in range(ops)), "="]), {"ops": ops}
+
+    def solve(self, prompt: str) -> str:
+        """One equation per operation, each ended by ';', then '#' and the last result."""
+        if not _PROMPT.fullmatch(prompt):
+            raise DataError(f"not a chain prompt: {prompt!r}")
+        value, steps = prompt[0], []
+        for op, digit in zip(prompt[1:-1:2], prompt[2:-1:2], strict=True):
+            result = str(apply(int(value), op, int(digit)))
+            steps.append(f"{value}{op}{digit}={result};")
+            value = result
+        return "".join(steps) + "#" + value
+
+    def parse(self, text: str) -> str | None:
+        """The digit after a final '#' that opens the text or follows a ';'."""
+        found = _ANSWER.fullmatch(text)
+        return found[1] if found else None
+
+    def bounds(self, knobs: ChainKnobs) -> Longest:
+        """Two characters an operation and six a step."""
+        return Longest(2 * knobs.ops[1] + 2, 6 * knobs.ops[1] + 2)
+
+
+def apply(left: int, op: str, right: int) -> int:
+    """left op right modulo 10, of two digits; `op` is '+', '-' or '*'."""
+    return {"+": left + right, "-": left - right, "*": left * right}[op] % 10

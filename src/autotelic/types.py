@@ -1,0 +1,207 @@
+"""The nouns. Who has read this page knows the house.
+
+A `Task` is a problem. A `Rollout` is what a policy did with it: a path of `Turn`s with the token ids and log-probabilities of
+the moment they were sampled. Rewards are written on a rollout by name and stay unsummed until an advantage is made of them.
+A `Group` is the rollouts of one task. An `Example` is what a learner eats. `Sampling` belongs to a call, never to a model.
+
+These are plain values. They know nothing of weights, engines, files or recipes.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any, Literal, Protocol, TypedDict
+
+from pydantic import BaseModel, ConfigDict, Field
+
+Metrics = dict[str, float]
+
+
+class Message(TypedDict):
+    """One chat message, as in the datasets of TRL and the chat templates of Hugging Face."""
+
+    role: str
+    content: str
+
+
+Prompt = str | list[Message]
+
+
+class Settings(BaseModel):
+    """Base of every typed setting: unknown keys are errors, values are checked, instances are immutable."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """One problem. Never changed: a new version is a new task whose tags name its parents."""
+
+    id: str
+    prompt: Prompt
+    answer: str | None = None
+    """The gold answer where there is one. Label-free recipes never read it; probes do."""
+    hidden: Mapping[str, Any] = field(default_factory=dict)
+    """What the policy must not see: tests, documents, further columns of the task file."""
+    tags: Mapping[str, Any] = field(default_factory=dict)
+    """Difficulty, source, parents, the round it was born in."""
+
+
+class World(Protocol):
+    """Where tasks come from and what is true of them: a generator with an exact verifier, or a task file with a checker."""
+
+    name: str
+
+    def tasks(self, count: int, *, seed: int, split: str = "train", **knobs: Any) -> list[Task]:
+        """`count` distinct tasks of a keyed stream; no task is in two splits."""
+
+    def parse(self, text: str) -> str | None:
+        """The answer in a completion, canonical (equal answers are equal strings), or None when there is none."""
+
+    def verify(self, task: Task, answer: str | None) -> float:
+        """1.0 for a right answer, 0.0 for a wrong or missing one."""
+
+    def gold(self, task: Task) -> str:
+        """A completion that `verify` accepts; raises DataError where the world has none."""
+
+
+class TurnKind(StrEnum):
+    """What a run of tokens is."""
+
+    PROMPT = "prompt"
+    ACTION = "action"
+    OBSERVATION = "observation"
+
+
+class StopReason(StrEnum):
+    """Why a completion ended."""
+
+    END = "end"
+    """An end-of-sequence token."""
+    STOP = "stop"
+    """A stop string or stop token."""
+    LENGTH = "length"
+    """The limit on new tokens: the completion is truncated."""
+
+
+class Sampling(Settings):
+    """How one call samples."""
+
+    temperature: float = Field(1.0, ge=0.0)
+    """0 is greedy. Log-probabilities are those of the softmax at this temperature, before top-p and top-k; of 1.0 when greedy."""
+    top_p: float = Field(1.0, gt=0.0, le=1.0)
+    top_k: int = Field(0, ge=0)
+    """0 keeps all tokens."""
+    max_tokens: int = Field(64, ge=1)
+    stop: tuple[str, ...] = ()
+    """Strings after which a completion ends; the stop string stays in it."""
+
+    @property
+    def scale(self) -> float:
+        """The temperature that the log-probabilities belong to."""
+        return self.temperature or 1.0
+
+
+@dataclass(slots=True)
+class Turn:
+    """A run of tokens in a rollout. Sampled text is never tokenized again: these ids are what is trained on."""
+
+    kind: TurnKind
+    tokens: list[int]
+    logprobs: list[float] | None = None
+    """Behavior log-probabilities, one per token of an action."""
+    role: str | None = None
+    policy: str | None = None
+    version: int | None = None
+    """The version of the policy that sampled it."""
+    temperature: float = 1.0
+    stop: StopReason | None = None
+
+
+@dataclass(slots=True)
+class Rollout:
+    """A path of turns on one task. Rollouts form a forest through `parent`; credit groups them by `keys`."""
+
+    id: str
+    task: Task
+    turns: list[Turn]
+    text: str = ""
+    """The text of the last action."""
+    answer: str | None = None
+    """What the role's parser found in the text; None when it did not parse."""
+    rewards: dict[str, float] = field(default_factory=dict)
+    keys: dict[str, Any] = field(default_factory=dict)
+    parent: str | None = None
+    advantage: float | list[float] | None = None
+    """One number for every action token, or one per action token."""
+    trained: bool = True
+
+    @property
+    def tokens(self) -> list[int]:
+        """All token ids, prompt included."""
+        return [token for turn in self.turns for token in turn.tokens]
+
+    @property
+    def actions(self) -> list[Turn]:
+        """The turns that a policy sampled."""
+        return [turn for turn in self.turns if turn.kind is TurnKind.ACTION]
+
+    @property
+    def truncated(self) -> bool:
+        """Whether the last action ran into the limit on new tokens."""
+        return bool(self.turns) and self.turns[-1].stop is StopReason.LENGTH
+
+
+@dataclass(slots=True)
+class Group:
+    """The rollouts of one task under one role."""
+
+    task: Task
+    rollouts: list[Rollout]
+
+    def __iter__(self) -> Iterator[Rollout]:
+        return iter(self.rollouts)
+
+    def __len__(self) -> int:
+        return len(self.rollouts)
+
+    @property
+    def answers(self) -> list[str | None]:
+        """The parsed answer of each rollout, in order of the rollouts."""
+        return [rollout.answer for rollout in self.rollouts]
+
+    def reward(self, **named: Iterable[float]) -> None:
+        """Write rewards by name, one value per rollout, in order of the rollouts.
+
+        Raises:
+            ValueError: a name has not exactly one value per rollout.
+        """
+        for name, values in named.items():
+            for rollout, value in zip(self.rollouts, values, strict=True):
+                rollout.rewards[name] = float(value)
+
+
+@dataclass(slots=True)
+class Example:
+    """What a learner eats: one token sequence with everything an objective may ask of it.
+
+    Lists of length T run beside `tokens`; entries of prompt and observation tokens are 0 and ignored.
+    """
+
+    rollout: str
+    """Id of the rollout it came from; nothing is ever paired by position."""
+    tokens: list[int]
+    mask: list[float]
+    """(T,) loss weight of each token as a target; 0 for the prompt."""
+    weight: float = 1.0
+    """Weight of the whole example."""
+    advantage: list[float] | None = None
+    old_logprobs: list[float] | None = None
+    """(T,) behavior log-probabilities; None when the text was not sampled as it stands."""
+    temperature: float = 1.0
+    pair: str | None = None
+    side: Literal["chosen", "rejected"] | None = None
+    version: int | None = None
+    """Version of the policy that sampled it; None for text from elsewhere."""
+    extra: dict[str, float] = field(default_factory=dict)
+    """Further numbers an objective declares that it reads, such as SPPO's win rates."""
