@@ -60,7 +60,9 @@ def run(
         settings, chosen = resolve(raw)
         print(json.dumps(loop.config_of(loop.prepare(settings, chosen)), indent=2))
         return
-    loop.start(raw, Progress(quiet=quiet))
+    outcome = loop.start(raw, Progress(quiet=quiet))
+    if quiet:
+        print(outcome.verdict.word)
 
 
 @app.command()
@@ -73,7 +75,9 @@ def resume(
     from autotelic.runs import loop
     from autotelic.runs.progress import Progress
 
-    loop.resume(folder, rounds, Progress(quiet=quiet))
+    outcome = loop.resume(folder, rounds, Progress(quiet=quiet))
+    if quiet:
+        print(outcome.verdict.word)
 
 
 @app.command("eval")
@@ -124,13 +128,8 @@ def recipes(as_json: Annotated[bool, typer.Option("--json", help="Print a JSON l
     if as_json:
         print(json.dumps(found, indent=2))
         return
-    from rich.console import Console
-    from rich.table import Table
-
-    table = Table("name", "system", "family", "paper", "what it does", box=None, pad_edge=False)
     for about in found:
-        table.add_row(about["name"], about["system"], about["family"], about["paper"], about["line"])
-    Console().print(table)
+        print(f"{about['name']:14} {about['family']:14} {about['system']}{', ' + about['paper'] if about['paper'] else ''}\n    {about['line']}")
 
 
 @app.command()

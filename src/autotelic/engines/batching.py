@@ -10,6 +10,8 @@ from autotelic.engines.base import Completion, Engine, Request, Vocabulary
 if TYPE_CHECKING:
     from autotelic.policies.model import LanguageModel
 
+_Entry = tuple["LanguageModel", Vocabulary, Sequence[Request], asyncio.Future[list[list[Completion]]]]
+
 
 class Batcher:
     """The front of an engine for coroutines. One per run; every policy's requests go through it."""
@@ -22,14 +24,14 @@ class Batcher:
         """Tokens sampled."""
         self.calls = 0
         """Batches sent to the engine."""
-        self._waiting: list[tuple[LanguageModel, Vocabulary, Sequence[Request], asyncio.Future[list[list[Completion]]]]] = []
+        self._waiting: list[_Entry] = []
         self._flush: asyncio.Task[None] | None = None
 
     async def generate(self, model: "LanguageModel", requests: Sequence[Request], vocabulary: Vocabulary) -> list[list[Completion]]:
         """As `Engine.generate`, in one batch with everything else that is waiting for the same model."""
         future: asyncio.Future[list[list[Completion]]] = asyncio.get_running_loop().create_future()
         self._waiting.append((model, vocabulary, requests, future))
-        if self._flush is None:
+        if self._flush is None or self._flush.done():
             self._flush = asyncio.create_task(self._when_quiet())
         return await future
 
@@ -39,20 +41,21 @@ class Batcher:
         while seen != len(self._waiting):
             seen = len(self._waiting)
             await asyncio.sleep(0)
-        waiting, self._waiting, self._flush = self._waiting, [], None
+        waiting = [entry for entry in self._waiting if not entry[-1].done()]  # without those whose coroutine was cancelled
+        self._waiting, self._flush = [], None
         models: dict[int, list[int]] = {}
         for place, (model, *_) in enumerate(waiting):
             models.setdefault(id(model), []).append(place)
         for places in models.values():
             self._run([waiting[place] for place in places])
 
-    def _run(self, batch) -> None:  # type: ignore[no-untyped-def]
+    def _run(self, batch: Sequence[_Entry]) -> None:
         """One engine call for requests to one model; a failure reaches every coroutine that waits for it."""
         model, vocabulary = batch[0][0], batch[0][1]
         start = perf_counter()
         try:
             results = iter(self.engine.generate(model, [request for _, _, requests, _ in batch for request in requests], vocabulary))
-        except Exception as error:  # noqa: BLE001 - handed to the waiting coroutines, which raise it
+        except Exception as error:  # handed to the waiting coroutines, which raise it
             for *_, future in batch:
                 future.set_exception(error)
             return
@@ -62,5 +65,4 @@ class Batcher:
         for _, _, requests, future in batch:
             completions = [next(results) for _ in requests]
             self.sampled += sum(len(completion.tokens) for group in completions for completion in group)
-            if not future.done():
-                future.set_result(completions)
+            future.set_result(completions)

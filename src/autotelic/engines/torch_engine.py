@@ -36,10 +36,10 @@ class TorchEngine:
         return results
 
     def _chunks(self, requests: Sequence[Request]) -> Iterator[list[int]]:
-        """Indices of requests in chunks of at most `max_rows` samples (or one request), similar prompt lengths together."""
+        """Indices of requests in chunks of at most `max_rows` samples (or one request), similar prompt lengths together; none without samples."""
         chunk: list[int] = []
         rows = 0
-        for index in sorted(range(len(requests)), key=lambda i: (len(requests[i].prompt), i)):
+        for index in sorted((i for i, request in enumerate(requests) if request.streams), key=lambda i: (len(requests[i].prompt), i)):
             if chunk and rows + len(requests[index].streams) > self.max_rows:
                 yield chunk
                 chunk, rows = [], 0
@@ -68,7 +68,8 @@ class _Chunk:
         self.end = self._row(sorted(vocabulary.end), torch.int64)
         self.forced = torch.full((len(self.owner), self.limit), -1, dtype=torch.int64)
         for row, request in enumerate(self.owner):
-            self.forced[row, : len(request.forced)] = torch.tensor(request.forced[: self.limit], dtype=torch.int64)
+            forced = request.forced[: request.sampling.max_tokens]
+            self.forced[row, : len(forced)] = torch.tensor(forced, dtype=torch.int64)
         self.has_forced = any(request.forced for request in requests)
         self.forced = self.forced.to(self.device)
         self.stopping = any(s.stop for s in settings)
@@ -93,7 +94,9 @@ class _Chunk:
             count = int(alive.sum())
             if not count:
                 break
-            if count <= KEEP_SHARE * len(rows):
+            # A row past its own limit must go at once: it may be at the end of the context.
+            spent = position + 1 >= self.max_tokens[rows]
+            if count <= KEEP_SHARE * len(rows) or bool(spent.any()):
                 kept = alive.nonzero()[:, 0]
                 rows, chosen, alive, cache = rows[kept], chosen[kept], alive[kept], cache.keep(kept)
             hidden = self.model.decode(chosen, cache)

@@ -1,6 +1,7 @@
 """From rollouts to what a learner eats. Filters, pairs and masks live here; formulas do not."""
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 
 from autotelic.types import Example, Group, Rollout, TurnKind
 
@@ -65,10 +66,7 @@ def written(task_id: str, prompt: Sequence[int], completion: Sequence[int], weig
 def pair(chosen: Example, rejected: Example, weight: float = 1.0) -> list[Example]:
     """The two sides of one preference, joined by name; both carry the pair's weight."""
     name = f"{chosen.rollout}>{rejected.rollout}"
-    for side, member in (("chosen", chosen), ("rejected", rejected)):
-        member.pair, member.weight = name, weight
-        member.side = "chosen" if side == "chosen" else "rejected"
-    return [chosen, rejected]
+    return [replace(chosen, pair=name, side="chosen", weight=weight), replace(rejected, pair=name, side="rejected", weight=weight)]
 
 
 def units(examples: Sequence[Example]) -> list[list[Example]]:

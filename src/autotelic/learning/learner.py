@@ -97,8 +97,10 @@ class Learner:
         return {name: math.fsum(values) / len(values) for name, values in sums.items()} | {"learner/updates": float(len(schedule))}
 
     def _rows(self, examples: list[Example], objective: Objective, reference: Policy | None) -> list[Row]:
+        context = self.policy.model.context
         for item in examples:
-            if reason := objective.refuse(item, self.policy.version):
+            too_long = f"its {len(item.tokens)} tokens exceed the model's context of {context}" if len(item.tokens) > context else None
+            if reason := objective.refuse(item, self.policy.version) or too_long:
                 raise TrainingError(f"example {item.rollout} cannot be trained on: {reason}")
         if not objective.needs_reference:
             return [Row(item) for item in examples]
@@ -140,13 +142,14 @@ class Learner:
         metrics: dict[str, float] = defaultdict(float)
         if rows:
             self.optimizer.zero_grad(set_to_none=True)
-            for batch, names in self._micro_batches(rows):
+            for batch, members in self._micro_batches(rows):
                 now = score(self.policy.model, batch.tokens, batch.temperature, batch.mask)
                 if first:
-                    note_gap(metrics, now.logprobs.detach(), batch)
+                    note_gap(metrics, now.logprobs.detach(), batch, [row.item.version == self.policy.version for row in members])
                 loss, found = objective.loss(now, batch, totals)
                 if not torch.isfinite(loss):
-                    raise TrainingError(f"the loss is not finite ({float(loss)}) on a batch with rollouts {', '.join(names[:4])}; weights before it are kept")
+                    names = ", ".join(row.item.rollout for row in members[:4])
+                    raise TrainingError(f"the loss is not finite ({float(loss)}) on a batch with rollouts {names}; weights before it are kept")
                 loss.backward()  # type: ignore[no-untyped-call]
                 metrics["loss"] += float(loss.detach())
                 for name, value in found.items():
@@ -168,14 +171,14 @@ class Learner:
         self.optimizer.step()
         return norm
 
-    def _micro_batches(self, rows: list[Row]) -> Iterator[tuple[Batch, list[str]]]:
-        """Tensors of at most `token_budget` padded tokens, and the ids of the rollouts in them."""
+    def _micro_batches(self, rows: list[Row]) -> Iterator[tuple[Batch, list[Row]]]:
+        """Tensors of at most `token_budget` padded tokens, and the rows in them."""
         by_item = {id(row.item): row for row in rows}
         pieces = units([row.item for row in rows])
         sizes_ = [max(len(item.tokens) for item in unit) * len(unit) for unit in pieces]
         for places in buckets(sizes_, self.settings.token_budget):
             members = [by_item[id(item)] for place in places for item in pieces[place]]
-            yield self._tensors(members), [row.item.rollout for row in members]
+            yield self._tensors(members), members
 
     def _tensors(self, rows: list[Row]) -> Batch:
         device = self.policy.model.device
@@ -220,7 +223,7 @@ class Learner:
         for name, value in tensors.items():
             place, _, field = name.partition(".")
             parameter = self.parameters[int(place)]
-            self.optimizer.state[parameter][field] = value.clone() if field == "step" else value.to(parameter.device)
+            self.optimizer.state[parameter][field] = value.to(parameter.device, copy=True)
         self.steps, self.trained, self.seconds = values["steps"], values["trained"], values["seconds"]
 
 
@@ -231,10 +234,12 @@ def sizes(rows: Sequence[Row]) -> Totals:
     return Totals(tokens=max(tokens, 1), sequences=max(len(rows), 1), pairs=max(pairs, 1))
 
 
-def note_gap(metrics: dict[str, float], now: Tensor, batch: Batch) -> None:
-    """Before the first update: how far the sampler's log-probabilities are from the trainer's, in nats."""
-    gap = ((now - batch.old).abs() * (batch.mask != 0) * batch.sampled[:, None])
-    counted = float(((batch.mask != 0) * batch.sampled[:, None]).sum())
+def note_gap(metrics: dict[str, float], now: Tensor, batch: Batch, fresh: Sequence[bool]) -> None:
+    """Before the first update: how far the sampler's log-probabilities are from the trainer's, in nats, on rows that are `fresh`:
+    sampled by these very weights."""
+    wanted = (batch.mask != 0) * batch.sampled[:, None] * torch.tensor(fresh, device=now.device)[:, None]
+    gap = (now - batch.old).abs() * wanted
+    counted = float(wanted.sum())
     if counted:
         metrics["sampling/sampling_logp_difference/max"] = max(metrics["sampling/sampling_logp_difference/max"], float(gap.max()))
         metrics["gap_sum"] = metrics["gap_sum"] + float(gap.sum())

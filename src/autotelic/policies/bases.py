@@ -4,6 +4,7 @@ import json
 from collections.abc import Callable, Iterator
 from importlib.resources import files
 from pathlib import Path
+from typing import Any
 
 import torch
 from pydantic import Field
@@ -11,7 +12,8 @@ from pydantic import Field
 from autotelic.errors import SettingError, nearest
 from autotelic.policies.decoder import Decoder, DecoderConfig
 from autotelic.policies.tokenizer import Tokenizer, character_tokenizer
-from autotelic.types import Settings
+from autotelic.tasks.worlds import GeneratedWorld, open_world
+from autotelic.types import Example, Settings
 
 FOLDER = Path(str(files("autotelic"))) / "policies" / "shipped"
 """One model folder per base, in Hugging Face layout, with a `base.json` of its spec."""
@@ -87,9 +89,9 @@ def make(spec: BaseSpec, folder: Path, note: Callable[[int, float], None] = lamb
     from autotelic.learning.learner import Learner, Optimizer, Updates
     from autotelic.learning.objectives import NLL
     from autotelic.policies.policy import Policy
-    from autotelic.tasks.worlds import open_world
 
     world = open_world(spec.tasks)
+    assert isinstance(world, GeneratedWorld)
     model, tokenizer = fresh(spec, world.alphabet)
     policy = Policy(spec.name, model, tokenizer, Batcher(TorchEngine()))
     optimizer = Optimizer(learning_rate=spec.learning_rate, betas=spec.betas, weight_decay=spec.weight_decay, warmup=spec.warmup, token_budget=1 << 15)
@@ -103,7 +105,7 @@ def make(spec: BaseSpec, folder: Path, note: Callable[[int, float], None] = lamb
     (folder / "base.json").write_text(json.dumps(spec.model_dump(), indent=1) + "\n", encoding="utf-8")
 
 
-def chunks(spec: BaseSpec, world, tokenizer: Tokenizer) -> Iterator[tuple[int, list]]:  # type: ignore[no-untyped-def,type-arg]
+def chunks(spec: BaseSpec, world: GeneratedWorld[Any], tokenizer: Tokenizer) -> Iterator[tuple[int, list[Example]]]:
     """Fresh gold examples for every `spec.chunk` steps."""
     from autotelic.learning.examples import written
 

@@ -24,7 +24,10 @@ def load_model(name: str | Path) -> LanguageModel:
         DataError: no such folder or name, no config, no safetensors weights, or weights that do not fit the config.
     """
     folder = resolve(name)
-    config = DecoderConfig.from_hf(read_config(folder))
+    try:
+        config = DecoderConfig.from_hf(read_config(folder))
+    except KeyError as error:
+        raise DataError(f"{folder / 'config.json'}: no {error}") from None
     if config is None:
         from autotelic.policies.transformers_model import TransformersModel
 
@@ -58,11 +61,21 @@ def resolve(name: str | Path) -> Path:
 
 def read_config(folder: Path) -> dict[str, Any]:
     """The parsed `config.json`."""
-    path = folder / "config.json"
+    if not (folder / "config.json").exists():
+        raise DataError(f"{folder}: no config.json; this is not a model in Hugging Face layout")
+    return read_json(folder / "config.json")
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """The object in a JSON file.
+
+    Raises:
+        DataError: no such file, or not one JSON object.
+    """
     try:
         raw = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise DataError(f"{folder}: no config.json; this is not a model in Hugging Face layout") from None
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read: {error.strerror}") from None
     except (json.JSONDecodeError, UnicodeDecodeError) as error:
         raise DataError(f"{path}: not valid JSON: {error}") from error
     if not isinstance(raw, dict):
@@ -73,7 +86,7 @@ def read_config(folder: Path) -> dict[str, Any]:
 def read_weights(folder: Path) -> dict[str, Tensor]:
     """All tensors of a folder, from one safetensors file or a sharded set."""
     if (folder / INDEX).exists():
-        shards = sorted(set(json.loads((folder / INDEX).read_text(encoding="utf-8"))["weight_map"].values()))
+        shards = sorted(set(read_json(folder / INDEX).get("weight_map", {}).values()))
     elif (folder / SINGLE).exists():
         shards = [SINGLE]
     else:

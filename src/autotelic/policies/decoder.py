@@ -55,7 +55,7 @@ class DecoderConfig:
             layers=raw["num_hidden_layers"],
             heads=heads,
             kv_heads=raw.get("num_key_value_heads") or heads,
-            head_dim=raw.get("head_dim") or raw["hidden_size"] // heads,
+            head_dim=raw.get("head_dim") or (128 if family == "qwen3" else raw["hidden_size"] // heads),  # as transformers fills it in
             context=raw.get("max_position_embeddings", 2048),
             norm_eps=raw.get("rms_norm_eps", 1e-6),
             rope_theta=float(rope.get("rope_theta") or raw.get("rope_theta") or 10000.0),
@@ -160,7 +160,7 @@ class Attention(nn.Module):
         q = q.view(len(slots), self.kv_heads, -1, self.head_dim)
         scores = (q @ keys[:, :, :span].transpose(2, 3)) * self.head_dim**-0.5
         weights = scores.masked_fill(hidden_slots, -torch.inf).softmax(-1)
-        return self.o_proj((weights @ values[:, :, :span]).reshape(len(slots), 1, -1))
+        return cast(Tensor, self.o_proj((weights @ values[:, :, :span]).reshape(len(slots), 1, -1)))
 
 
 class MLP(nn.Module):
@@ -173,7 +173,7 @@ class MLP(nn.Module):
         self.down_proj = nn.Linear(config.intermediate_size, config.hidden_size, bias=config.mlp_bias)
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.down_proj(F.silu(self.gate_proj(x)) * self.up_proj(x))
+        return cast(Tensor, self.down_proj(F.silu(self.gate_proj(x)) * self.up_proj(x)))
 
 
 class Layer(nn.Module):
@@ -199,6 +199,9 @@ class Trunk(nn.Module):
 
 class Decoder(LanguageModel):
     """The whole network; see `LanguageModel` for shapes."""
+
+    cos: Tensor
+    sin: Tensor
 
     def __init__(self, config: DecoderConfig) -> None:
         super().__init__()
@@ -226,7 +229,7 @@ class Decoder(LanguageModel):
         return self._read(tokens)[0]
 
     def head(self, hidden: Tensor) -> Tensor:
-        return self.lm_head(hidden)
+        return cast(Tensor, self.lm_head(hidden))
 
     def prefill(self, tokens: Tensor, lengths: Tensor, capacity: int) -> tuple[Tensor, Cache]:
         hidden, keys, values = self._read(tokens)
@@ -235,23 +238,27 @@ class Decoder(LanguageModel):
         return hidden[torch.arange(len(tokens), device=tokens.device), lengths - 1], cache
 
     def decode(self, tokens: Tensor, cache: Cache) -> Tensor:
-        cache = cast(SlotCache, cache)
+        assert isinstance(cache, SlotCache)
         slots = cache.lengths
         span = int(slots.max()) + 1
         rotation = (self.cos[slots][:, None, None], self.sin[slots][:, None, None])
         masked = torch.arange(span, device=tokens.device)[None, None, None] > slots[:, None, None, None]
         x = self.model.embed_tokens(tokens[:, None])
-        for layer, keys, values in zip(self.model.layers, cache.keys, cache.values, strict=True):
+        for layer, keys, values in zip(self._layers, cache.keys, cache.values, strict=True):
             x = x + layer.self_attn.step(layer.input_layernorm(x), rotation, keys, values, slots, masked)
             x = x + layer.mlp(layer.post_attention_layernorm(x))
         cache.lengths = slots + 1
-        return self.model.norm(x)[:, 0]
+        return cast(Tensor, self.model.norm(x))[:, 0]
+
+    @property
+    def _layers(self) -> list[Layer]:
+        return [cast(Layer, layer) for layer in self.model.layers]
 
     def _read(self, tokens: Tensor) -> tuple[Tensor, list[Tensor], list[Tensor]]:
         rotation = (self.cos[: tokens.shape[1]], self.sin[: tokens.shape[1]])
         x = self.model.embed_tokens(tokens)
         keys, values = [], []
-        for layer in self.model.layers:
+        for layer in self._layers:
             out, k, v = layer.self_attn(layer.input_layernorm(x), rotation)
             x = x + out
             x = x + layer.mlp(layer.post_attention_layernorm(x))

@@ -2,13 +2,16 @@
 
 import json
 from pathlib import Path
+from typing import cast
 
 import torch
 from pydantic import Field
+from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from autotelic.errors import DataError, SettingError
+from autotelic.policies.checkpoint import read_json
 from autotelic.policies.model import LanguageModel
 from autotelic.types import Settings
 
@@ -37,7 +40,7 @@ class LoRALinear(nn.Module):
         self.lora_B = nn.Parameter(torch.zeros(base.out_features, settings.rank, device=base.weight.device))
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.base(x) + (x @ self.lora_A.T) @ self.lora_B.T * self.scale
+        return cast(Tensor, self.base(x)) + (x @ self.lora_A.T) @ self.lora_B.T * self.scale
 
     def merged(self) -> Tensor:
         """The weight (out, in) of one linear layer that does the same."""
@@ -48,13 +51,16 @@ def inject(model: LanguageModel, settings: LoRA, seed: int = 0) -> None:
     """Freeze the model and put an adapter on every linear layer whose name ends with one of `settings.targets`.
 
     Raises:
-        SettingError: no layer has such a name.
+        SettingError: no layer has such a name, or one shares its weight with the embedding, where an adapter could not be merged.
     """
     generator = torch.Generator().manual_seed(seed)
     model.requires_grad_(False)
     found = [(name, module) for name, module in model.named_modules() if isinstance(module, nn.Linear) and name.split(".")[-1] in settings.targets]
     if not found:
         raise SettingError(f"lora.targets: no linear layer is named {', '.join(settings.targets)}")
+    embeddings = {id(module.weight) for module in model.modules() if isinstance(module, nn.Embedding)}
+    if shared := [name for name, module in found if id(module.weight) in embeddings]:
+        raise SettingError(f"lora.targets: {shared[0]} shares its weight with the embedding and cannot have an adapter")
     for name, module in found:
         parent, _, leaf = name.rpartition(".")
         setattr(model.get_submodule(parent), leaf, LoRALinear(module, settings, generator))
@@ -80,13 +86,18 @@ def merged_state(model: LanguageModel) -> dict[str, Tensor]:
     return state
 
 
+def file_key(name: str, part: str) -> str:
+    """The name of an adapter's matrix in a PEFT file, which knows nothing of the wrapper around a transformers model."""
+    return f"{PREFIX}{name.removeprefix('inner.')}.{part}.weight"
+
+
 def save_adapter(model: LanguageModel, settings: LoRA, base: str, folder: Path) -> None:
     """Write adapter_config.json and adapter_model.safetensors, which PEFT loads on top of `base`."""
     folder.mkdir(parents=True, exist_ok=True)
     state = {}
     for name, layer in adapters(model).items():
-        state[f"{PREFIX}{name}.lora_A.weight"] = layer.lora_A.detach().cpu().contiguous()
-        state[f"{PREFIX}{name}.lora_B.weight"] = layer.lora_B.detach().cpu().contiguous()
+        state[file_key(name, "lora_A")] = layer.lora_A.detach().cpu().contiguous()
+        state[file_key(name, "lora_B")] = layer.lora_B.detach().cpu().contiguous()
     save_file(state, folder / "adapter_model.safetensors", metadata={"format": "pt"})
     config = {
         "peft_type": "LORA", "task_type": "CAUSAL_LM", "base_model_name_or_path": base, "r": settings.rank,
@@ -101,19 +112,25 @@ def load_adapter(model: LanguageModel, folder: Path) -> LoRA:
     Raises:
         DataError: it is no LoRA adapter, uses what is not supported, or does not fit the model.
     """
-    config = json.loads((folder / "adapter_config.json").read_text(encoding="utf-8"))
-    if config.get("peft_type") != "LORA" or config.get("use_dora") or config.get("use_rslora") or config.get("rank_pattern"):
+    config = read_json(folder / "adapter_config.json")
+    if config.get("peft_type") != "LORA" or any(config.get(name) for name in ("use_dora", "use_rslora", "rank_pattern", "alpha_pattern")):
         raise DataError(f"{folder / 'adapter_config.json'}: only plain LoRA adapters of one rank are supported")
     targets = config["target_modules"]
     if isinstance(targets, str):
         raise DataError(f"{folder / 'adapter_config.json'}: target_modules is a pattern; only a list of names is supported")
     settings = LoRA(rank=config["r"], alpha=config["lora_alpha"], targets=tuple(sorted(targets)))
     inject(model, settings)
-    state = load_file(folder / "adapter_model.safetensors")
+    path = folder / "adapter_model.safetensors"
+    try:
+        state = load_file(path)
+    except (SafetensorError, OSError) as error:
+        raise DataError(f"{path}: cannot be read as safetensors: {error}") from error
     for name, layer in adapters(model).items():
         for part in ("lora_A", "lora_B"):
-            key = f"{PREFIX}{name}.{part}.weight"
-            if key not in state or state[key].shape != getattr(layer, part).shape:
-                raise DataError(f"{folder / 'adapter_model.safetensors'}: {key} is missing or has another shape")
-            getattr(layer, part).data.copy_(state[key])
+            key, parameter = file_key(name, part), getattr(layer, part)
+            if key not in state or state[key].shape != parameter.shape:
+                raise DataError(f"{path}: {key} is missing or has another shape")
+            parameter.data.copy_(state.pop(key))
+    if state:
+        raise DataError(f"{path}: {min(state)} is not part of a plain LoRA adapter of this model")
     return settings

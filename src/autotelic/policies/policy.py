@@ -10,7 +10,7 @@ from torch import Tensor
 from autotelic.engines.base import Completion, Request
 from autotelic.engines.batching import Batcher
 from autotelic.errors import DataError
-from autotelic.policies.checkpoint import load_model, resolve, save_model
+from autotelic.policies.checkpoint import load_model, read_json, resolve, save_model
 from autotelic.policies.lora import LoRA, adapters, inject, load_adapter, save_adapter
 from autotelic.policies.model import LanguageModel
 from autotelic.policies.scoring import Scores, buckets, pad, score
@@ -129,7 +129,8 @@ class Policy:
         found = self.batcher.engine.generate(self.model, requests, self.tokenizer.vocabulary)
         whole = [[*probe, *group[0].tokens] for probe, group in zip(probes, found, strict=True)]
         scores = self.scores(whole, [len(probe) for probe in probes])
-        gap = max(float(np.abs(s.logprobs.numpy() - np.array(g[0].logprobs)).max()) for s, g in zip(scores, found, strict=True))
+        gaps = [np.abs(s.logprobs.numpy() - np.array(g[0].logprobs)).max() for s, g in zip(scores, found, strict=True)]
+        gap = float(np.max(gaps))  # nan if any is
         if not gap <= limit:
             raise DataError(f"{self.source}: the {self.batcher.engine.name} engine's log-probabilities differ from the trainer's by {gap:.2g} (limit {limit:g})")
         return gap
@@ -137,9 +138,7 @@ class Policy:
 
 def adapter_base(folder: Path) -> Path:
     """The folder of the base model that a PEFT adapter folder names."""
-    import json
-
-    base = json.loads((folder / "adapter_config.json").read_text(encoding="utf-8")).get("base_model_name_or_path")
+    base = read_json(folder / "adapter_config.json").get("base_model_name_or_path")
     if not base:
         raise DataError(f"{folder / 'adapter_config.json'}: no base_model_name_or_path")
     return resolve(base)

@@ -64,7 +64,8 @@ class Tokenizer:
             return prompt
         if not self.inner.chat_template:
             raise DataError("the prompt is a list of chat messages, but the model's tokenizer has no chat template; use plain string prompts")
-        return str(self.inner.apply_chat_template(prompt, tokenize=False, add_generation_prompt=True))
+        messages = [dict[str, str](**message) for message in prompt]
+        return str(self.inner.apply_chat_template(messages, tokenize=False, add_generation_prompt=True))
 
     def encode_prompt(self, prompt: Prompt) -> list[int]:
         """Token ids of a prompt, special tokens of the template included.
@@ -89,8 +90,10 @@ class Tokenizer:
             DataError: the vocabulary lacks a character of it.
         """
         ids = list(self.inner.encode(text, add_special_tokens=False, split_special_tokens=not special_text))
-        if self.inner.unk_token_id is not None and self.inner.unk_token_id in ids:
-            lacking = sorted({c for c in text if self.inner.unk_token_id in self.inner.encode(c, add_special_tokens=False)})
+        unknown = self.inner.unk_token_id
+        # A tokenizer without unknown text may name an ordinary special token here, which a template then uses.
+        if unknown is not None and unknown in ids and not (special_text and str(self.inner.unk_token) in text):
+            lacking = sorted({c for c in text if unknown in self.inner.encode(c, add_special_tokens=False)})
             raise DataError(f"the model's vocabulary lacks {' '.join(map(repr, lacking))} of {text[:60]!r}")
         return ids
 
@@ -113,7 +116,7 @@ def character_tokenizer(alphabet: str, context: int) -> Tokenizer:
         "pad_token": PAD, "bos_token": BEGIN, "eos_token": END, "unk_token": UNKNOWN,
         "model_max_length": context, "clean_up_tokenization_spaces": False, "chat_template": CHAT_TEMPLATE,
     }  # fmt: skip
-    return Tokenizer(PreTrainedTokenizerFast(tokenizer_object=fast, **options))
+    return Tokenizer(PreTrainedTokenizerFast(tokenizer_object=fast, **options))  # type: ignore[no-untyped-call]
 
 
 def messages_text(messages: Sequence[Message]) -> str:

@@ -1,7 +1,7 @@
 """Any other causal language model, run by the transformers library behind the house's interface."""
 
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor
@@ -25,7 +25,7 @@ class _DynamicCache:
 
 
 class TransformersModel(LanguageModel):
-    """See `LanguageModel`. Needs a model whose head is its output embedding, as all decoder-only models of transformers have."""
+    """See `LanguageModel`. Needs a model whose logits are its output embedding of the last hidden state, and nothing after it."""
 
     def __init__(self, inner: Any) -> None:
         super().__init__()
@@ -39,20 +39,30 @@ class TransformersModel(LanguageModel):
         from transformers import AutoModelForCausalLM
 
         try:
-            inner = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32, use_safetensors=True, trust_remote_code=False)
+            inner: Any = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32, use_safetensors=True, trust_remote_code=False)
         except (OSError, ValueError, KeyError) as error:
             raise DataError(f"{folder}: transformers cannot load this model: {str(error).splitlines()[0]}") from error
-        return cls(inner.eval())
+        model = cls(inner.eval())
+        model.check_head(folder)
+        return model
+
+    @torch.no_grad()
+    def check_head(self, folder: Path) -> None:
+        """Raises DataError where the logits are scaled or capped after the head, as in Gemma 2 and Cohere: they are computed inside
+        the model's forward pass, which this class does not call."""
+        tokens = torch.arange(min(4, self.vocab_size), device=self.device)[None]
+        if not torch.allclose(self.inner(tokens, use_cache=False).logits, self.head(self.hidden(tokens)), atol=1e-4, rtol=1e-4):
+            raise DataError(f"{folder}: the logits of {type(self.inner).__name__} are not those of its output embedding alone, which is not supported")
 
     def save(self, folder: Path, state: dict[str, Tensor]) -> None:
         """Write the model with `state` (names as in this module) as its weights."""
         self.inner.save_pretrained(folder, state_dict={key.removeprefix("inner."): value.detach().cpu() for key, value in state.items()})
 
     def hidden(self, tokens: Tensor) -> Tensor:
-        return self.inner.base_model(tokens, use_cache=False).last_hidden_state
+        return cast(Tensor, self.inner.base_model(tokens, use_cache=False).last_hidden_state)
 
     def head(self, hidden: Tensor) -> Tensor:
-        return self.inner.get_output_embeddings()(hidden)
+        return cast(Tensor, self.inner.get_output_embeddings()(hidden))
 
     def prefill(self, tokens: Tensor, lengths: Tensor, capacity: int) -> tuple[Tensor, Cache]:
         width = tokens.shape[1]
@@ -69,4 +79,4 @@ class TransformersModel(LanguageModel):
             tokens[:, None], attention_mask=cache.mask, position_ids=cache.lengths[:, None], past_key_values=cache.inner, use_cache=True
         )
         cache.inner, cache.lengths = out.past_key_values, cache.lengths + 1
-        return out.last_hidden_state[:, -1]
+        return cast(Tensor, out.last_hidden_state)[:, -1]

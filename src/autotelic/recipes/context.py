@@ -43,19 +43,18 @@ class Context:
         Sample `i` of a task has a random stream of its own, so what else is sampled never changes it.
         """
         speaker = self.role(role)
-        sampling = speaker.sampling.model_copy(update=settings) if settings else speaker.sampling
+        sampling = Sampling(**{**speaker.sampling.model_dump(), **settings})
         policy = self.policies[speaker.policy]
         prompts = [prompt_tokens(policy, speaker, task, sampling) for task in tasks]
-        requests = []
+        requests, firsts = [], []
         for task, prompt in zip(tasks, prompts, strict=True):
-            first = self._drawn[role, task.id]
+            firsts.append(first := self._drawn[role, task.id])
             self._drawn[role, task.id] += n
-            requests.append(Request(tuple(prompt), tuple(key(self.seed, self.round, role, task.id, first + i) for i in range(n)), Sampling(**sampling.model_dump())))
+            requests.append(Request(tuple(prompt), tuple(key(self.seed, self.round, role, task.id, first + i) for i in range(n)), sampling))
         version = policy.version
         completions = await policy.sample(requests)
         groups = []
-        for task, request, found in zip(tasks, requests, completions, strict=True):
-            first = self._drawn[role, task.id] - n
+        for task, request, found, first in zip(tasks, requests, completions, firsts, strict=True):
             groups.append(Group(task, [self._rollout(speaker, task, request, c, first + i, version) for i, c in enumerate(found)]))
         self.groups += groups
         return groups

@@ -42,10 +42,11 @@ def find(name: str) -> type[Recipe]:
     path = Path(name)
     if not path.is_file():
         raise DataError(f"{name}: no such recipe file")
-    spec = importlib.util.spec_from_file_location(path.stem, path)
+    # A prefix of its own: a recipe in random.py must not become the module `random`.
+    spec = importlib.util.spec_from_file_location(f"autotelic_recipe_{path.stem}", path)
     assert spec is not None and spec.loader is not None
     module = importlib.util.module_from_spec(spec)
-    sys.modules[path.stem] = module
+    sys.modules[spec.name] = module
     spec.loader.exec_module(module)
     own = declared(module)
     if len(own) != 1:

@@ -4,9 +4,15 @@ from collections.abc import Sequence
 from typing import Literal
 
 from autotelic.policies.policy import Policy
-from autotelic.types import Rollout
+from autotelic.types import Rollout, TurnKind
 
 Kind = Literal["certainty", "entropy", "logprob"]
+
+
+def upto_last_action(rollout: Rollout) -> list[int]:
+    """The tokens of a rollout without what came after its last action."""
+    last = max(place for place, turn in enumerate(rollout.turns) if turn.kind is TurnKind.ACTION)
+    return [token for turn in rollout.turns[: last + 1] for token in turn.tokens]
 
 
 def confidence(policy: Policy, rollouts: Sequence[Rollout], kind: Kind) -> list[float]:
@@ -19,8 +25,9 @@ def confidence(policy: Policy, rollouts: Sequence[Rollout], kind: Kind) -> list[
     values: dict[str, float] = {}
     for temperature in sorted(temperatures):
         same = [rollout for rollout in rollouts if rollout.actions[-1].temperature == temperature]
-        starts = [len(rollout.tokens) - len(rollout.turns[-1].tokens) for rollout in same]
-        for rollout, scores in zip(same, policy.scores([rollout.tokens for rollout in same], starts, temperature), strict=True):
+        paths = [upto_last_action(rollout) for rollout in same]
+        starts = [len(path) - len(rollout.actions[-1].tokens) for path, rollout in zip(paths, same, strict=True)]
+        for rollout, scores in zip(same, policy.scores(paths, starts, temperature), strict=True):
             column = {"certainty": scores.certainty, "entropy": -scores.entropy, "logprob": scores.logprobs}[kind]
             values[rollout.id] = float(column.mean())
     return [values[rollout.id] for rollout in rollouts]

@@ -47,11 +47,12 @@ PLACES: dict[str, Callable[[str], str | None]] = {
     "answer": lambda text: _last(r"(?i)\banswer[ \t]*:[ \t]*([^\n]+)", text),
     "tag": lambda text: _last(r"(?is)<answer>((?:(?!<answer>).)*?)</answer>", text),
     "answer-block": lambda text: _last(r"(?is).*\banswer[ \t]*:(.+)", text),
+    "dollars": lambda text: _last(r"\$([^$\n]+)\$", text),
     "line": last_line,
     "whole": lambda text: text.strip() or None,
 }
 r"""Ways to mark an answer: \boxed{x}; '#### x'; 'answer: x' to the end of the line; <answer>x</answer>; 'answer:' and all that
-follows; the last line; the whole text. Each takes the last occurrence and gives None where there is none."""
+follows; $x$; the last line; the whole text. Each takes the last occurrence and gives None where there is none."""
 
 
 def extract(text: str, places: Iterable[str]) -> str | None:
@@ -77,9 +78,16 @@ def canonical_number(text: str) -> str | None:
 
 
 def last_number(text: str) -> str | None:
-    """The last number that stands in a text, canonical; None when there is none."""
+    """The last number that stands in a text, canonical; the text itself where it is one number; None when there is none."""
+    if whole := canonical_number(text):
+        return whole
     found = list(_NUMBER.finditer(text[-LONGEST:]))
     return canonical_number(found[-1].group()) if found else None
+
+
+def canonical_math(text: str) -> str:
+    """A number in its canonical form, other LaTeX without the spaces that mean nothing. Equal expressions may still differ: see `same_math`."""
+    return canonical_number(text) or re.sub(r"(?<![A-Za-z])\s+|\s+(?![A-Za-z])", "", text.strip())
 
 
 def plain_arithmetic(text: str) -> bool:
@@ -174,8 +182,10 @@ def _bits(node: Any) -> float:
     inner = [_bits(argument) for argument in getattr(node, "args", ())]
     kind = type(node).__name__
     if kind == "Pow":
-        exponent = node.args[1]
-        return inner[0] * max(1.0, abs(float(exponent))) if exponent.is_Number else (1_000 if exponent.free_symbols else float("inf"))
+        base = node.args[0]
+        if inner[1] > 12 or (base.free_symbols and not base.is_Symbol and inner[1] > 6):
+            return float("inf")
+        return inner[0] * 2 ** inner[1]
     if kind in {"factorial", "factorial2", "subfactorial", "gamma", "binomial"}:
         return float("inf") if any(bits > 12 for bits in inner) else 50_000
     if getattr(node, "is_Rational", False):

@@ -7,6 +7,7 @@ grades in both directions; denominator "all" in its server and "parsed" in its d
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Literal
 
 from pydantic import Field
@@ -24,11 +25,12 @@ class VoteRule(Settings):
     ties: Literal["first", "none", "all"] = "first"
     """Among equally many votes: the one seen first wins; nobody does; or all of them do."""
     denominator: Literal["parsed", "all"] = "parsed"
-    """What the share is a share of."""
+    """What the share is a share of; unparsed answers that are a candidate are counted either way."""
     min_share: float = Field(0.0, ge=0.0, le=1.0)
     """Below this share there is no label."""
     count: Literal["members", "agreements"] = "members"
-    """Votes of a candidate: members of its cluster, each compared with the cluster's first; or answers that equal it, every pair compared."""
+    """Votes of a candidate: members of its cluster, each compared with the cluster's first; or answers that equal it, where every distinct
+    answer is a candidate and every pair is compared. The two agree wherever equality is transitive."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,20 +68,23 @@ def vote(answers: Sequence[str | None], rule: VoteRule | None = None, equal: Equ
     if not counted:
         return Vote((), 0.0, tuple(votes), "none parsed")
     most = max(count for _, _, count in counted)
-    leaders = [label for label, _, count in counted if count == most]
-    share = most / (len(answers) if rule.denominator == "all" else max(parsed, 1))
+    leaders: list[str | None] = []
+    for label, _, count in counted:
+        if count == most and not any(agrees(label, other, equal) for other in leaders):
+            leaders.append(label)
+    share = most / (len(answers) if rule.denominator == "all" or rule.unparsed == "candidate" else parsed)
 
     def undecided(outcome: Literal["unparsed won", "tie", "below threshold"]) -> Vote:
         return Vote((), share, tuple(votes), outcome)
 
     if len(leaders) > 1 and rule.ties == "none":
         return undecided("tie")
-    if leaders[0] is None:
+    winners = tuple(label for label in (leaders if rule.ties == "all" else leaders[:1]) if label is not None)
+    if not winners:
         return undecided("unparsed won")
     if share < rule.min_share:
         return undecided("below threshold")
-    winners = leaders if rule.ties == "all" else leaders[:1]
-    return Vote(tuple(label for label in winners if label is not None), share, tuple(votes), "decided")
+    return Vote(winners, share, tuple(votes), "decided")
 
 
 def tally(answers: Sequence[str | None], rule: VoteRule, equal: Equal) -> list[tuple[str | None, list[int], int]]:
@@ -88,7 +93,9 @@ def tally(answers: Sequence[str | None], rule: VoteRule, equal: Equal) -> list[t
     for place, answer in enumerate(answers):
         if answer is None and rule.unparsed == "drop":
             continue
-        home = None if answer is None and rule.unparsed == "alone" else next((c for c in clusters if matches(c[0], answer, equal)), None)
+        alone = answer is None and rule.unparsed == "alone"
+        joins = same_answer if rule.count == "agreements" else partial(matches, equal=equal)
+        home = None if alone else next((cluster for cluster in clusters if joins(cluster[0], answer)), None)
         if home is None:
             clusters.append((answer, [place]))
         else:
@@ -96,6 +103,11 @@ def tally(answers: Sequence[str | None], rule: VoteRule, equal: Equal) -> list[t
     if rule.count == "members":
         return [(label, members, len(members)) for label, members in clusters]
     return [(label, members, sum(agrees(label, other, equal) for other in answers)) for label, members in clusters]
+
+
+def same_answer(label: str | None, answer: str | None) -> bool:
+    """Whether they are the same string, or both missing."""
+    return label == answer
 
 
 def matches(label: str | None, answer: str | None, equal: Equal) -> bool:

@@ -10,7 +10,7 @@ from autotelic.episodes.roles import Role
 from autotelic.errors import DataError
 from autotelic.guards.probe import ProbeResult, mean
 from autotelic.guards.stats import pass_at_k, wilson
-from autotelic.runs.loop import load_policy, open_tasks
+from autotelic.runs.loop import is_world, load_policy, open_tasks
 from autotelic.runs.probing import probe
 from autotelic.runs.settings import RunSettings, checked
 from autotelic.streams import key
@@ -24,8 +24,8 @@ def evaluate(model: str, tasks: str, *, samples: int, limit: int, max_tokens: in
         DataError: no task has a gold answer.
     """
     settings = checked(RunSettings, {"verifier": verifier, "engine": engine})
-    world = open_tasks(tasks, settings)
-    found = world.tasks(limit, seed=seed, split="probe") if not hasattr(world, "all") else world.all[:limit]
+    world = open_tasks(tasks, settings, held_out=0.0)
+    found = world.tasks(limit, seed=seed, split="probe" if is_world(tasks) else "train")
     judged = [task for task in found if task.answer is not None]
     if not judged:
         raise DataError(f"{tasks}: no task has a gold answer, so nothing can be evaluated")

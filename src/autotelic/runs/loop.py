@@ -30,7 +30,7 @@ from autotelic.runs.progress import Progress
 from autotelic.runs.report import write_report
 from autotelic.runs.settings import RunSettings, resolve
 from autotelic.runs.store import Store, Tensors
-from autotelic.tasks.files import FileWorld
+from autotelic.tasks.files import FileWorld, read_tasks
 from autotelic.tasks.pool import TaskPool
 from autotelic.tasks.worlds import open_world
 from autotelic.types import Metrics, Task, World
@@ -89,11 +89,12 @@ def load_policy(name: str, source: str, settings: RunSettings) -> Policy:
     return policy
 
 
-def open_tasks(spec: str, settings: RunSettings) -> World:
-    """A world by name, or the tasks of a file, folder or data set."""
+def open_tasks(spec: str, settings: RunSettings, held_out: float = 0.1) -> World:
+    """A world by name, or the tasks of a file, folder or data set, of which a share is held out as the split "probe"."""
     if is_world(spec):
         return open_world(spec)
-    return FileWorld.open(spec, prompt_column=settings.prompt_column, answer_column=settings.answer_column, verifier=settings.verifier)
+    tasks = read_tasks(spec, prompt_column=settings.prompt_column, answer_column=settings.answer_column)
+    return FileWorld(tasks, verifier=settings.verifier, held_out=held_out, name=Path(spec).name)
 
 
 def is_world(spec: str) -> bool:
@@ -111,8 +112,7 @@ def prepare(settings: RunSettings, recipe: Recipe, rounds: int | None = None) ->
     """
     world = open_tasks(settings.tasks or recipe.about.tasks, settings)
     tasks = recipe.pool(world, settings.pool_size, settings.seed)
-    probe_world = open_tasks(settings.probe, settings) if settings.probe else world
-    probe_tasks = recipe.probe(probe_world, settings.probe_size, settings.seed)
+    probe_world, probe_tasks = open_probe(settings, recipe, world)
     check_tasks(recipe, settings, tasks, probe_tasks)
     policy = load_policy("solver", settings.model or recipe.about.model, settings)
     roles = recipe.roles(world)
@@ -122,6 +122,15 @@ def prepare(settings: RunSettings, recipe: Recipe, rounds: int | None = None) ->
     policy.check_engine(prompts[:4], LOGPROB_LIMIT[settings.precision])
     ctx.set_start("solver", policy.clone("start"))
     return Session(settings, recipe, recipe.rounds if rounds is None else rounds, world, ctx, probe_tasks, probe_world)
+
+
+def open_probe(settings: RunSettings, recipe: Recipe, world: World) -> tuple[World, list[Task]]:
+    """The held-out tasks and the world that judges them; a task file that is named as the probe is one as a whole."""
+    if settings.probe is None or is_world(settings.probe):
+        held = world if settings.probe is None else open_world(settings.probe)
+        return held, recipe.probe(held, settings.probe_size, settings.seed)
+    held = open_tasks(settings.probe, settings, held_out=0.0)
+    return held, held.tasks(settings.probe_size, seed=settings.seed)
 
 
 def check_tasks(recipe: Recipe, settings: RunSettings, tasks: list[Task], probe_tasks: list[Task]) -> None:
@@ -143,14 +152,16 @@ def config_of(session: Session) -> dict[str, Any]:
     return {
         "autotelic": autotelic.__version__,
         "recipe": {
-            "name": settings.recipe, "system": about.system, "paper": about.paper, "family": about.family, "line": about.line,
+            "name": about.name, "system": about.system, "paper": about.paper, "family": about.family, "line": about.line,
             "proxy": about.proxy, "settings": session.recipe.model_dump(mode="json"),
         },
         "run": settings.model_dump(mode="json"),
         "rounds": session.rounds,
         "seed": settings.seed,
-        "model": {"name": settings.model or about.model, "parameters": policy.parameters},
-        "tasks": {"name": settings.tasks or about.tasks, "pool": len(session.ctx.pool)},
+        "model": settings.model or about.model,
+        "parameters": policy.parameters,
+        "tasks": settings.tasks or about.tasks,
+        "pool": len(session.ctx.pool),
         "probe": {"tasks": len(session.probe_tasks), "samples": settings.probe_samples, "every": settings.probe_every, "probe_is_train": probe_is_train(session)},
         "engine": session.ctx.batcher.engine.name,
         "machine": {"system": platform.platform(), "processor": platform.machine(), "cores": os.cpu_count(), "python": platform.python_version()},
@@ -170,7 +181,8 @@ def start(raw: dict[str, Any], progress: Progress | None = None) -> Outcome:
     session = prepare(settings, recipe)
     folder = Path(settings.out or f"runs/{recipe.about.name}-seed{settings.seed}-{strftime('%Y%m%d-%H%M%S')}")
     store = Store.create(folder, config_of(session))
-    return asyncio.run(run(session, store, progress or Progress()))
+    with progress or Progress() as view:
+        return asyncio.run(run(session, store, view))
 
 
 def resume(folder: Path, rounds: int | None = None, progress: Progress | None = None) -> Outcome:
@@ -179,13 +191,14 @@ def resume(folder: Path, rounds: int | None = None, progress: Progress | None = 
     config = store.config
     settings, recipe = resolve({**config["run"], **config["recipe"]["settings"]})
     session = prepare(settings, recipe, rounds if rounds is not None else config["rounds"])
-    return asyncio.run(run(session, store, progress or Progress()))
+    with progress or Progress() as view:
+        return asyncio.run(run(session, store, view))
 
 
 async def run(session: Session, store: Store, progress: Progress) -> Outcome:
     """All rounds that are not committed yet, then the verdict."""
-    progress.start({**store.config, "rounds": session.rounds})
     done = store.last
+    progress.start({**store.config, "rounds": session.rounds}, store.history() if done is not None else ())
     if done is None:
         await open_run(session, store, progress)
         done = 0
@@ -211,7 +224,7 @@ async def open_run(session: Session, store: Store, progress: Progress) -> None:
     result = await ask(session, progress, 0)
     store.save_probe("first", result)
     commit(session, store, 0, {**result.metrics(), "seconds/total": perf_counter() - began})
-    progress.round_done(0, store.history()[-1], result)
+    progress.round_done(0, store.history()[-1])
 
 
 async def one_round(session: Session, store: Store, progress: Progress, number: int) -> None:
@@ -240,7 +253,7 @@ async def one_round(session: Session, store: Store, progress: Progress, number: 
     commit(session, store, number, metrics)
     if result is not None:
         store.save_probe("last", result)
-    progress.round_done(number, metrics, result)
+    progress.round_done(number, metrics)
 
 
 def seconds(ctx: Context, sampled: float, probed: float, total: float) -> Metrics:

@@ -289,8 +289,8 @@ def _cell(where: str, value: float, box: tuple[float, float, float, float]) -> M
 def _thinned(one: Series) -> Series:
     """The series with at most `MOST_POINTS` points, ends kept."""
     keep = _spaced(len(one.xs), MOST_POINTS)
-    xs, ys, low, high = (None if values is None else [values[i] for i in keep] for values in (one.xs, one.ys, one.low, one.high))
-    return replace(one, xs=xs, ys=ys, low=low, high=high)
+    low, high = (None if side is None else [side[i] for i in keep] for side in (one.low, one.high))
+    return replace(one, xs=[one.xs[i] for i in keep], ys=[one.ys[i] for i in keep], low=low, high=high)
 
 
 def _spaced(length: int, most: int) -> list[int]:

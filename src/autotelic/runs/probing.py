@@ -40,7 +40,7 @@ async def probe(policy: Policy, role: Role, world: World, tasks: Sequence[Task],
         if samples:
             outcome.samples = [answer_of(c, policy, role) for c in found[len(tasks) + place]]
         if task.answer is not None:
-            outcome.correct = world.verify(task, answer)
+            outcome.correct, outcome.gold = world.verify(task, answer), task.answer
             outcome.sample_correct = [world.verify(task, sample) for sample in outcome.samples]
             if samples:
                 outcome.majority_correct = world.verify(task, vote(outcome.samples, VoteRule()).label)

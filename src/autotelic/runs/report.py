@@ -6,9 +6,9 @@ This module reads and arranges; charts are in `runs.plots`, words in `guards.ver
 """
 
 import json
-import os
 import shlex
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from heapq import nlargest, nsmallest
 from math import isfinite, nan
@@ -24,6 +24,7 @@ from autotelic.guards.probe import ProbeResult
 from autotelic.guards.stats import wilson
 from autotelic.guards.verdict import Verdict, Word
 from autotelic.runs.plots import Bar, Series, bar_chart, heat_map, line_chart
+from autotelic.runs.progress import duration, named
 from autotelic.types import Metrics
 
 HEADLINES = {
@@ -41,7 +42,7 @@ SAMPLES = 4
 MONITORS = (
     ("entropy", "Entropy of sampled tokens", "nats"),
     ("probe/entropy", "Entropy on the probe", "nats"),
-    ("answers/distinct", "Distinct answers, rollouts", ""),
+    ("answers/distinct", "Distinct answers in a group", "share"),
     ("probe/distinct", "Distinct answers, probe", "share of tasks"),
     ("completions/mean_length", "Length of completions", "tokens"),
     ("completions/clipped_ratio", "Truncated completions", "share"),
@@ -56,9 +57,12 @@ MONITORS = (
     ("grad_norm", "Gradient norm", ""),
     ("learning_rate", "Learning rate", ""),
     ("frontier", "Frontier of difficulty", ""),
+    ("gate/rolled_back", "Rolled back by the gate", "1 is yes"),
     ("flips/wrong_to_right", "Probe tasks wrong at first, right now", "tasks"),
     ("flips/right_to_wrong", "Probe tasks right at first, wrong now", "tasks"),
 )
+PHASES = {"sample": "sampling", "learn": "learning", "probe": "probing", "reward": "judging", "own": "everything else"}
+"""Words for the `seconds/` metrics; others show under their own names."""
 LABELS = (
     ("label/purity", "right (purity, never trained on)", "c1"),
     ("label/majority_is_gold", "majority answer is gold", "c3"),
@@ -165,7 +169,7 @@ def write_report(run_dir: Path) -> Path:
     html = render(read_run(run_dir))
     target, draft = run_dir / "report.html", run_dir / "report.html.part"
     draft.write_text(html, encoding="utf-8", errors="backslashreplace")
-    os.replace(draft, target)
+    draft.replace(target)
     return target
 
 
@@ -178,6 +182,7 @@ def render(run: RunFiles) -> str:
         headline=_headline(run),
         truth=_truth(run),
         reasons=run.verdict.reasons if run.verdict else [],
+        trained_on_probe=_trained_on_probe(run),
         facts=_facts(run),
         truth_chart=_truth_chart(run),
         proxy_chart=_own_scale_proxy_chart(run),
@@ -199,8 +204,13 @@ def render(run: RunFiles) -> str:
 
 
 def _title(run: RunFiles) -> str:
-    recipe, tasks = run.recipe, run.config.get("tasks")
-    return f"{recipe.get('system') or recipe.get('name') or 'run'} on {_plain(tasks)}" if tasks else str(recipe.get("system") or "run")
+    system, tasks = run.recipe.get("system") or named(run.recipe) or "run", named(run.config.get("tasks"))
+    return f"{system} on {tasks}" if tasks else str(system)
+
+
+def _trained_on_probe(run: RunFiles) -> bool:
+    probe = run.config.get("probe")
+    return bool(isinstance(probe, dict) and probe.get("probe_is_train")) or bool(run.verdict and run.verdict.numbers.get("trained_on_probe"))
 
 
 def _headline(run: RunFiles) -> str:
@@ -229,16 +239,16 @@ def _facts(run: RunFiles) -> list[tuple[str, str]]:
         ("Model", config.get("model")),
         ("Tasks", config.get("tasks")),
         ("Probe", _probe_fact(run)),
-        ("Proxy for the truth", recipe.get("proxy") or "none: training sees gold answers"),
+        ("Proxy for the truth", recipe.get("proxy") or "none"),
         ("Seed", config.get("seed")),
         ("Rounds", f"{run.done} of {config['rounds']}" if config.get("rounds") else run.done),
-        ("Time", _duration(total) if total else None),
+        ("Time", duration(total) if total else None),
         ("Tokens", _token_fact(run)),
         ("Engine", config.get("engine")),
         ("Machine", config.get("machine")),
         ("autotelic", config.get("autotelic")),
     ]
-    return [(name, _plain(value)) for name, value in rows if value not in (None, "")]
+    return [(name, _plain(value)) for name, value in rows if value not in (None, "", {})]
 
 
 def _probe_fact(run: RunFiles) -> str:
@@ -251,22 +261,18 @@ def _probe_fact(run: RunFiles) -> str:
 
 
 def _token_fact(run: RunFiles) -> str:
-    counts = [(name, sum(v for v in run.series(f"tokens/{name}")[1] if isfinite(v))) for name in ("sampled", "trained")]
+    """Tokens of the whole run; the metrics count from its beginning."""
+    counts = [(name, max((v for v in run.series(f"tokens/{name}")[1] if isfinite(v)), default=0.0)) for name in ("sampled", "trained")]
     return ", ".join(f"{count:,.0f} {name}" for name, count in counts if count)
-
-
-def _duration(seconds: float) -> str:
-    whole = round(seconds)
-    if whole < 60:
-        return f"{seconds:.1f} s"
-    hours, rest = divmod(whole, 3600)
-    return f"{hours} h {rest // 60} min" if hours else f"{rest // 60} min {rest % 60} s"
 
 
 def _plain(value: Any) -> str:
     """A value of the configuration in words."""
     if isinstance(value, Mapping):
-        return ", ".join(f"{name} {_plain(part)}" for name, part in value.items())
+        parts = [_plain(part) if name == "name" else f"{name} {_plain(part)}" for name, part in value.items()]
+        return ", ".join(parts)
+    if isinstance(value, int) and not isinstance(value, bool) and value >= 10_000:
+        return f"{value:,}"
     if isinstance(value, list | tuple):
         return ", ".join(map(_plain, value))
     return str(value)
@@ -344,9 +350,11 @@ def _lines_chart(run: RunFiles, rows: Sequence[tuple[str, str, str]], name: str,
 
 
 def _slices(run: RunFiles) -> list[str]:
+    """The slices of the probe, where there are several."""
     named = run.first.slices if run.first else []
     prefix = "probe/accuracy/"
-    return list(dict.fromkeys([*named, *(name.removeprefix(prefix) for name in run.names() if name.startswith(prefix))]))
+    found = list(dict.fromkeys([*named, *(name.removeprefix(prefix) for name in run.names() if name.startswith(prefix))]))
+    return found if len(found) > 1 else []
 
 
 def _slice_heat(run: RunFiles) -> Markup:
@@ -374,7 +382,9 @@ def _monitors(run: RunFiles) -> list[tuple[str, str, str, Markup]]:
     found = []
     for metric, name, unit in MONITORS:
         rounds, values = run.series(metric)
-        chart = line_chart([Series(name, rounds, values)], name=name, x_label="round", y_label="", x_range=run.span, size=(260, 130), kind="chart small")
+        chart = line_chart(
+            [Series(name, rounds, values)], name=name, x_label="round", y_label="", x_range=run.span, size=(260, 130), kind="chart small"
+        )
         if chart:
             last = next(value for value in reversed(values) if isfinite(value))
             found.append((name, unit, f"{last:.3g}", chart))
@@ -385,7 +395,7 @@ def _seconds_chart(run: RunFiles) -> Markup:
     """Seconds of the whole run by phase."""
     phases = [name for name in run.names() if name.startswith("seconds/") and name != "seconds/total"]
     sums = [(name.removeprefix("seconds/"), sum(v for v in run.series(name)[1] if isfinite(v))) for name in phases]
-    rows = [(phase, [Bar("seconds", total, "c1")]) for phase, total in sorted(sums, key=lambda row: -row[1])]
+    rows = [(PHASES.get(phase, phase), [Bar("seconds", total, "c1")]) for phase, total in sorted(sums, key=lambda row: -row[1])]
     return bar_chart(rows, name="Seconds by phase", x_label="seconds, all rounds")
 
 
@@ -418,16 +428,20 @@ def _flat(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, st
 
 
 def _command(run: RunFiles) -> str:
-    """The command that made the run: as stored, or put together from the configuration."""
-    config = run.config
-    if config.get("command"):
-        command = config["command"]
-        return command if isinstance(command, str) else shlex.join(map(str, command))
-    parts = ["autotelic", "run", str(run.recipe.get("name") or "")]
-    for name in ("model", "tasks", "seed", "rounds", "engine"):
-        if config.get(name) is not None and not isinstance(config[name], dict | list):
-            parts += [f"--{name}", str(config[name])]
-    return shlex.join(parts)
+    """The command that makes the run again: the settings that differ from their defaults, as options and overrides."""
+    from autotelic.errors import AutotelicError
+    from autotelic.runs.settings import resolve  # loads torch, which the rest of the report does not need
+
+    name, config = named(run.recipe), run.config
+    chosen = dict(_flat(config.get("run") or {})) | dict(_flat(run.recipe.get("settings") or {}))
+    chosen |= {part: str(config[part]) for part in ("seed", "rounds") if config.get(part) is not None}
+    defaults: dict[str, str] = {}
+    if not name.endswith(".py"):  # a recipe file is a program, and a report runs none
+        with suppress(AutotelicError):
+            defaults = dict(pair for part in resolve({"recipe": name}) for pair in _flat(part.model_dump(mode="json")))
+    left_out = {"recipe", "out", "seed"}
+    changed = [f"{key}={value}" for key, value in chosen.items() if key not in left_out and value not in (defaults.get(key), "null")]
+    return shlex.join(["autotelic", "run", name, "--seed", chosen.get("seed", "0"), *changed])
 
 
 def _newest_rollouts(run: RunFiles) -> Path | None:
@@ -448,9 +462,11 @@ def _samples(run: RunFiles) -> list[tuple[str, list[dict[str, Any]]]]:
     best: list[tuple[float, int, dict[str, Any]]] = []
     worst: list[tuple[float, int, dict[str, Any]]] = []
     for i, rollout in enumerate(_lines(path)):
-        entry = (_total(rollout), -i, rollout)
-        best = nlargest(SAMPLES, [*best, entry], key=lambda row: row[:2]) if len(best) < SAMPLES or entry[:2] > best[-1][:2] else best
-        worst = nsmallest(SAMPLES, [*worst, entry], key=lambda row: row[:2]) if len(worst) < SAMPLES or entry[:2] < worst[-1][:2] else worst
+        total = _total(rollout)
+        if len(best) < SAMPLES or total > best[-1][0]:
+            best = nlargest(SAMPLES, [*best, (total, -i, rollout)], key=lambda row: row[:2])
+        if len(worst) < SAMPLES or total < worst[-1][0]:
+            worst = nsmallest(SAMPLES, [*worst, (total, i, rollout)], key=lambda row: row[:2])
         place = i if i < SAMPLES else random.randrange(i + 1)
         if place < SAMPLES:
             some[place : place + 1] = [rollout]

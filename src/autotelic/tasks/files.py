@@ -107,15 +107,19 @@ def _text(path: Path) -> str:
     try:
         text = data.decode(encoding)
     except UnicodeDecodeError as error:
-        # The offset that the utf-8-sig decoder gives counts from behind the byte-order mark.
-        start = error.start + (3 if encoding == "utf-8-sig" and data.startswith(codecs.BOM_UTF8) else 0)
+        # With a byte-order mark the decoder counts from behind it.
+        start = len(data) - len(error.object) + error.start
         raise DataError(
-            f"{path} line {data.count(b'\n', 0, start) + 1}: byte 0x{data[start]:02x} at offset {start} is not {encoding.removesuffix('-sig').upper()}; "
+            f"{path} line {_line(data, start)}: byte 0x{data[start]:02x} at offset {start} is not {encoding.removesuffix('-sig').upper()}; "
             f"convert the file, for example: iconv -f latin1 -t utf-8 {path.name} > utf8-{path.name}"
         ) from error
-    if "\0" in text:
-        raise DataError(f"{path} line {text.count('\n', 0, text.index('\0')) + 1}: NUL character; is it UTF-16 without a byte-order mark? Convert it to UTF-8")
+    if (nul := data.find(b"\0") if encoding == "utf-8-sig" else -1) >= 0:
+        raise DataError(f"{path} line {_line(data, nul)}: NUL byte at offset {nul}; is it UTF-16 without a byte-order mark? Convert it to UTF-8")
     return text
+
+
+def _line(data: bytes, offset: int) -> int:
+    return data.count(b"\n", 0, offset) + 1
 
 
 def _parse_json(text: str, path: Path, first_line: int) -> Any:
@@ -360,6 +364,7 @@ def _id(where: str, value: Any) -> str:
 
 Verifier = Literal["exact", "number", "math"]
 PLACES = ("boxed", "hashes", "answer", "tag", "line")
+MATH_PLACES = ("boxed", "hashes", "answer", "tag", "dollars", "line")
 
 
 class FileWorld:
@@ -368,7 +373,8 @@ class FileWorld:
     Args:
         tasks: what `read_tasks` gave; tasks without an answer can be trained on but not verified.
         verifier: 'exact' (the same text), 'number' (the same number) or 'math' (mathematically equal, by math-verify).
-        places: where a completion's answer stands, tried in this order; keys of rewards.verifiers.PLACES.
+        places: where a completion's answer stands, tried in this order; keys of rewards.verifiers.PLACES. None means PLACES of this
+            module, for 'math' MATH_PLACES.
         held_out: share of the prompts that is held out as the split 'probe'. At least one is, as long as one remains to train on.
         validation: share held out as the split 'validation'.
 
@@ -382,12 +388,13 @@ class FileWorld:
         tasks: list[Task],
         *,
         verifier: str = "exact",
-        places: tuple[str, ...] = PLACES,
+        places: tuple[str, ...] | None = None,
         held_out: float = 0.1,
         validation: float = 0.0,
         name: str = "file",
     ) -> None:
-        self.name, self.verifier, self.places = name, verifier, places
+        self.name, self.verifier = name, verifier
+        self.places = places or (MATH_PLACES if verifier == "math" else PLACES)
         self._check_settings(held_out, validation)
         if not tasks:
             raise DataError(f"{name}: holds no tasks")
@@ -413,28 +420,27 @@ class FileWorld:
                 raise SettingError('the verifier "math" needs math-verify: pip install "autotelic[math]"') from error
 
     def tasks(self, count: int, *, seed: int, split: str = "train", **knobs: Any) -> list[Task]:
-        """`count` tasks of a split in an order drawn from the seed; fewer are a prefix of more. `len(splits[split])` says how many there are.
+        """`count` tasks of a split in an order drawn from the seed, or all where it has fewer; fewer are a prefix of more.
 
         Raises:
-            SettingError: an unknown split, a knob (there are none), or more tasks than the split has.
+            SettingError: an unknown split, or a knob (there are none).
         """
         known_split(split)
         if knobs:
             raise SettingError(f"{self.name}: a task file has no knob {next(iter(knobs))!r}")
         held = self.splits[split]
-        if not 0 <= count <= len(held):
-            raise SettingError(f"{self.name}: {count} tasks asked for, the split {split!r} has {len(held)}")
-        return streams.generator("file", seed, split).sample(held, count)
+        return streams.generator("file", seed, split).sample(held, min(count, len(held)))
 
     def parse(self, text: str) -> str | None:
         """The canonical answer in a completion."""
         found = verifiers.extract(text, self.places)
-        if self.verifier == "exact" or found is None:
-            return found
-        marked = verifiers.extract(text, [place for place in self.places if place not in ("line", "whole")])
-        if self.verifier == "number":
-            return verifiers.canonical_number(marked) or verifiers.last_number(marked) if marked else verifiers.last_number(text)
-        return verifiers.canonical_number(found) or "".join(found.split())
+        match self.verifier:
+            case "number":
+                marked = verifiers.extract(text, [place for place in self.places if place not in ("line", "whole")])
+                return verifiers.last_number(text if marked is None else marked)
+            case "math" if found is not None:
+                return verifiers.canonical_math(found)
+        return found
 
     def verify(self, task: Task, answer: str | None) -> float:
         """1.0 when `answer`, as `parse` gives it, equals the task's; raises DataError when the task has none."""

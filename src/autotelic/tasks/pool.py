@@ -1,6 +1,7 @@
 """The only mutable container of tasks: draws, additions with lineage, statistics, evictions, and a log of all of it for the run's store."""
 
 from collections.abc import Callable, Iterable, Sequence
+from copy import deepcopy
 from dataclasses import asdict
 from typing import Any
 
@@ -73,7 +74,7 @@ class TaskPool:
 
     def state(self) -> dict[str, Any]:
         """What a resumed run needs beside the events."""
-        return {"draws": self._draws, "sampler": self.sampler.state}
+        return {"draws": self._draws, "sampler": deepcopy(self.sampler.state)}
 
     def restore(self, state: dict[str, Any], events: Sequence[dict[str, Any]]) -> None:
         """Replay the events of all committed rounds on the tasks the run began with."""
@@ -84,7 +85,7 @@ class TaskPool:
                 self._tasks.pop(event["id"], None)
             else:
                 self.stats.setdefault(event["id"], {}).update(event["stats"])
-        self._draws, self.sampler.state = state["draws"], state["sampler"]
+        self._draws, self.sampler.state = state["draws"], deepcopy(state["sampler"])
         self._events = []
 
     def _insert(self, task: Task) -> None:

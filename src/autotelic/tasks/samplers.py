@@ -26,11 +26,10 @@ class Shuffled:
         ahead = [name for name in self.state["ahead"] if name in present]
         picked, ahead = ahead[:count], ahead[count:]
         if len(picked) < count:
-            taken = set(picked)
-            fresh = [name for name in ids if name not in taken]
+            fresh = list(ids)
             random.shuffle(fresh)
-            missing = count - len(picked)
-            picked, ahead = picked + fresh[:missing], fresh[missing:]
+            first = [name for name in fresh if name not in picked][: count - len(picked)]
+            picked, ahead = picked + first, [name for name in fresh if name not in first]
         self.state["ahead"] = ahead
         return picked
 

@@ -68,7 +68,7 @@ def _built(program: str, flags: list[str]) -> Path:
             done = _run([program, *flags, str(SOURCE), "-o", str(made)])
             if done.returncode:
                 raise BuildError(f"{program} could not build the native engine: {_first_error(done.stderr)}")
-            os.replace(made, target)
+            made.replace(target)
     except OSError as error:
         raise BuildError(f"the native engine cannot be written to {folder}: {error}") from error
     return target

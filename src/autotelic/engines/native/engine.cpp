@@ -15,6 +15,7 @@
 #include <memory>
 #include <new>
 #include <thread>
+#include <type_traits>
 #include <vector>
 #if defined(__AVX512BF16__)
 #include <immintrin.h>
@@ -57,6 +58,14 @@ inline vi lanes() {  // 0, 1, 2, ...
 }
 constexpr int up(int n, int unit) { return (n + unit - 1) / unit * unit; }
 
+// f with min(n, N) as a constant of the compiler's.
+template <int N, class F>
+inline void upto(int n, F&& f) {
+    if constexpr (N > 1)
+        if (n < N) return upto<N - 1>(n, f);
+    f(std::integral_constant<int, N>());
+}
+
 typedef float v4 __attribute__((vector_size(16), aligned(4), may_alias));
 template <class Op>
 inline float reduce(vf v, Op op) {  // over all lanes, in one fixed order
@@ -86,7 +95,7 @@ inline vf exponential(vf x) {
     p = p * r + 5.0000001201e-1f;
     p = p * (r * r) + (r + 1.0f);
     const vi power = (__builtin_convertvector(n, vi) + 127) << 23;
-    return (vf)((vi)(p * (vf)power) & (vi)(x >= fill(-87.0f)));
+    return (vf)((vi)(p * (vf)power) & ~(vi)(x < fill(-87.0f)));  // what is not a number stays so
 }
 inline vf silu(vf x) { return x / (exponential(-x) + 1.0f); }
 
@@ -201,16 +210,7 @@ void product(const T* weights, const Linear& w, int depth, int rows, const T* x,
         for (int r = 0; r < rows; r += TILE) {
             const T* from = x + r * stride_x;
             float* to = y[r] + p * step;
-            switch (std::min(rows - r, TILE)) {
-                case 1: tile<1, THEN>(panel, bias, depth, from, stride_x, to, y.stride); break;
-                case 2: tile<2, THEN>(panel, bias, depth, from, stride_x, to, y.stride); break;
-                case 3: tile<3, THEN>(panel, bias, depth, from, stride_x, to, y.stride); break;
-                case 4: tile<4, THEN>(panel, bias, depth, from, stride_x, to, y.stride); break;
-                case 5: tile<5, THEN>(panel, bias, depth, from, stride_x, to, y.stride); break;
-                case 6: tile<6, THEN>(panel, bias, depth, from, stride_x, to, y.stride); break;
-                case 7: tile<7, THEN>(panel, bias, depth, from, stride_x, to, y.stride); break;
-                default: tile<TILE, THEN>(panel, bias, depth, from, stride_x, to, y.stride);
-            }
+            upto<TILE>(rows - r, [&](auto count) { tile<count, THEN>(panel, bias, depth, from, stride_x, to, y.stride); });
         }
     }
 }
@@ -275,24 +275,28 @@ struct Model {
                         [=](int j) { return gated(j, GATEB, UPB, 1); });
         plain(layer.down, c.intermediate, c.hidden, t[DOWN], t[DOWNB]);
     }
-    size_t part() const { return size_t(PAGE) * c.kv_heads * (c.head_dim + head_pad); }  // floats of one layer in a page
+    int words(int floats) const { return c.half ? (floats + 1) / 2 : floats; }  // 32-bit words that so many numbers take in the cache
+    size_t keys() const { return size_t(PAGE) * c.kv_heads * words(c.head_dim); }
+    size_t values() const { return size_t(words(PAGE)) * c.kv_heads * head_pad; }
+    size_t part() const { return keys() + values(); }  // words of one layer in a page
 };
 
-// A page holds for each layer: keys (kv_heads, head_dim, PAGE), then values (kv_heads, PAGE, head_pad).
+// A page holds for each layer: keys (kv_heads, head_dim, PAGE), then values (kv_heads, PAGE, head_pad). In bf16, a word holds the numbers of
+// two neighbors: of two dimensions of a key, of two tokens' values.
 struct Pages {
     const Model& model;
-    std::vector<Memory<float>> all;
-    std::vector<float*> unused;
-    float* take() {
+    std::vector<Memory<uint32_t>> all;
+    std::vector<uint32_t*> unused;
+    uint32_t* take() {
         if (unused.empty()) {
-            all.push_back(zeros<float>(model.part() * model.c.layers));
+            all.push_back(zeros<uint32_t>(model.part() * model.c.layers));
             return all.back().get();
         }
-        float* page = unused.back();
+        uint32_t* page = unused.back();
         unused.pop_back();
         return page;
     }
-    void give(std::vector<float*>& pages) {
+    void give(std::vector<uint32_t*>& pages) {
         unused.insert(unused.end(), pages.begin(), pages.end());
         pages.clear();
     }
@@ -300,10 +304,10 @@ struct Pages {
 
 struct Row {  // one token on its way through the layers, and what it attends to
     int token, position;
-    const std::vector<float*>*prompt, *tail;
+    const std::vector<uint32_t*>*prompt, *tail;
     int prompt_length, tail_length;  // tokens it sees, itself included
     int lane() const { return ((tail_length ? tail_length : prompt_length) - 1) % PAGE; }
-    float* page() const { return tail_length ? (*tail)[(tail_length - 1) / PAGE] : (*prompt)[(prompt_length - 1) / PAGE]; }
+    uint32_t* page() const { return tail_length ? (*tail)[(tail_length - 1) / PAGE] : (*prompt)[(prompt_length - 1) / PAGE]; }
 };
 
 // ---- layers -------------------------------------------------------------------------------------------------------------------------
@@ -324,7 +328,7 @@ class Network {  // the activations of one thread
         x.shape(PREFILL, c.hidden), normed.shape(PREFILL, c.hidden), mixed.shape(PREFILL, m.inner);
         qkv.shape(PREFILL, m.inner + 2 * m.kv), gated.shape(PREFILL, c.intermediate), logits.shape(SLOTS, c.vocab);
         widest = up(std::max({c.hidden, m.inner, c.intermediate}), 2) / 2 + 16;
-        if (c.half) halves = zeros<uint32_t>(size_t(PREFILL) * widest);
+        if (c.half) halves = zeros<uint32_t>(size_t(PREFILL) * widest), queries = zeros<uint32_t>(m.inner);
         head_copy = zeros<float>(m.head_pad), heads = zeros<float>(c.heads * m.head_pad), sums.resize(c.heads);
     }
 
@@ -356,7 +360,7 @@ class Network {  // the activations of one thread
   private:
     const Model& m;
     Matrix x, normed, qkv, mixed, gated;
-    Memory<uint32_t> halves;
+    Memory<uint32_t> halves, queries;
     Memory<float> head_copy, heads;
     std::vector<float> scores, sums;
     long widest;
@@ -375,14 +379,14 @@ class Network {  // the activations of one thread
         product<THEN>(w.half.get(), w, pairs, count, halves.get(), widest, out);
     }
 
-    __attribute__((noinline)) static void round(const float* from, int count, uint32_t* pairs) {
+    static void round(const float* from, int count, uint32_t* pairs) {
         pairs[(count - 1) / 2] = 0;
         uint16_t* to = reinterpret_cast<uint16_t*>(pairs);
         for (int i = 0; i < count; i++) to[i] = uint16_t(bf16(from[i]));
     }
 
     // Query-key norm and rotation in place, then key and value to their place in the cache.
-    __attribute__((noinline)) void remember(const Layer& layer, int l, const Row& row, float* q) {
+    void remember(const Layer& layer, int l, const Row& row, float* q) {
         const Config& c = m.c;
         const float *cos = m.cos + size_t(row.position) * c.head_dim, *sin = m.sin + size_t(row.position) * c.head_dim;
         const float scale = 1.0f / std::sqrt(float(c.head_dim));
@@ -390,15 +394,26 @@ class Network {  // the activations of one thread
             const float* weight = h < c.heads ? layer.qnorm.get() : layer.knorm.get();
             rotate(q + h * c.head_dim, weight, cos, sin, h < c.heads ? scale : 1.0f);
         }
-        for (int h = 0; h < c.kv_heads; h++) {
-            float *keys = row.page() + l * m.part() + h * c.head_dim * PAGE, *values = row.page() + l * m.part() + (m.kv + h * m.head_pad) * PAGE;
-            const float *key = q + m.inner + h * c.head_dim, *value = key + m.kv;
-            for (int d = 0; d < c.head_dim; d++) keys[d * PAGE + row.lane()] = key[d];
-            std::memcpy(values + row.lane() * m.head_pad, value, c.head_dim * sizeof(float));
+        uint32_t* keys = row.page() + l * m.part();
+        const float *key = q + m.inner, *value = key + m.kv;
+        for (int h = 0; h < c.kv_heads; h++, key += c.head_dim, value += c.head_dim) {
+            uint32_t* to = keys + size_t(h) * m.words(c.head_dim) * PAGE + row.lane();
+            if (c.half) {
+                for (int d = 0; d < c.head_dim; d += 2) to[d / 2 * PAGE] = bf16(key[d]) | bf16(key[d + 1]) << 16;
+            } else {
+                for (int d = 0; d < c.head_dim; d++) std::memcpy(to + d * PAGE, key + d, 4);
+            }
+            to = keys + m.keys() + size_t(h) * m.words(PAGE) * m.head_pad + row.lane() / (c.half ? 2 : 1) * m.head_pad;
+            if (c.half) {
+                uint16_t* part = reinterpret_cast<uint16_t*>(to) + row.lane() % 2;
+                for (int d = 0; d < c.head_dim; d++) part[2 * d] = uint16_t(bf16(value[d]));
+            } else {
+                std::memcpy(to, value, c.head_dim * sizeof(float));
+            }
         }
     }
 
-    __attribute__((noinline)) void rotate(float* head, const float* weight, const float* cos, const float* sin, float scale) {
+    void rotate(float* head, const float* weight, const float* cos, const float* sin, float scale) {
         const int size = m.c.head_dim, half = size / 2;
         if (weight) {
             std::memcpy(head_copy.get(), head, size * sizeof(float));
@@ -420,38 +435,56 @@ class Network {  // the activations of one thread
         for (int t = 0; t < row.tail_length; t += PAGE) at(i++, (*row.tail)[t / PAGE] + l * m.part(), row.tail_length - t);
     }
 
-    // Pages outermost: keys of all heads, then values of all heads, are read in the order they lie in memory.
-    __attribute__((noinline)) void attend(int l, const Row& row, const float* query, float* out) {
+    void attend(int l, const Row& row, const float* query, float* out) {
+        const Config& c = m.c;
+        if (!c.half) return attend<float>(l, row, query, c.head_dim, out);
+        for (int h = 0; h < c.heads; h++) round(query + h * c.head_dim, c.head_dim, queries.get() + h * m.words(c.head_dim));
+        attend<uint32_t>(l, row, queries.get(), m.words(c.head_dim), out);
+    }
+
+    // Pages outermost: keys of all heads, then values of all heads, are read in the order they lie in memory. size: words of one query.
+    template <class T>
+    void attend(int l, const Row& row, const T* query, int size, float* out) {
         const Config& c = m.c;
         const int pages = (row.prompt_length + PAGE - 1) / PAGE + (row.tail_length + PAGE - 1) / PAGE;
-        const int group = c.heads / c.kv_heads, span = pages * PAGE;
+        const int group = c.heads / c.kv_heads, span = pages * PAGE, steps = m.words(PAGE);
         if (scores.size() < size_t(c.heads) * span) scores.resize(size_t(c.heads) * span * 2);
-        visit(row, l, [&](int i, const float* keys, int count) {
+        visit(row, l, [&](int i, const uint32_t* page, int count) {
+            const T* keys = reinterpret_cast<const T*>(page);
             for (int h = 0; h < c.heads; h++)
-                compare(query + h * c.head_dim, keys + h / group * c.head_dim * PAGE, count, scores.data() + h * span + i * PAGE);
+                compare(query + h * size, keys + h / group * size * PAGE, size, count, scores.data() + h * span + i * PAGE);
         });
         for (int h = 0; h < c.heads; h++) sums[h] = weigh(scores.data() + h * span, span);
         std::memset(heads.get(), 0, size_t(c.heads) * m.head_pad * sizeof(float));
-        visit(row, l, [&](int i, const float* keys, int) {
-            const float* values = keys + m.kv * PAGE;
-            for (int h = 0; h < c.heads; h++)
-                gather(scores.data() + h * span + i * PAGE, values + size_t(h / group) * PAGE * m.head_pad, heads.get() + h * m.head_pad);
+        visit(row, l, [&](int i, const uint32_t* page, int) {
+            const T* values = reinterpret_cast<const T*>(page + m.keys());
+            for (int h = 0; h < c.heads; h++) {
+                const float* weights = scores.data() + h * span + i * PAGE;
+                uint32_t pairs[PAGE / 2];
+                if (c.half) round(weights, PAGE, pairs);
+                const T* weight = c.half ? reinterpret_cast<const T*>(pairs) : reinterpret_cast<const T*>(weights);
+                for (int d = 0; d < m.head_pad; d += 4 * VL) {
+                    const T* from = values + size_t(h / group) * steps * m.head_pad + d;
+                    float* to = heads.get() + h * m.head_pad + d;
+                    upto<4>((m.head_pad - d) / VL, [&](auto count) { gather<count>(weight, from, to); });
+                }
+            }
         });
         for (int h = 0; h < c.heads; h++)
             for (int d = 0; d < m.head_pad; d += VL) store(out + h * c.head_dim + d, load(heads.get() + h * m.head_pad + d) / sums[h]);
     }
 
     // Products of a query with the keys of one page; -inf past `count`.
-    __attribute__((noinline)) void compare(const float* query, const float* keys, int count, float* to) const {
+    template <class T>
+    static void compare(const T* query, const T* keys, int size, int count, float* to) {
         constexpr int PARTS = PAGE / VL, CHAINS = 4 / PARTS;  // independent sums, to hide latency
-        const int size = m.c.head_dim;
         vf sum[CHAINS][PARTS] = {};
         int d = 0;
         for (; d + CHAINS <= size; d += CHAINS)
             for (int i = 0; i < CHAINS; i++)
-                for (int j = 0; j < PARTS; j++) sum[i][j] += query[d + i] * load(keys + (d + i) * PAGE + j * VL);
+                for (int j = 0; j < PARTS; j++) sum[i][j] = fused(sum[i][j], query[d + i], load(keys + (d + i) * PAGE + j * VL));
         for (; d < size; d++)
-            for (int j = 0; j < PARTS; j++) sum[0][j] += query[d] * load(keys + d * PAGE + j * VL);
+            for (int j = 0; j < PARTS; j++) sum[0][j] = fused(sum[0][j], query[d], load(keys + d * PAGE + j * VL));
         for (int j = 0; j < PARTS; j++) {
             for (int i = 1; i < CHAINS; i++) sum[0][j] += sum[i][j];
             store(to + j * VL, pick(lanes() + j * VL < count, sum[0][j], fill(-INF)));
@@ -459,7 +492,7 @@ class Network {  // the activations of one thread
     }
 
     // Scores to exp(score - max), in place; their sum.
-    __attribute__((noinline)) static float weigh(float* values, int count) {
+    static float weigh(float* values, int count) {
         vf most = fill(-INF), sum = {};
         for (int t = 0; t < count; t += VL) most = largest(most, load(values + t));
         const float top = peak(most);
@@ -471,21 +504,14 @@ class Network {  // the activations of one thread
         return total(sum);
     }
 
-    // Add the weighted values of one page; past the last token the weights are 0.
-    __attribute__((noinline)) void gather(const float* weights, const float* values, float* out) const {
-        for (int d = 0; d < m.head_pad; d += 4 * VL) switch (std::min(4, (m.head_pad - d) / VL)) {
-                case 1: gather<1>(weights, values + d, out + d); break;
-                case 2: gather<2>(weights, values + d, out + d); break;
-                case 3: gather<3>(weights, values + d, out + d); break;
-                default: gather<4>(weights, values + d, out + d);
-            }
-    }
-    template <int N>
-    __attribute__((noinline)) void gather(const float* weights, const float* values, float* out) const {
+    // Add N vectors of the weighted values of one page; past the last token the weights are 0.
+    template <int N, class T>
+    void gather(const T* weights, const T* values, float* out) const {
+        constexpr int STEPS = std::is_same<T, float>::value ? PAGE : PAGE / 2;
         vf sum[2][N] = {};
 #pragma GCC unroll 16
-        for (int t = 0; t < PAGE; t++, values += m.head_pad)
-            for (int j = 0; j < N; j++) sum[t % 2][j] += weights[t] * load(values + j * VL);
+        for (int t = 0; t < STEPS; t++, values += m.head_pad)
+            for (int j = 0; j < N; j++) sum[t % 2][j] = fused(sum[t % 2][j], weights[t], load(values + j * VL));
         for (int j = 0; j < N; j++) store(out + j * VL, load(out + j * VL) + (sum[0][j] + sum[1][j]));
     }
 };
@@ -516,7 +542,8 @@ class Sampler {
         const float top = peak(most);
         const double sum = weigh(logits, top, s.scale);
         int token = forced;
-        if (token < 0 && s.greedy) token = int(std::find(logits, logits + vocab, top) - logits) % vocab;
+        if (token < 0 && !std::isfinite(sum)) token = 0;  // broken weights: the log-probability says so
+        else if (token < 0 && s.greedy) token = int(std::find(logits, logits + vocab, top) - logits);
         else if (token < 0) token = s.top_p < 1 || s.top_k ? restricted(logits, s, draw, sum) : whole(draw * sum);
         *logprob = (logits[token] - top) / s.scale - float(std::log(sum));
         return token;
@@ -659,7 +686,7 @@ class Worker {
 
   private:
     struct Prompt {  // read once, shared by the samples of a piece
-        std::vector<float*> pages;
+        std::vector<uint32_t*> pages;
         int64_t pages_length = 0;
         Memory<float> logits;
         int users = 0;
@@ -668,7 +695,7 @@ class Worker {
         int64_t sample;
         int request;
         std::shared_ptr<Prompt> prompt;
-        std::vector<float*> tail;
+        std::vector<uint32_t*> tail;
     };
 
     Shared& shared;
@@ -805,7 +832,10 @@ int autotelic_generate(const void* model, const Batch* batch) {
     try {
         Shared shared{*static_cast<const Model*>(model), *batch, cut(*batch)};
         std::vector<std::thread> others;
-        for (int i = 1; i < std::min<int>(batch->threads, int(shared.pieces.size())); i++) others.emplace_back(work, std::ref(shared));
+        try {
+            for (int i = 1; i < std::min<int>(batch->threads, int(shared.pieces.size())); i++) others.emplace_back(work, std::ref(shared));
+        } catch (...) {  // the system grants no more threads: fewer do the same work
+        }
         work(shared);
         for (auto& other : others) other.join();
         return shared.result;

@@ -5,11 +5,9 @@ same whatever the number of threads and whatever else is in the batch.
 """
 
 import ctypes
-import os
 import threading
 import weakref
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
@@ -27,9 +25,7 @@ from autotelic.types import StopReason
 
 Precision = Literal["fp32", "bf16"]
 
-SETTINGS = np.dtype(
-    [("top_k", "i4"), ("max_tokens", "i4"), ("greedy", "i4"), ("stops", "i4"), ("scale", "f4"), ("top_p", "f8")], align=True
-)
+SETTINGS = np.dtype([("top_k", "i4"), ("max_tokens", "i4"), ("greedy", "i4"), ("stops", "i4"), ("scale", "f4"), ("top_p", "f8")], align=True)
 REASONS = (StopReason.LENGTH, StopReason.END, StopReason.STOP)
 LAYER_TENSORS = (
     *(f"{name}.weight" for name in ("self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj", "self_attn.o_proj")),
@@ -83,13 +79,13 @@ class NativeEngine:
 
     name = "native"
 
-    def __init__(self, threads: int | None = None, precision: Precision = "fp32", tuning: str | None = None) -> None:
-        """threads: None for all the process may use; tuning: see `build.library`.
+    def __init__(self, threads: int = 1, precision: Precision = "fp32", tuning: str | None = None) -> None:
+        """tuning: flags that choose the machine the engine is built for, see `build.library`.
 
         Raises:
             BuildError: see `build.library`.
         """
-        self.threads = threads or len(os.sched_getaffinity(0))
+        self.threads = threads
         self.precision = precision
         self.library = library(tuning)
         self.refreshes = 0
@@ -139,7 +135,7 @@ class _Packed:
         state = {name: tensor.detach().to(torch.float32).contiguous() for name, tensor in merged_state(model).items()}
         names = [f"model.layers.{layer}.{name}" for layer in range(c.layers) for name in LAYER_TENSORS]
         names += ["model.embed_tokens.weight", "model.norm.weight", "lm_head.weight"]
-        self.kept: list[Tensor | None] = [*map(state.get, names), model.cos.contiguous(), model.sin.contiguous()]
+        self.kept: list[Tensor | None] = [*map(state.get, names), *(model.get_buffer(name).float().contiguous() for name in ("cos", "sin"))]
         pointers = (ctypes.c_void_p * len(self.kept))(*[None if t is None else t.data_ptr() for t in self.kept])
         shape = (c.vocab_size, c.hidden_size, c.intermediate_size, c.layers, c.heads, c.kv_heads, c.head_dim, c.context)
         self.handle = library.autotelic_model(ctypes.byref(_Config(*shape, precision == "bf16", c.norm_eps)), pointers)
@@ -172,13 +168,14 @@ class _Call:
             *_flat([request.forced for request in requests], np.int32),
             settings, np.array(sorted(vocabulary.end), np.int32), self.output_at, self.tokens, self.logprobs, self.lengths, self.reasons,
         ]  # fmt: skip
-        pointers = [array.ctypes.data for array in self.arrays]
-        self.batch = _Batch(len(requests), threads, len(vocabulary.end), *pointers, StopCheck(self._stopped), self.cancel.ctypes.data)
+        self.counts = (len(requests), threads, len(vocabulary.end))
 
     def run(self, library: ctypes.CDLL, packed: _Packed) -> list[list[Completion]]:
+        pointers = [array.ctypes.data for array in self.arrays]
+        batch = _Batch(*self.counts, *pointers, StopCheck(self._stopped), self.cancel.ctypes.data)
         codes: list[int] = []
         # On a thread of its own, so that Ctrl-C reaches the waiting one.
-        thread = threading.Thread(target=lambda: codes.append(library.autotelic_generate(packed.handle, ctypes.byref(self.batch))))
+        thread = threading.Thread(target=lambda: codes.append(library.autotelic_generate(packed.handle, ctypes.byref(batch))))
         thread.start()
         try:
             thread.join()
@@ -202,9 +199,8 @@ class _Call:
             return -1
 
     def _collect(self) -> list[list[Completion]]:
-        tokens, logprobs = self.tokens.tolist(), self.logprobs.tolist()
         spans = zip(self.output_at.tolist(), self.lengths.tolist(), self.reasons.tolist(), strict=False)
-        flat = (Completion(tokens[at : at + n], logprobs[at : at + n], REASONS[reason]) for at, n, reason in spans)
+        flat = (Completion(self.tokens[a : a + n].tolist(), self.logprobs[a : a + n].tolist(), REASONS[why]) for a, n, why in spans)
         return [[next(flat) for _ in request.streams] for request in self.requests]
 
 

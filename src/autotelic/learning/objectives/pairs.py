@@ -12,7 +12,7 @@ from torch.nn.functional import logsigmoid
 
 from autotelic.learning.objectives.base import Batch, Objective, Totals
 from autotelic.policies.scoring import Scores
-from autotelic.types import Metrics
+from autotelic.types import Example, Metrics
 
 
 class PairObjective(Objective):
@@ -23,6 +23,9 @@ class PairObjective(Objective):
     @property
     def needs_reference(self) -> bool:
         return True
+
+    def refuse(self, item: Example, version: int) -> str | None:
+        return "it is no side of a pair" if item.pair is None else None
 
     def pair_loss(self, chosen: Tensor, rejected: Tensor, now: Scores, batch: Batch) -> Tensor:
         """Log-ratios h_w and h_l (P,) to losses (P,)."""
@@ -73,6 +76,9 @@ class SPPO(PairObjective):
     """
 
     beta: float = Field(0.001, gt=0.0)
+
+    def refuse(self, item: Example, version: int) -> str | None:
+        return super().refuse(item, version) or (None if "win" in item.extra else "it has no extra['win']")
 
     def pair_loss(self, chosen: Tensor, rejected: Tensor, now: Scores, batch: Batch) -> Tensor:
         win = batch.extra["win"]

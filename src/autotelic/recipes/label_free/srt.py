@@ -9,6 +9,7 @@ from autotelic.learning.objectives import PolicyGradient
 from autotelic.recipes.base import Recipe, recipe
 from autotelic.recipes.context import Context
 from autotelic.rewards.votes import VoteRule, vote
+from autotelic.types import Group
 
 
 @recipe(name="srt", system="SRT", paper="arXiv:2505.21444", family="label-free", catalogue=(0,), proxy="rewards/agreement/mean", replicated=None)
@@ -34,5 +35,5 @@ class SelfRewardedTraining(Recipe):
         for group in groups:
             label = vote(group.answers, self.vote).label
             group.reward(agreement=[label is not None and answer == label for answer in group.answers])
-            group.rollouts = group.rollouts[: self.trained]
-        ctx.learn("solver", center(groups, self.scale), self.objective)
+        trained = [Group(group.task, group.rollouts[: self.trained]) for group in groups]
+        ctx.learn("solver", center(trained, self.scale), self.objective)

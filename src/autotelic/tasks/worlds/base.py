@@ -5,7 +5,7 @@ Not a world itself. A task belongs to a split by a hash of what identifies it, s
 
 import random
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from itertools import count as integers
 from typing import Annotated, Any, Generic, Literal, NamedTuple, TypeVar, get_args
 
@@ -31,18 +31,19 @@ def known_split(split: str) -> None:
         raise SettingError(f"unknown split {split!r}: {nearest(split, get_args(Split))}")
 
 
-def distinct(candidates: Iterator[Task], count: int, patience: int, wanted: Callable[[Task], bool], what: str) -> list[Task]:
-    """The first `count` wanted tasks of a stream whose prompts differ.
+def distinct(candidates: Iterator[Task | None], count: int, patience: int, what: str) -> list[Task]:
+    """The first `count` tasks of an endless stream whose prompts differ; None in the stream is a draw that is not wanted.
 
     Raises:
-        SettingError: `count` is negative, or the stream ended or gave nothing new `patience` times in a row.
+        SettingError: `count` is negative, or the stream gave nothing new `patience` times in a row.
     """
     if count < 0:
         raise SettingError(f"{what}: the number of tasks must be 0 or more, got {count}")
     found: dict[str, Task] = {}
     misses = 0
-    while len(found) < count and misses < patience and (task := next(candidates, None)):
-        new = wanted(task) and found.setdefault(str(task.prompt), task) is task
+    while len(found) < count and misses < patience:
+        task = next(candidates)
+        new = task is not None and found.setdefault(str(task.prompt), task) is task
         misses = 0 if new else misses + 1
     if len(found) < count:
         raise SettingError(f"{what}: {count} distinct tasks asked for, only about {len(found)} exist; widen the knobs or ask for fewer")
@@ -111,10 +112,9 @@ class GeneratedWorld(ABC, Generic[Knobs]):
         known_split(split)
         chosen = self._read(self.knobs.model_dump(), knobs)
         rng = streams.generator("world", self.name, seed, split)
-        stream = (self.task(*self.draw(rng, chosen)) for _ in integers())
-        return distinct(
-            stream, count, PATIENCE, lambda task: split_of((self.name, self.identity(str(task.prompt)))) == split, f"world {self.name!r}, {split}"
-        )
+        drawn = (self.draw(rng, chosen) for _ in integers())
+        stream = (self.task(prompt, tags) if split_of((self.name, self.identity(prompt))) == split else None for prompt, tags in drawn)
+        return distinct(stream, count, PATIENCE, f"world {self.name!r}, {split}")
 
     def task(self, prompt: str, tags: dict[str, Any] | None = None) -> Task:
         """The task of a prompt, with its answer; the id is a hash of the prompt.

@@ -1,0 +1,29 @@
+"""Supervised training on gold completions of the same tasks: what labels would buy without sampling."""
+
+from pydantic import Field
+
+from autotelic.learning.examples import written
+from autotelic.learning.learner import Updates
+from autotelic.learning.objectives import NLL
+from autotelic.recipes.base import Recipe, recipe
+from autotelic.recipes.context import Context
+
+
+@recipe(name="supervised", system="supervised on gold", paper="", family="control", needs_answers=True)
+class Supervised(Recipe):
+    """Gold completions are the targets: the upper arm of every comparison with label-free methods.
+
+    loss: mean negative log-likelihood of the tokens of the world's own solution.
+    """
+
+    tasks_per_round: int = Field(128, ge=1)
+    updates: Updates = Updates(batch_size=32, epochs=1)
+    objective: NLL = NLL()
+
+    async def round(self, ctx: Context) -> None:
+        tokenizer, role = ctx.policies["solver"].tokenizer, ctx.role("solver")
+        targets = []
+        for task in ctx.pool.draw(self.tasks_per_round):
+            completion = [*tokenizer.encode(ctx.world.gold(task)), tokenizer.end_id]
+            targets.append(written(task.id, tokenizer.encode_prompt(role.render(task)), completion))
+        ctx.learn("solver", targets, self.objective, self.updates)

@@ -1,0 +1,45 @@
+"""Majority-voted rationales as supervised targets: LMSI."""
+
+from pydantic import Field
+
+from autotelic.learning.examples import written
+from autotelic.learning.learner import Updates
+from autotelic.learning.objectives import NLL
+from autotelic.recipes.base import Recipe, recipe
+from autotelic.recipes.context import Context
+from autotelic.rewards.votes import VoteRule, vote
+from autotelic.types import Example, Group, Sampling
+
+
+@recipe(name="lmsi", system="LMSI", paper="arXiv:2210.11610", family="self-training", catalogue=(295,), proxy="label/agreement")
+class LargeModelsSelfImprove(Recipe):
+    """Every sampled path that reaches the group's majority answer becomes a supervised target.
+
+    Paths are kept where the majority's share is at least `vote.min_share`; the loss is the mean negative log-likelihood of their tokens.
+    `formats` are the prompts a kept path is trained under; '{prompt}' is the prompt it was sampled under.
+    Degenerate case: no group reaches the share, and nothing is learned. Fails below even odds: where the majority is wrong more often than right,
+    its errors are what is learned. Differs from the paper: one update set a round instead of one large fine-tuning.
+    """
+
+    rounds: int = Field(6, ge=0)
+    tasks_per_round: int = Field(128, ge=1)
+    group_size: int = Field(16, ge=2)
+    sampling: Sampling = Sampling(temperature=0.7, max_tokens=96)
+    vote: VoteRule = VoteRule(min_share=0.5)
+    formats: tuple[str, ...] = ("{prompt}",)
+    updates: Updates = Updates(batch_size=128, epochs=1)
+    objective: NLL = NLL()
+
+    async def round(self, ctx: Context) -> None:
+        groups = await ctx.sample("solver", ctx.pool.draw(self.tasks_per_round), n=self.group_size)
+        kept = [example for group in groups for example in self.targets(group, ctx)]
+        ctx.log(**{"label/kept": len(kept) / (len(groups) * self.group_size * len(self.formats))})
+        ctx.learn("solver", kept, self.objective, self.updates)
+
+    def targets(self, group: Group, ctx: Context) -> list[Example]:
+        """The group's paths to its majority answer, under every format."""
+        label = vote(group.answers, self.vote).label
+        tokenizer = ctx.policies["solver"].tokenizer
+        prompts = [tokenizer.encode_prompt(text.format(prompt=group.task.prompt)) if text != "{prompt}" else group.rollouts[0].turns[0].tokens for text in self.formats]
+        paths = [rollout for rollout in group if label is not None and rollout.answer == label]
+        return [written(path.id, prompt, path.turns[-1].tokens) for path in paths for prompt in prompts]
