@@ -148,7 +148,10 @@ def test_chain_against_plain_arithmetic(first, rest):
         assert chain.apply(int(step[0]), op, digit) == int(step[-1]) and step[1:3] == f"{op}{digit}"
 
 
-@pytest.mark.parametrize("text,answer", [("3+4=7;#7", "7"), ("#7", "7"), (" #7\n", "7"), ("#7;#8", "8"), ("#78", None), ("7", None), ("3+4=#7", None), ("", None), ("#7;", None)])
+@pytest.mark.parametrize(
+    "text,answer",
+    [("3+4=7;#7", "7"), ("#7", "7"), (" #7\n", "7"), ("#7;#8", "8"), ("#78", None), ("7", None), ("3+4=#7", None), ("", None), ("#7;", None)],
+)
 def test_chain_answers(text, answer):
     assert chain.Chain().parse(text) == answer
 
@@ -175,7 +178,9 @@ def reference_value(text: str) -> Fraction | None:
         if isinstance(node, ast.Constant):
             return Fraction(node.value)
         left, right = value(node.left), value(node.right)
-        return {ast.Add: lambda: left + right, ast.Sub: lambda: left - right, ast.Mult: lambda: left * right, ast.Div: lambda: left / right}[type(node.op)]()
+        return {ast.Add: lambda: left + right, ast.Sub: lambda: left - right, ast.Mult: lambda: left * right, ast.Div: lambda: left / right}[
+            type(node.op)
+        ]()
 
     try:
         return value(ast.parse(text, mode="eval").body)
@@ -198,7 +203,30 @@ def test_countdown_answers_equal_up_to_order(one, other):
     assert countdown.Countdown().parse(one) == countdown.Countdown().parse(other)
 
 
-@pytest.mark.parametrize("text", ["", "1+", "+1", "-1", "(1", "1)", "1 2", "2**3", "1//2", "1/0", "1/(2-2)", "x", "1.5", "()", "1+2=3", "__import__('os')", "(" * 119, "1" * 500, "9" * 12 + "+1"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "1+",
+        "+1",
+        "-1",
+        "(1",
+        "1)",
+        "1 2",
+        "2**3",
+        "1//2",
+        "1/0",
+        "1/(2-2)",
+        "x",
+        "1.5",
+        "()",
+        "1+2=3",
+        "__import__('os')",
+        "(" * 119,
+        "1" * 500,
+        "9" * 12 + "+1",
+    ],
+)
 def test_texts_that_are_no_expressions(text):
     assert countdown.parse_expression(text) is None
 
@@ -305,7 +333,9 @@ def test_gym_errors():
         ReasoningGym("chain_sum", seed=3)
 
 
-@pytest.mark.parametrize("dataset,reason", [("puzzle24", "accepts any numbers"), ("game_of_life_halting", "accepts every answer"), ("composite", "mixes")])
+@pytest.mark.parametrize(
+    "dataset,reason", [("puzzle24", "accepts any numbers"), ("game_of_life_halting", "accepts every answer"), ("composite", "mixes")]
+)
 def test_gym_data_sets_with_broken_scorers_are_refused(dataset, reason):
     with pytest.raises(SettingError, match=reason):
         ReasoningGym(dataset)
@@ -359,7 +389,13 @@ def test_hostile_answers_do_not_reach_the_scorers_that_evaluate(dataset, tmp_pat
     world = open_world(f"reasoning-gym:{dataset}")
     task = world.tasks(1, seed=0)[0]
     target = tmp_path / "made"
-    for text in (f"open({str(target)!r}, 'w')", f"[open({str(target)!r}, 'w')]", f"__import__('pathlib').Path({str(target)!r}).touch()", "9**9**9**9", "((9**99)**99)**99"):
+    for text in (
+        f"open({str(target)!r}, 'w')",
+        f"[open({str(target)!r}, 'w')]",
+        f"__import__('pathlib').Path({str(target)!r}).touch()",
+        "9**9**9**9",
+        "((9**99)**99)**99",
+    ):
         assert world.verify(task, text) == 0.0
     assert not target.exists()
     assert world.verify(task, world.parse(world.gold(task))) == 1.0

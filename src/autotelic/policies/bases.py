@@ -4,7 +4,7 @@ import json
 from collections.abc import Callable, Iterator
 from importlib.resources import files
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from pydantic import Field
@@ -12,8 +12,10 @@ from pydantic import Field
 from autotelic.errors import SettingError, nearest
 from autotelic.policies.decoder import Decoder, DecoderConfig
 from autotelic.policies.tokenizer import Tokenizer, character_tokenizer
-from autotelic.tasks.worlds import GeneratedWorld, open_world
 from autotelic.types import Example, Settings
+
+if TYPE_CHECKING:
+    from autotelic.tasks.worlds import GeneratedWorld
 
 FOLDER = Path(str(files("autotelic"))) / "policies" / "shipped"
 """One model folder per base, in Hugging Face layout, with a `base.json` of its spec."""
@@ -36,6 +38,9 @@ class BaseSpec(Settings):
     batch_size: int = 128
     learning_rate: float = 2e-3
     warmup: int = 80
+    final_rate: float = 0.25
+    """Share of the learning rate at the last step. A base trained down to 0 sits in a minimum so sharp that one update of reinforcement learning
+    undoes it."""
     weight_decay: float = 0.0
     betas: tuple[float, float] = (0.9, 0.98)
     seed: int = 0
@@ -89,6 +94,7 @@ def make(spec: BaseSpec, folder: Path, note: Callable[[int, float], None] = lamb
     from autotelic.learning.learner import Learner, Optimizer, Updates
     from autotelic.learning.objectives import NLL
     from autotelic.policies.policy import Policy
+    from autotelic.tasks.worlds import GeneratedWorld, open_world
 
     world = open_world(spec.tasks)
     assert isinstance(world, GeneratedWorld)
@@ -97,7 +103,7 @@ def make(spec: BaseSpec, folder: Path, note: Callable[[int, float], None] = lamb
     optimizer = Optimizer(learning_rate=spec.learning_rate, betas=spec.betas, weight_decay=spec.weight_decay, warmup=spec.warmup, token_budget=1 << 15)
     learner = Learner(policy, optimizer, spec.seed)
     for start, examples in chunks(spec, world, tokenizer):
-        left = [1 - done / spec.steps for done in (start, min(start + spec.chunk, spec.steps))]
+        left = [1 - (1 - spec.final_rate) * done / spec.steps for done in (start, min(start + spec.chunk, spec.steps))]
         steps = min(spec.chunk, spec.steps - start)
         metrics = learner.learn(examples, NLL(), Updates(batch_size=spec.batch_size, steps=steps, rate=(left[0], left[1])))
         note(start + steps, metrics["loss"])
@@ -105,7 +111,7 @@ def make(spec: BaseSpec, folder: Path, note: Callable[[int, float], None] = lamb
     (folder / "base.json").write_text(json.dumps(spec.model_dump(), indent=1) + "\n", encoding="utf-8")
 
 
-def chunks(spec: BaseSpec, world: GeneratedWorld[Any], tokenizer: Tokenizer) -> Iterator[tuple[int, list[Example]]]:
+def chunks(spec: BaseSpec, world: "GeneratedWorld[Any]", tokenizer: Tokenizer) -> Iterator[tuple[int, list[Example]]]:
     """Fresh gold examples for every `spec.chunk` steps."""
     from autotelic.learning.examples import written
 

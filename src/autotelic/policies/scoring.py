@@ -21,7 +21,7 @@ class Scores:
     entropy: Tensor
     """Entropy in nats of the distribution that token t was drawn from."""
     certainty: Tensor
-    """logsumexp(z) - mean(z) of its logits, which is KL(uniform || p) - ... + log V up to a constant: Intuitor's self-certainty."""
+    """logsumexp(z) - mean(z) of its logits, which is KL(uniform || p) + log V: Intuitor's self-certainty. Without gradient."""
 
 
 def score(model: LanguageModel, tokens: Tensor, temperature: Tensor, mask: Tensor) -> Scores:

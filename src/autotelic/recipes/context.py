@@ -7,8 +7,8 @@ from typing import Any
 
 from autotelic.engines.base import Completion, Request
 from autotelic.engines.batching import Batcher
-from autotelic.errors import DataError, SettingError, nearest
 from autotelic.episodes.roles import Role
+from autotelic.errors import DataError, SettingError, nearest
 from autotelic.learning.examples import Trainable
 from autotelic.learning.learner import Learner, Optimizer, Updates
 from autotelic.learning.objectives.base import Objective

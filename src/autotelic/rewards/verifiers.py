@@ -81,7 +81,7 @@ def last_number(text: str) -> str | None:
     """The last number that stands in a text, canonical; the text itself where it is one number; None when there is none."""
     if whole := canonical_number(text):
         return whole
-    found = list(_NUMBER.finditer(text[-LONGEST:]))
+    found = list(_NUMBER.finditer(text, max(0, len(text) - LONGEST)))
     return canonical_number(found[-1].group()) if found else None
 
 

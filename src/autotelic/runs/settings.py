@@ -15,7 +15,6 @@ from autotelic.recipes.base import Recipe
 from autotelic.recipes.registry import find
 from autotelic.types import Settings
 
-
 Checked = TypeVar("Checked", bound=BaseModel)
 
 

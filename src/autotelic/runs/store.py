@@ -170,7 +170,7 @@ def write_json(path: Path, value: Any) -> None:
     """One JSON document, whole or not at all."""
     partial = path.with_name(path.name + ".part")
     partial.write_text(json.dumps(value, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
-    os.replace(partial, path)
+    partial.replace(path)
 
 
 def write_lines(path: Path, rows: Iterable[Any]) -> None:
@@ -178,7 +178,7 @@ def write_lines(path: Path, rows: Iterable[Any]) -> None:
     partial = path.with_name(path.name + ".part")
     with partial.open("w", encoding="utf-8") as file:
         file.writelines(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
-    os.replace(partial, path)
+    partial.replace(path)
 
 
 def read_lines(path: Path) -> Iterator[Any]:

@@ -46,8 +46,9 @@ def read_tasks(spec: str | Path, *, prompt_column: str = "prompt", answer_column
         limit: read only this many tasks from the start.
 
     Raises:
-        DataError: the file cannot be read or a record does not fit; the message names the file, the line and the column.
-        SettingError: `limit` is below 1, or an optional package is missing.
+        DataError: the file cannot be read (also for want of an optional package) or a record does not fit; the message names the file,
+            the line and the column.
+        SettingError: `limit` is below 1.
     """
     if limit is not None and limit < 1:
         raise SettingError(f"the limit on tasks must be 1 or more, got {limit}")
@@ -136,7 +137,7 @@ def _parse_json(text: str, path: Path, first_line: int) -> Any:
 
 def _object(where: str, value: Any) -> Row:
     if not isinstance(value, dict):
-        raise DataError(f"{where}: expected a JSON object such as {{\"prompt\": \"...\"}}, got {_kind(value)}")
+        raise DataError(f'{where}: expected a JSON object such as {{"prompt": "..."}}, got {_kind(value)}')
     return where, value
 
 
@@ -163,7 +164,9 @@ def _csv(path: Path, text: str, delimiter: str) -> Iterator[Row]:
                 header = _header(path, fields)
             elif fields:
                 if len(fields) != len(header):
-                    raise DataError(f"{path} line {line}: {len(fields)} fields, but the header has {len(header)}; quote fields that hold {delimiter!r}")
+                    raise DataError(
+                        f"{path} line {line}: {len(fields)} fields, but the header has {len(header)}; quote fields that hold {delimiter!r}"
+                    )
                 yield f"{path} line {line}", {name: field or None for name, field in zip(header, fields, strict=True)}
             line = reader.line_num + 1
     except csv.Error as error:
@@ -183,7 +186,7 @@ def _parquet(path: Path) -> Iterator[Row]:
         import pyarrow
         from pyarrow import parquet
     except ImportError as error:
-        raise SettingError(f'{path}: reading Parquet needs pyarrow: pip install "autotelic[data]"') from error
+        raise DataError(f'{path}: reading Parquet needs pyarrow: pip install "autotelic[data]"') from error
     try:
         number = 0
         for batch in parquet.ParquetFile(path).iter_batches(batch_size=1024):
@@ -198,7 +201,7 @@ def _dataset_rows(spec: str) -> Iterator[Row]:
     try:
         import datasets
     except ImportError as error:
-        raise SettingError(f'{spec}: reading data sets needs the datasets library: pip install "autotelic[data]"') from error
+        raise DataError(f'{spec}: reading data sets needs the datasets library: pip install "autotelic[data]"') from error
     folder = Path(spec).expanduser().is_dir()
     name, split = (spec, "") if folder or ":" not in spec else spec.rsplit(":", 1)
     loaded = _load(datasets, name, split)
@@ -260,7 +263,15 @@ def _no_prompt(row: dict[str, Any], column: str) -> str:
 
 def _kind(value: Any) -> str:
     """The JSON name of a value's type."""
-    names: dict[type, str] = {dict: "an object", list: "a list", str: "text", bool: "true or false", int: "a number", float: "a number", type(None): "null"}
+    names: dict[type, str] = {
+        dict: "an object",
+        list: "a list",
+        str: "text",
+        bool: "true or false",
+        int: "a number",
+        float: "a number",
+        type(None): "null",
+    }
     return names.get(type(value), type(value).__name__)
 
 
@@ -423,11 +434,13 @@ class FileWorld:
         """`count` tasks of a split in an order drawn from the seed, or all where it has fewer; fewer are a prefix of more.
 
         Raises:
-            SettingError: an unknown split, or a knob (there are none).
+            SettingError: an unknown split, a knob (there are none), or a negative count.
         """
         known_split(split)
         if knobs:
             raise SettingError(f"{self.name}: a task file has no knob {next(iter(knobs))!r}")
+        if count < 0:
+            raise SettingError(f"{self.name}: the number of tasks must be 0 or more, got {count}")
         held = self.splits[split]
         return streams.generator("file", seed, split).sample(held, min(count, len(held)))
 

@@ -183,6 +183,8 @@ inline void tile(const T* panel, const float* bias, int depth, const T* x, long 
     for (int r = 0; r < R; r++) sum[r][0] = load(bias), sum[r][1] = load(bias + VL);
     for (int k = 0; k < depth; k++, panel += WIDE) {
         const auto left = load(panel), right = load(panel + VL);
+        __builtin_prefetch(panel + depth * WIDE, 0, 2);
+        __builtin_prefetch(panel + depth * WIDE + VL, 0, 2);
 #pragma GCC unroll 16
         for (int r = 0; r < R; r++) {
             const T value = x[r * stride_x + k];

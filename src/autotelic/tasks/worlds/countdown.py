@@ -70,7 +70,9 @@ def combine(left: Expression, op: str, right: Expression) -> Expression:
     """left op right, canonical; raises ZeroDivisionError."""
     kind = "+" if op in "+-" else "*"
     value = _APPLY[op](left.value, right.value)
-    parts = sorted([*_parts(left, kind, False), *_parts(right, kind, op != kind)], key=lambda part: (part[0] in "-/", len(part[1].text), part[1].text))
+    parts = sorted(
+        [*_parts(left, kind, False), *_parts(right, kind, op != kind)], key=lambda part: (part[0] in "-/", len(part[1].text), part[1].text)
+    )
     text = "".join(sign + (f"({part.text})" if kind == "*" and part.kind == "+" else part.text) for sign, part in parts)
     return Expression(kind, tuple(parts), value, text.removeprefix(kind))
 
