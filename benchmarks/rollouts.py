@@ -9,6 +9,7 @@ machine falls on all alike. Medians with the range; written to benchmarks/result
 
 import argparse
 import json
+import os
 import platform
 import subprocess
 import time
@@ -155,7 +156,7 @@ def machine() -> dict[str, Any]:
     version = subprocess.run([compiler, "--version"], capture_output=True, text=True, check=True).stdout.splitlines()[0]
     model = [line.split(":", 1)[1].strip() for line in _cpuinfo() if line.startswith("model name")]
     return {
-        "cpu": model[0] if model else platform.processor(), "capability": torch.backends.cpu.get_cpu_capability(), "cores": torch.get_num_threads(),
+        "cpu": model[0] if model else platform.processor(), "capability": torch.backends.cpu.get_cpu_capability(), "cores": os.cpu_count(),
         "python": platform.python_version(), "torch": torch.__version__, "transformers": transformers.__version__, "compiler": version,
     }  # fmt: skip
 

@@ -149,7 +149,7 @@ class Learner:
                 loss, found = objective.loss(now, batch, totals)
                 if not torch.isfinite(loss):
                     names = ", ".join(row.item.rollout for row in members[:4])
-                    raise TrainingError(f"the loss is not finite ({float(loss)}) on a batch with rollouts {names}; weights before it are kept")
+                    raise TrainingError(f"the loss is not finite ({float(loss.detach())}) on a batch with rollouts {names}; weights before it are kept")
                 loss.backward()  # type: ignore[no-untyped-call]
                 metrics["loss"] += float(loss.detach())
                 for name, value in found.items():

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable, Iterator
 from importlib.resources import files
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -30,22 +31,31 @@ class BaseSpec(Settings):
     tasks: str
     """World spec it is trained on."""
     width: int = 64
-    layers: int = 3
+    layers: int = 2
     heads: int = 4
-    intermediate: int = 192
-    context: int = 160
-    steps: int = 800
-    batch_size: int = 128
-    learning_rate: float = 2e-3
-    warmup: int = 80
-    final_rate: float = 0.25
-    """Share of the learning rate at the last step. A base trained down to 0 sits in a minimum so sharp that one update of reinforcement learning
-    undoes it."""
-    weight_decay: float = 0.0
+    intermediate: int = 172
+    context: int = 80
+    rope_theta: float = 10.0
+    """Small, because these texts are short: with 10,000 the same models learn lengths by heart."""
+    std: float = 0.05
+    steps: int = 1200
+    batch_size: int = 64
+    learning_rate: float = 3e-3
+    warmup: int = 100
+    stable: float = 0.7
+    """Share of the steps after which the learning rate begins to fall linearly."""
+    final: float = 0.02
+    """What the learning rate falls to, as a share."""
+    weight_decay: float = 0.1
     betas: tuple[float, float] = (0.9, 0.98)
     seed: int = 0
     chunk: int = Field(50, ge=1)
     """Optimizer steps per batch of freshly generated tasks."""
+
+    def rate(self, step: int) -> float:
+        """The learning rate at a step, as a share of the full one, after the warm-up."""
+        fallen = max(0.0, step / self.steps - self.stable) / (1 - self.stable)
+        return 1 - (1 - self.final) * fallen
 
 
 BASES: dict[str, BaseSpec] = {
@@ -80,10 +90,10 @@ def fresh(spec: BaseSpec, alphabet: str) -> tuple[Decoder, Tokenizer]:
     tokenizer = character_tokenizer(alphabet, spec.context)
     config = DecoderConfig(
         family="llama", vocab_size=len(tokenizer.inner), hidden_size=spec.width, intermediate_size=spec.intermediate, layers=spec.layers,
-        heads=spec.heads, kv_heads=spec.heads, head_dim=spec.width // spec.heads, context=spec.context,
+        heads=spec.heads, kv_heads=spec.heads, head_dim=spec.width // spec.heads, context=spec.context, rope_theta=spec.rope_theta, tied=False,
     )  # fmt: skip
     model = Decoder(config)
-    model.initialize(torch.Generator().manual_seed(spec.seed), std=spec.width**-0.5)
+    model.initialize(torch.Generator().manual_seed(spec.seed), std=spec.std)
     return model, tokenizer
 
 
@@ -103,9 +113,9 @@ def make(spec: BaseSpec, folder: Path, note: Callable[[int, float], None] = lamb
     optimizer = Optimizer(learning_rate=spec.learning_rate, betas=spec.betas, weight_decay=spec.weight_decay, warmup=spec.warmup, token_budget=1 << 15)
     learner = Learner(policy, optimizer, spec.seed)
     for start, examples in chunks(spec, world, tokenizer):
-        left = [1 - (1 - spec.final_rate) * done / spec.steps for done in (start, min(start + spec.chunk, spec.steps))]
         steps = min(spec.chunk, spec.steps - start)
-        metrics = learner.learn(examples, NLL(), Updates(batch_size=spec.batch_size, steps=steps, rate=(left[0], left[1])))
+        rate = (spec.rate(start), spec.rate(start + steps))
+        metrics = learner.learn(examples, NLL(), Updates(batch_size=spec.batch_size, steps=steps, rate=rate))
         note(start + steps, metrics["loss"])
     policy.save(folder)
     (folder / "base.json").write_text(json.dumps(spec.model_dump(), indent=1) + "\n", encoding="utf-8")
@@ -115,6 +125,7 @@ def chunks(spec: BaseSpec, world: "GeneratedWorld[Any]", tokenizer: Tokenizer) -
     """Fresh gold examples for every `spec.chunk` steps."""
     from autotelic.learning.examples import written
 
+    tasks = (task for task in world.stream(seed=spec.seed) if task is not None)
     for start in range(0, spec.steps, spec.chunk):
-        tasks = world.tasks(spec.chunk * spec.batch_size, seed=spec.seed * 100_003 + start)
-        yield start, [written(t.id, tokenizer.encode_prompt(t.prompt), [*tokenizer.encode(world.gold(t)), tokenizer.end_id]) for t in tasks]
+        some = islice(tasks, min(spec.chunk, spec.steps - start) * spec.batch_size)
+        yield start, [written(t.id, tokenizer.encode_prompt(t.prompt), [*tokenizer.encode(world.gold(t)), tokenizer.end_id]) for t in some]

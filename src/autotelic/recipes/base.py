@@ -1,8 +1,8 @@
 """What a recipe is: typed settings, roles, and one coroutine a round. Not the loop that runs it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeVar
 
 from pydantic import Field
 
@@ -45,6 +45,8 @@ class Recipe(Settings):
     about: ClassVar[About]
     probed: ClassVar[str] = "solver"
     """The role the probe asks."""
+    run_defaults: ClassVar[Mapping[str, Any]] = {}
+    """Settings of the run that this recipe wants to be different when the user does not say."""
 
     rounds: int = Field(20, ge=0)
     """Rounds of a run, unless the command says otherwise."""
@@ -63,6 +65,10 @@ class Recipe(Settings):
     def probe(self, world: World, size: int, seed: int) -> list[Task]:
         """Held-out tasks, from a split of the world that training never draws from."""
         return world.tasks(size, seed=seed, split="probe")
+
+    def finished(self, ctx: "Context") -> bool:
+        """Whether there is nothing left to do, so that the run ends before its last round."""
+        return False
 
     async def round(self, ctx: "Context") -> None:
         """One round: draw, sample, reward, learn."""

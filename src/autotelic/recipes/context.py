@@ -37,8 +37,10 @@ class Context:
 
     # ---- asking
 
-    async def sample(self, role: str, tasks: Sequence[Task], n: int, **settings: Any) -> list[Group]:
+    async def sample(self, role: str, tasks: Sequence[Task], n: int, note: bool = True, **settings: Any) -> list[Group]:
         """`n` rollouts of every task under a role, in one batch; `settings` override the role's sampling for this call only.
+
+        With `note` off the rollouts are kept out of the round's monitors and store: for checks by the thousand.
 
         Sample `i` of a task has a random stream of its own, so what else is sampled never changes it.
         """
@@ -56,7 +58,8 @@ class Context:
         groups = []
         for task, request, found, first in zip(tasks, requests, completions, firsts, strict=True):
             groups.append(Group(task, [self._rollout(speaker, task, request, c, first + i, version) for i, c in enumerate(found)]))
-        self.groups += groups
+        if note:
+            self.groups += groups
         return groups
 
     def role(self, name: str) -> Role:

@@ -206,6 +206,8 @@ async def run(session: Session, store: Store, progress: Progress) -> Outcome:
         restore(session, store, done)
     stopped = None
     for number in range(done + 1, session.rounds + 1):
+        if session.recipe.finished(session.ctx):
+            break
         progress.round_started(number, session.rounds)
         try:
             await one_round(session, store, progress, number)

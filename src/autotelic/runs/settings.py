@@ -70,7 +70,7 @@ def resolve(raw: Mapping[str, Any]) -> tuple[RunSettings, Recipe]:
     for key in rest:
         if key not in RunSettings.model_fields:
             raise SettingError(f"no setting {key!r}; {nearest(key, [*RunSettings.model_fields, *cls.model_fields])}")
-    return checked(RunSettings, rest), checked(cls, own)
+    return checked(RunSettings, {**cls.run_defaults, **rest}), checked(cls, own)
 
 
 def checked(cls: type[Checked], values: Mapping[str, Any]) -> Checked:

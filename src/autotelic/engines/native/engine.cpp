@@ -44,6 +44,7 @@ typedef int32_t vi __attribute__((vector_size(VL * 4)));
 typedef uint32_t vu __attribute__((vector_size(VL * 4)));
 typedef float vf_any __attribute__((vector_size(VL * 4), aligned(4), may_alias));
 typedef uint32_t vu_any __attribute__((vector_size(VL * 4), aligned(4), may_alias));
+typedef uint16_t half_any __attribute__((may_alias));  // half of a 32-bit word
 
 inline vf load(const float* p) { return *reinterpret_cast<const vf_any*>(p); }
 inline vu load(const uint32_t* p) { return *reinterpret_cast<const vu_any*>(p); }
@@ -183,7 +184,7 @@ inline void tile(const T* panel, const float* bias, int depth, const T* x, long 
     for (int r = 0; r < R; r++) sum[r][0] = load(bias), sum[r][1] = load(bias + VL);
     for (int k = 0; k < depth; k++, panel += WIDE) {
         const auto left = load(panel), right = load(panel + VL);
-        __builtin_prefetch(panel + depth * WIDE, 0, 2);
+        __builtin_prefetch(panel + depth * WIDE, 0, 2);  // the next panel, into the second cache
         __builtin_prefetch(panel + depth * WIDE + VL, 0, 2);
 #pragma GCC unroll 16
         for (int r = 0; r < R; r++) {
@@ -375,15 +376,14 @@ class Network {  // the activations of one thread
     void apply(const Linear& w, int count, const Matrix& in, const Matrix& out) {
         if (!m.c.half) return product<THEN>(w.full.get(), w, w.inputs, count, in.data.get(), in.stride, out);
         const int pairs = (w.inputs + 1) / 2;
-        for (int r = 0; r < count; r++) {
-            round(in[r], w.inputs, halves.get() + r * widest);
-        }
+        for (int r = 0; r < count; r++) round(in[r], w.inputs, halves.get() + r * widest);
         product<THEN>(w.half.get(), w, pairs, count, halves.get(), widest, out);
     }
 
+    // Floats to bf16, two in a word; an odd last one is followed by 0.
     static void round(const float* from, int count, uint32_t* pairs) {
         pairs[(count - 1) / 2] = 0;
-        uint16_t* to = reinterpret_cast<uint16_t*>(pairs);
+        half_any* to = reinterpret_cast<half_any*>(pairs);
         for (int i = 0; i < count; i++) to[i] = uint16_t(bf16(from[i]));
     }
 
@@ -407,7 +407,7 @@ class Network {  // the activations of one thread
             }
             to = keys + m.keys() + size_t(h) * m.words(PAGE) * m.head_pad + row.lane() / (c.half ? 2 : 1) * m.head_pad;
             if (c.half) {
-                uint16_t* part = reinterpret_cast<uint16_t*>(to) + row.lane() % 2;
+                half_any* part = reinterpret_cast<half_any*>(to) + row.lane() % 2;
                 for (int d = 0; d < c.head_dim; d++) part[2 * d] = uint16_t(bf16(value[d]));
             } else {
                 std::memcpy(to, value, c.head_dim * sizeof(float));
@@ -642,8 +642,10 @@ struct Batch {  // arrays of the caller; prompt i is prompts[prompt_at[i]..promp
     StopCheck stopped;
     const int32_t* cancel;
 };
-enum { LENGTH, END, STOP };              // reasons
-enum { DONE, CANCELED, NO_MEMORY };      // results of a batch
+enum { LENGTH, END, STOP };          // reasons
+enum { DONE, CANCELED, NO_MEMORY };  // results of a batch
+
+struct Canceled {};
 
 struct Piece {  // some samples of a request, taken by one thread
     int request;
@@ -668,11 +670,11 @@ class Worker {
         while (shared.running()) {
             refill();
             if (live.empty()) return;
-            std::vector<Row>& rows = fresh_rows();
+            rows.clear();
             for (auto& slot : live) {
                 const int length = b.lengths[slot->sample];
                 if ((length - 1) % PAGE == 0) slot->tail.push_back(pages.take());
-                const int seen = int(slot->prompt->pages_length);
+                const int seen = slot->prompt->length;
                 rows.push_back({b.tokens[b.output_at[slot->sample] + length - 1], seen + length - 1, &slot->prompt->pages, &slot->tail, seen, length});
             }
             network.run(rows);
@@ -689,9 +691,8 @@ class Worker {
   private:
     struct Prompt {  // read once, shared by the samples of a piece
         std::vector<uint32_t*> pages;
-        int64_t pages_length = 0;
         Memory<float> logits;
-        int users = 0;
+        int length = 0, users = 0;
     };
     struct Slot {
         int64_t sample;
@@ -710,11 +711,6 @@ class Worker {
     std::shared_ptr<Prompt> prompt;  // of the piece that new slots are filled from
     Piece piece{0, 0, 0};
     std::vector<Row> rows;
-
-    std::vector<Row>& fresh_rows() {
-        rows.clear();
-        return rows;
-    }
 
     void refill() {
         while (live.size() < SLOTS && shared.running()) {
@@ -738,10 +734,11 @@ class Worker {
         made->users = 1;
         const int32_t* tokens = b.prompts + b.prompt_at[request];
         const int length = int(b.prompt_at[request + 1] - b.prompt_at[request]);
-        made->pages_length = length;
+        made->length = length;
         for (int t = 0; t < length; t += PAGE) made->pages.push_back(pages.take());
-        for (int from = 0; from < length && shared.running(); from += PREFILL) {
-            fresh_rows();
+        for (int from = 0; from < length; from += PREFILL) {
+            if (!shared.running()) throw Canceled();
+            rows.clear();
             for (int t = from; t < std::min(from + PREFILL, length); t++) rows.push_back({tokens[t], t, &made->pages, nullptr, t + 1, 0});
             network.run(rows);
         }
@@ -794,7 +791,8 @@ std::vector<Piece> cut(const Batch& b) {
 void work(Shared& shared) {
     try {
         Worker(shared).run();
-    } catch (...) {  // only memory can run out
+    } catch (const Canceled&) {  // the caller knows
+    } catch (...) {              // only memory can run out
         shared.result = NO_MEMORY;
     }
 }

@@ -109,12 +109,19 @@ class GeneratedWorld(ABC, Generic[Knobs]):
         Raises:
             SettingError: an unknown knob or split, a value that does not fit, or more tasks than these knobs have.
         """
+        return distinct(self.stream(seed=seed, split=split, **knobs), count, PATIENCE, f"world {self.name!r}, {split}")
+
+    def stream(self, *, seed: int, split: str = "train", **knobs: Any) -> Iterator[Task | None]:
+        """Tasks of a split without end, with repeats; None for a draw that falls into another split.
+
+        Raises:
+            SettingError: an unknown knob or split, or a value that does not fit.
+        """
         known_split(split)
         chosen = self._read(self.knobs.model_dump(), knobs)
         rng = streams.generator("world", self.name, seed, split)
         drawn = (self.draw(rng, chosen) for _ in integers())
-        stream = (self.task(prompt, tags) if split_of((self.name, self.identity(prompt))) == split else None for prompt, tags in drawn)
-        return distinct(stream, count, PATIENCE, f"world {self.name!r}, {split}")
+        return (self.task(prompt, tags) if split_of((self.name, self.identity(prompt))) == split else None for prompt, tags in drawn)
 
     def task(self, prompt: str, tags: dict[str, Any] | None = None) -> Task:
         """The task of a prompt, with its answer; the id is a hash of the prompt.

@@ -23,10 +23,14 @@ class ChainKnobs(Settings):
 
     ops: Span = (6, 6)
     """Number of operations; of a range, every number is equally likely."""
+    operators: str = "+-*"
+    """The operations to draw from."""
 
     @model_validator(mode="after")
     def _fits(self) -> "ChainKnobs":
         check_span("ops", self.ops, 1, 100)
+        if not self.operators or set(self.operators) - set("+-*"):
+            raise ValueError(f"operators must be some of '+-*', got {self.operators!r}")
         return self
 
 
@@ -40,7 +44,7 @@ class Chain(GeneratedWorld[ChainKnobs]):
     def draw(self, rng: random.Random, knobs: ChainKnobs) -> tuple[str, dict[str, Any]]:
         """Uniform digits and operations."""
         ops = rng.randint(*knobs.ops)
-        return "".join([str(rng.randrange(10)), *(rng.choice("+-*") + str(rng.randrange(10)) for _ in range(ops)), "="]), {"ops": ops}
+        return "".join([str(rng.randrange(10)), *(rng.choice(knobs.operators) + str(rng.randrange(10)) for _ in range(ops)), "="]), {"ops": ops}
 
     def solve(self, prompt: str) -> str:
         """One equation per operation, each ended by ';', then '#' and the last result."""

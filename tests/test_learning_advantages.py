@@ -1,0 +1,101 @@
+"""Advantages: golden numbers and degenerate groups."""
+
+import math
+import statistics
+
+import pytest
+
+from autotelic.learning.advantages import MovingAverage, center, leave_one_out, standardize, total, whiten
+from autotelic.types import Group, Rollout, Task, Turn, TurnKind
+
+TASK = Task("t", "1+1=")
+
+
+def rollout(reward: float, tokens: int = 1, **keys: object) -> Rollout:
+    return Rollout("r", TASK, [Turn(TurnKind.PROMPT, [5, 6]), Turn(TurnKind.ACTION, [7] * tokens, [0.0] * tokens)], rewards={"r": reward}, keys=dict(keys))
+
+
+def group(*rewards: float) -> Group:
+    return Group(TASK, [rollout(reward) for reward in rewards])
+
+
+def advantages(found: Group) -> list[object]:
+    return [member.advantage for member in found]
+
+
+def test_group_standardization_biased_and_unbiased() -> None:
+    one = group(1, 1, 0, 0, 0)
+    center([one], scale="std", ddof=1)
+    assert advantages(one) == pytest.approx([1.0954] * 2 + [-0.7303] * 3, abs=1e-4)
+    center([one], scale="std", ddof=0)
+    assert advantages(one) == pytest.approx([1.2247] * 2 + [-0.8165] * 3, abs=1e-4)
+    center([one])
+    assert advantages(one) == pytest.approx([0.6] * 2 + [-0.4] * 3)
+
+
+def test_groups_are_centered_apart() -> None:
+    low, high = group(0, 1), group(10, 20)
+    center([low, high])
+    assert advantages(low) == [-0.5, 0.5]
+    assert advantages(high) == [-5, 5]
+
+
+@pytest.mark.parametrize("rewards", [(0.1,), (0.1, 0.1, 0.1), (1.0, 1.0)])
+def test_equal_rewards_and_groups_of_one_carry_no_signal(rewards: tuple[float, ...]) -> None:
+    found = group(*rewards)
+    for scale in ("none", "std"):
+        center([found], scale=scale)  # type: ignore[arg-type]
+        assert advantages(found) == [0.0] * len(rewards)
+    leave_one_out([found])
+    assert advantages(found) == [0.0] * len(rewards)
+
+
+def test_leave_one_out() -> None:
+    found = group(1, 1, 0, 0, 0)
+    leave_one_out([found])
+    assert advantages(found) == pytest.approx([0.75, 0.75, -0.5, -0.5, -0.5])
+
+
+def test_rewards_are_summed_by_weight() -> None:
+    member = Rollout("r", TASK, [], rewards={"a": 1.0, "b": 10.0, "c": 100.0})
+    assert total(member) == 111.0
+    assert total(member, {"a": 0.5, "c": -1.0}) == -99.5
+    with pytest.raises(KeyError):
+        total(member, {"d": 1.0})
+    pair = Group(TASK, [Rollout("x", TASK, [], rewards={"a": 1.0, "b": 5.0}), Rollout("y", TASK, [], rewards={"a": 0.0, "b": 9.0})])
+    center([pair], weights={"a": 1.0})
+    assert advantages(pair) == [0.5, -0.5]
+
+
+def test_moving_average_reads_before_it_updates_and_keeps_keys_apart() -> None:
+    baseline = MovingAverage(0.95)
+    ours = [rollout(value, role="first") for value in (1, -1, 1, 1)]
+    theirs = [rollout(value, role="second") for value in (-1, 1, -1, -1)]
+    baseline([member for pair in zip(ours, theirs, strict=True) for member in pair], key=lambda member: member.keys["role"])
+    assert [member.advantage for member in ours] == pytest.approx([1, -1.05, 1.0025, 0.952375])
+    assert [member.advantage for member in theirs] == pytest.approx([-1, 1.05, -1.0025, -0.952375])
+    again = MovingAverage(0.95)
+    again.state = dict(baseline.state)
+    later = rollout(1, role="first")
+    again([later], key=lambda member: member.keys["role"])
+    assert later.advantage == pytest.approx(1 - (0.95 * 0.047625 + 0.05))
+
+
+def test_whitening_by_bucket_is_not_whitening_of_all() -> None:
+    values = [(1.0, "easy", 2), (0.8, "easy", 1), (0.1, "hard", 3), (0.0, "hard", 1)]
+    members = [rollout(value, tokens, kind=kind) for value, kind, tokens in values]
+    whiten(members, key=lambda member: member.keys["kind"])
+    mean, spread = (2 * 1.0 + 0.8) / 3, math.sqrt((2 * (1 - 14 / 15) ** 2 + (0.8 - 14 / 15) ** 2) / 3)
+    assert members[0].advantage == pytest.approx((1.0 - mean) / (spread + 1e-6))
+    hard = [0.1, 0.1, 0.1, 0.0]
+    assert members[3].advantage == pytest.approx((0.0 - 0.075) / (statistics.pstdev(hard) + 1e-6))
+    by_bucket = [member.advantage for member in members]
+    whiten(members, key=lambda member: "all")
+    assert [member.advantage for member in members] != pytest.approx(by_bucket, abs=0.1)
+    tokens = [1.0, 1.0, 0.8, 0.1, 0.1, 0.1, 0.0]
+    assert members[0].advantage == pytest.approx((1.0 - statistics.fmean(tokens)) / (statistics.pstdev(tokens) + 1e-6))
+    whiten([rollout(0.3), rollout(0.3, 4)], key=lambda member: 0)
+
+
+def test_standardize_ignores_rounding_where_all_are_equal() -> None:
+    assert standardize([0.1 + 0.2] * 3, True) == [0.0] * 3
