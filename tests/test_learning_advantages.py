@@ -12,7 +12,9 @@ TASK = Task("t", "1+1=")
 
 
 def rollout(reward: float, tokens: int = 1, **keys: object) -> Rollout:
-    return Rollout("r", TASK, [Turn(TurnKind.PROMPT, [5, 6]), Turn(TurnKind.ACTION, [7] * tokens, [0.0] * tokens)], rewards={"r": reward}, keys=dict(keys))
+    return Rollout(
+        "r", TASK, [Turn(TurnKind.PROMPT, [5, 6]), Turn(TurnKind.ACTION, [7] * tokens, [0.0] * tokens)], rewards={"r": reward}, keys=dict(keys)
+    )
 
 
 def group(*rewards: float) -> Group:
@@ -44,7 +46,7 @@ def test_groups_are_centered_apart() -> None:
 def test_equal_rewards_and_groups_of_one_carry_no_signal(rewards: tuple[float, ...]) -> None:
     found = group(*rewards)
     for scale in ("none", "std"):
-        center([found], scale=scale)  # type: ignore[arg-type]
+        center([found], scale=scale)
         assert advantages(found) == [0.0] * len(rewards)
     leave_one_out([found])
     assert advantages(found) == [0.0] * len(rewards)

@@ -53,13 +53,18 @@ def test_untrained_rollouts_are_left_out() -> None:
 def test_written_text_has_no_behavior() -> None:
     found = written("w", [1, 2], [3], weight=0.5)
     assert (found.tokens, found.mask, found.weight) == ([1, 2, 3], [0, 0, 1], 0.5)
-    assert found.old_logprobs is found.advantage is found.version is None
+    assert (found.old_logprobs, found.advantage, found.version) == (None, None, None)
 
 
 def test_one_example_may_be_a_side_of_several_pairs() -> None:
     a, b, c = (written(name, [1], [2]) for name in "abc")
     sides = pair(a, b, 0.25) + pair(a, c, 0.5) + pair(b, a)
-    assert [(s.pair, s.side, s.weight) for s in sides[:4]] == [("a>b", "chosen", 0.25), ("a>b", "rejected", 0.25), ("a>c", "chosen", 0.5), ("a>c", "rejected", 0.5)]
+    assert [(s.pair, s.side, s.weight) for s in sides[:4]] == [
+        ("a>b", "chosen", 0.25),
+        ("a>b", "rejected", 0.25),
+        ("a>c", "chosen", 0.5),
+        ("a>c", "rejected", 0.5),
+    ]
     assert [[item.rollout for item in unit] for unit in units(sides)] == [["a", "b"], ["a", "c"], ["b", "a"]]
     assert a.pair is None
 

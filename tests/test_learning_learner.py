@@ -221,7 +221,9 @@ def test_missing_parts_are_named(policy: Make) -> None:
         learner.learn([long], NLL())
 
 
-@pytest.mark.parametrize(("weight", "message"), [(float("inf"), "the loss is not finite"), (float("nan"), "the loss is not finite"), (1e30, "the gradient is not finite")])
+@pytest.mark.parametrize(
+    ("weight", "message"), [(float("inf"), "the loss is not finite"), (float("nan"), "the loss is not finite"), (1e30, "the gradient is not finite")]
+)
 def test_what_is_not_finite_is_never_applied(weight: float, message: str, policy: Make) -> None:
     solver = policy()
     learner = Learner(solver, FREE, 0)
@@ -269,7 +271,9 @@ class Watched(DPO):
     """Remembers the first tokens of the two sides of every pair of a micro-batch."""
 
     def loss(self, now: Scores, batch: Batch, totals: Totals) -> tuple[Tensor, Metrics]:
-        SEEN.append([(int(batch.tokens[c, 0]), int(batch.tokens[r, 0]), int(totals.pairs)) for c, r in zip(batch.chosen, batch.rejected, strict=True)])
+        SEEN.append(
+            [(int(batch.tokens[c, 0]), int(batch.tokens[r, 0]), int(totals.pairs)) for c, r in zip(batch.chosen, batch.rejected, strict=True)]
+        )
         return super().loss(now, batch, totals)
 
 

@@ -60,12 +60,12 @@ def test_policy_gradient_clips_on_both_sides(aggregation: Any, weights: tuple[fl
 
 def test_clipped_tokens_have_no_gradient_and_pessimism_keeps_the_others() -> None:
     now = NOW.clone().requires_grad_(True)
-    PolicyGradient(clip_low=0.2, clip_high=0.28).loss(scores(now), batch(OLD, ADVANTAGE), TOTALS)[0].backward()
+    PolicyGradient(clip_low=0.2, clip_high=0.28).loss(scores(now), batch(OLD, ADVANTAGE), TOTALS)[0].backward()  # type: ignore[no-untyped-call]
     assert now.grad is not None
     torch.testing.assert_close(now.grad, torch.tensor([[0.0, 0.0, -0.5 / 3], [0.0, 0.0, 0.0]]))
     # The other side of each bound is not clipped: a ratio of 1.5 at a negative advantage, .5 at a positive one.
     now = NOW.clone().requires_grad_(True)
-    PolicyGradient(clip_low=0.2, clip_high=0.28).loss(scores(now), batch(OLD, -ADVANTAGE), TOTALS)[0].backward()
+    PolicyGradient(clip_low=0.2, clip_high=0.28).loss(scores(now), batch(OLD, -ADVANTAGE), TOTALS)[0].backward()  # type: ignore[no-untyped-call]
     assert now.grad is not None
     torch.testing.assert_close(now.grad, torch.tensor([[0.0, 1.5 / 3, 0.0], [0.0, -1.0 / 3, 0.0]]))
 
@@ -73,7 +73,7 @@ def test_clipped_tokens_have_no_gradient_and_pessimism_keeps_the_others() -> Non
 def test_rows_that_were_not_sampled_have_ratio_one() -> None:
     now = NOW.clone().requires_grad_(True)
     loss, metrics = PolicyGradient().loss(scores(now), batch(OLD, ADVANTAGE, sampled=torch.zeros(2)), TOTALS)
-    loss.backward()
+    loss.backward()  # type: ignore[no-untyped-call]
     assert now.grad is not None
     assert float(loss.detach()) == 0.0
     torch.testing.assert_close(now.grad, -ADVANTAGE / 3)
@@ -96,7 +96,7 @@ def test_kl_estimators_agree_on_average() -> None:
     policy, reference = torch.tensor([0.5, 0.3, 0.2]), torch.tensor([0.4, 0.4, 0.2])
     exact = float((policy * (policy / reference).log()).sum())
     for estimator in ("k1", "k3"):
-        assert float((policy * kl_terms(policy.log(), reference.log(), estimator)).sum()) == pytest.approx(exact, abs=1e-6)  # type: ignore[arg-type]
+        assert float((policy * kl_terms(policy.log(), reference.log(), estimator)).sum()) == pytest.approx(exact, abs=1e-6)
 
 
 def test_entropy_is_a_bonus() -> None:
@@ -108,7 +108,9 @@ def test_entropy_is_a_bonus() -> None:
 
 def test_what_the_policy_gradient_refuses() -> None:
     def item(**changes: Any) -> Example:
-        return Example(**{"rollout": "r", "tokens": [1, 2], "mask": [0, 1], "advantage": [0, 1.0], "old_logprobs": [0, -1.0], "version": 3, **changes})
+        return Example(
+            **{"rollout": "r", "tokens": [1, 2], "mask": [0, 1], "advantage": [0, 1.0], "old_logprobs": [0, -1.0], "version": 3, **changes}
+        )
 
     strict, loose = PolicyGradient(), PolicyGradient(staleness=2, allow_off_policy=True)
     assert strict.refuse(item(), 3) is None
@@ -133,7 +135,13 @@ def pair_loss(objective: Objective, h_chosen: float, h_rejected: float, weight: 
     """The rejected side is row 0, with two target tokens; the chosen one is row 1, with one. The reference gives -1 to every token."""
     reference = -MASK
     now = reference + torch.tensor([[5.0, h_rejected / 2, h_rejected / 2], [5.0, h_chosen, 7.0]])
-    sides = {"chosen": torch.tensor([1]), "rejected": torch.tensor([0]), "reference": reference, "weight": torch.full((2,), weight), "extra": extra}
+    sides: dict[str, Any] = {
+        "chosen": torch.tensor([1]),
+        "rejected": torch.tensor([0]),
+        "reference": reference,
+        "weight": torch.full((2,), weight),
+        "extra": extra,
+    }
     loss, metrics = objective.loss(scores(now), batch(reference, **sides), TOTALS)
     return float(loss), metrics
 

@@ -12,12 +12,22 @@ from autotelic.errors import DataError
 from autotelic.policies.checkpoint import load_model, read_weights, save_model
 from autotelic.policies.decoder import Decoder, DecoderConfig
 
-SHAPE = {"vocab_size": 61, "hidden_size": 32, "intermediate_size": 48, "num_hidden_layers": 2, "num_attention_heads": 4, "max_position_embeddings": 64}
+SHAPE = {
+    "vocab_size": 61,
+    "hidden_size": 32,
+    "intermediate_size": 48,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 4,
+    "max_position_embeddings": 64,
+}
 MODELS = {"llama": (LlamaConfig, LlamaForCausalLM), "qwen2": (Qwen2Config, Qwen2ForCausalLM), "qwen3": (Qwen3Config, Qwen3ForCausalLM)}
 CASES: dict[str, tuple[str, dict[str, Any]]] = {
     "llama": ("llama", {"num_key_value_heads": 4}),
     "llama gqa tied": ("llama", {"num_key_value_heads": 2, "tie_word_embeddings": True}),
-    "llama biases, own head_dim, theta": ("llama", {"num_key_value_heads": 1, "head_dim": 16, "attention_bias": True, "mlp_bias": True, "rope_theta": 500.0}),
+    "llama biases, own head_dim, theta": (
+        "llama",
+        {"num_key_value_heads": 1, "head_dim": 16, "attention_bias": True, "mlp_bias": True, "rope_theta": 500.0},
+    ),
     "qwen2": ("qwen2", {"num_key_value_heads": 2}),
     "qwen2 tied, eps": ("qwen2", {"num_key_value_heads": 4, "tie_word_embeddings": True, "rms_norm_eps": 1e-3}),
     "qwen3": ("qwen3", {"num_key_value_heads": 2, "head_dim": 16}),

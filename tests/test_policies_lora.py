@@ -18,6 +18,7 @@ from autotelic.learning.learner import Learner, Optimizer
 from autotelic.learning.objectives import NLL
 from autotelic.policies.checkpoint import save_model
 from autotelic.policies.lora import LoRA, adapters, inject, save_adapter
+from autotelic.policies.model import LanguageModel
 from autotelic.policies.policy import Policy
 from autotelic.policies.tokenizer import Tokenizer
 
@@ -43,7 +44,7 @@ def load(folder: Path, lora: LoRA | None = None) -> Policy:
 
 
 @pytest.fixture
-def base(tiny: Callable[..., torch.nn.Module], tokenizer: Tokenizer, tmp_path: Path) -> Path:
+def base(tiny: Callable[..., LanguageModel], tokenizer: Tokenizer, tmp_path: Path) -> Path:
     """A qwen2 model folder: its projections have biases."""
     save_model(tiny("qwen2"), tokenizer, tmp_path / "base")
     return tmp_path / "base"
@@ -98,7 +99,7 @@ def test_we_load_an_adapter_that_peft_made(kind: str, base: Path, tokenizer: Tok
     config = LoraConfig(r=4, lora_alpha=6, target_modules=["k_proj", "o_proj", "up_proj"], task_type="CAUSAL_LM")
     theirs = get_peft_model(AutoModelForCausalLM.from_pretrained(source), config).eval()
     stir(theirs)
-    theirs.save_pretrained(tmp_path / "adapter")
+    theirs.save_pretrained(str(tmp_path / "adapter"))
     policy = load(tmp_path / "adapter")
     assert policy.lora == LoRA(rank=4, alpha=6.0, targets=("k_proj", "o_proj", "up_proj"))
     with torch.no_grad():
@@ -115,14 +116,14 @@ def test_snapshots_of_an_adapter_go_back_and_forth(base: Path) -> None:
     assert torch.equal(logits(policy), before)
 
 
-def test_targets_that_cannot_have_an_adapter_are_errors(tiny: Callable[..., torch.nn.Module]) -> None:
+def test_targets_that_cannot_have_an_adapter_are_errors(tiny: Callable[..., LanguageModel]) -> None:
     with pytest.raises(SettingError, match=r"lora\.targets: no linear layer is named q_prj"):
-        inject(tiny(), LoRA(targets=("q_prj",)))  # type: ignore[arg-type]
+        inject(tiny(), LoRA(targets=("q_prj",)))
     with pytest.raises(SettingError, match="lm_head shares its weight with the embedding"):
-        inject(tiny("llama", tied=True), LoRA(targets=("lm_head",)))  # type: ignore[arg-type]
+        inject(tiny("llama", tied=True), LoRA(targets=("lm_head",)))
 
 
-def test_an_adapter_on_an_untied_head_is_merged(tiny: Callable[..., torch.nn.Module], tokenizer: Tokenizer, tmp_path: Path) -> None:
+def test_an_adapter_on_an_untied_head_is_merged(tiny: Callable[..., LanguageModel], tokenizer: Tokenizer, tmp_path: Path) -> None:
     save_model(tiny("llama", tied=False), tokenizer, tmp_path / "base")
     policy = load(tmp_path / "base", LoRA(rank=2, targets=("lm_head",)))
     stir(policy.model)

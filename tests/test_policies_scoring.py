@@ -45,7 +45,7 @@ def test_chunks_change_neither_values_nor_gradients(rows: int, tiny: Tiny, monke
         monkeypatch.setattr("autotelic.policies.scoring.CHUNK_ELEMENTS", elements)
         model = tiny().requires_grad_(True)
         found = score(model, tokens, temperature, mask)
-        (found.logprobs.square().sum() + 0.3 * found.entropy.sum()).backward()
+        (found.logprobs.square().sum() + 0.3 * found.entropy.sum()).backward()  # type: ignore[no-untyped-call]
         gradients = [parameter.grad for parameter in model.parameters()]
         results.append((found, gradients))
     (whole, whole_grads), (parts, part_grads) = results
@@ -61,7 +61,7 @@ def test_nothing_wanted_gives_zeros(tiny: Tiny) -> None:
     tokens, temperature, mask = batch()
     found = score(tiny(), tokens, temperature, torch.zeros_like(mask))
     assert not found.logprobs.any()
-    found.logprobs.sum().backward()
+    found.logprobs.sum().backward()  # type: ignore[no-untyped-call]
 
 
 def test_buckets_hold_every_index_once_within_the_budget() -> None:

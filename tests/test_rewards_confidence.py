@@ -1,5 +1,6 @@
 """The policy's confidence as a reward, and graded scores."""
 
+import math
 from collections.abc import Callable
 
 import pytest
@@ -49,16 +50,25 @@ def test_certainty_is_log_v_for_the_uniform_distribution_and_grows_with_confiden
     found = []
     for scale in (0.0, 0.5, 1.0, 2.0):
         with torch.no_grad():
-            solver.model.model.norm.weight.fill_(scale)  # type: ignore[union-attr]
+            solver.model.get_parameter("model.norm.weight").fill_(scale)
         found.append(confidence(solver, [item], "certainty")[0])
-    assert found[0] == pytest.approx(torch.log(torch.tensor(float(solver.model.vocab_size))), abs=1e-5)
+    assert found[0] == pytest.approx(math.log(solver.model.vocab_size), abs=1e-5)
     assert found == sorted(found)
     assert found[0] < found[-1]
 
 
 @pytest.mark.parametrize(
     ("text", "gold", "share"),
-    [("abcd", "abcd", 1.0), ("abxd", "abcd", 0.5), ("", "abcd", 0.0), ("abc", "abcd", 0.75), ("abcde", "abcd", 0.75), ("xbcd", "abcd", 0.0), ("", "", 1.0), ("a", "", 0.0)],
+    [
+        ("abcd", "abcd", 1.0),
+        ("abxd", "abcd", 0.5),
+        ("", "abcd", 0.0),
+        ("abc", "abcd", 0.75),
+        ("abcde", "abcd", 0.75),
+        ("xbcd", "abcd", 0.0),
+        ("", "", 1.0),
+        ("a", "", 0.0),
+    ],
 )
 def test_prefix_share(text: str, gold: str, share: float) -> None:
     assert prefix_share(text, gold) == share

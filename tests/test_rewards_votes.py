@@ -110,7 +110,7 @@ def test_equal_answers_in_other_words_are_no_tie() -> None:
         return float(a) == float(b)
 
     for count in ("members", "agreements"):
-        found = vote(["0.5", ".5", "1"], VoteRule(count=count, ties="none"), value)  # type: ignore[arg-type]
+        found = vote(["0.5", ".5", "1"], VoteRule(count=count, ties="none"), value)
         assert (found.label, found.votes) == ("0.5", (2, 2, 1))
     assert vote(["0.5", ".5", "1"], VoteRule(count="agreements", ties="all"), value).winners == ("0.5",)
 

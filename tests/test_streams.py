@@ -11,7 +11,9 @@ from autotelic.streams import generator, key, uniforms
 
 def test_keys_are_the_same_in_every_process() -> None:
     code = "from autotelic.streams import key; print(key(3, 'solver', 'task-1', 0.5, None, (1, 2)))"
-    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env={"PYTHONHASHSEED": "7", "PYTHONPATH": ":".join(sys.path)})
+    found = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, env={"PYTHONHASHSEED": "7", "PYTHONPATH": ":".join(sys.path)}
+    )
     assert int(found.stdout) == key(3, "solver", "task-1", 0.5, None, (1, 2))
 
 
@@ -42,7 +44,7 @@ def test_numbers_are_uniform(along: str) -> None:
         found = uniforms(np.array([key("u", i) for i in range(count)], dtype=np.uint64), 3)
     else:
         found = uniforms(np.full(count, key("u"), dtype=np.uint64), np.arange(count, dtype=np.uint64))
-    assert 0 <= found.min() and found.max() < 1
+    assert found.min() >= 0 and found.max() < 1
     cells = np.bincount((found * 20).astype(int), minlength=20)
     assert float(((cells - count / 20) ** 2 / (count / 20)).sum()) < 43.82  # chi-square, 19 degrees of freedom, 99.9%
     assert abs(float(np.corrcoef(found[:-1], found[1:])[0, 1])) < 0.02

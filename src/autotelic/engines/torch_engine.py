@@ -64,6 +64,7 @@ class _Chunk:
         self.top_p = self._row([s.top_p for s in settings], torch.float64)
         self.top_k = self._row([s.top_k or model.vocab_size for s in settings], torch.int64)
         self.max_tokens = self._row([s.max_tokens for s in settings], torch.int64)
+        self.limits_differ = any(s.max_tokens != self.limit for s in settings)
         self.filtered = any(s.top_p < 1 or s.top_k for s in settings)
         self.end = self._row(sorted(vocabulary.end), torch.int64)
         self.forced = torch.full((len(self.owner), self.limit), -1, dtype=torch.int64)
@@ -95,8 +96,8 @@ class _Chunk:
             if not count:
                 break
             # A row past its own limit must go at once: it may be at the end of the context.
-            spent = position + 1 >= self.max_tokens[rows]
-            if count <= KEEP_SHARE * len(rows) or bool(spent.any()):
+            spent = self.limits_differ and bool((position + 1 >= self.max_tokens[rows]).any())
+            if spent or count <= KEEP_SHARE * len(rows):
                 kept = alive.nonzero()[:, 0]
                 rows, chosen, alive, cache = rows[kept], chosen[kept], alive[kept], cache.keep(kept)
             hidden = self.model.decode(chosen, cache)

@@ -21,7 +21,9 @@ def total(rollout: Rollout, weights: Mapping[str, float] | None = None) -> float
     return sum(weight * rollout.rewards[name] for name, weight in weights.items())
 
 
-def center(groups: Sequence[Group], scale: Literal["none", "std"] = "none", ddof: int = 1, weights: Mapping[str, float] | None = None) -> Sequence[Group]:
+def center(
+    groups: Sequence[Group], scale: Literal["none", "std"] = "none", ddof: int = 1, weights: Mapping[str, float] | None = None
+) -> Sequence[Group]:
     """Reward minus the group's mean, optionally divided by (std + 1e-6): GRPO (arXiv:2402.03300) with "std", Dr. GRPO (arXiv:2503.20783)
     without. ddof 1 is verl's and TRL's unbiased std, 0 the biased one. A group of one, or of equal rewards, gets 0."""
     for group in groups:

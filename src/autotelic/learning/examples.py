@@ -27,7 +27,7 @@ def example(rollout: Rollout, weight: float = 1.0) -> Example:
     for turn in rollout.turns:
         acted = turn.kind is TurnKind.ACTION
         mask += [float(acted)] * len(turn.tokens)
-        old += (turn.logprobs if acted and turn.logprobs is not None else [0.0] * len(turn.tokens))
+        old += turn.logprobs if acted and turn.logprobs is not None else [0.0] * len(turn.tokens)
     actions = rollout.actions
     return Example(
         rollout=rollout.id,

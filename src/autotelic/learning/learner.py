@@ -149,7 +149,9 @@ class Learner:
                 loss, found = objective.loss(now, batch, totals)
                 if not torch.isfinite(loss):
                     names = ", ".join(row.item.rollout for row in members[:4])
-                    raise TrainingError(f"the loss is not finite ({float(loss.detach())}) on a batch with rollouts {names}; weights before it are kept")
+                    raise TrainingError(
+                        f"the loss is not finite ({float(loss.detach())}) on a batch with rollouts {names}; weights before it are kept"
+                    )
                 loss.backward()  # type: ignore[no-untyped-call]
                 metrics["loss"] += float(loss.detach())
                 for name, value in found.items():
@@ -165,7 +167,9 @@ class Learner:
     def _apply(self, rate: float, rows: list[Row]) -> float:
         norm = float(torch.nn.utils.clip_grad_norm_(self.parameters, self.settings.clip_norm))
         if not math.isfinite(norm):
-            raise TrainingError(f"the gradient is not finite on a batch with rollouts {', '.join(row.item.rollout for row in rows[:4])}; weights before it are kept")
+            raise TrainingError(
+                f"the gradient is not finite on a batch with rollouts {', '.join(row.item.rollout for row in rows[:4])}; weights before it are kept"
+            )
         for group in self.optimizer.param_groups:
             group["lr"] = rate
         self.optimizer.step()
@@ -206,7 +210,9 @@ class Learner:
             temperature=row_floats([item.temperature for item in items]),
             chosen=places("chosen"),
             rejected=places("rejected"),
-            extra={name: row_floats([item.extra.get(name, 0.0) for item in items]) for name in sorted({name for item in items for name in item.extra})},
+            extra={
+                name: row_floats([item.extra.get(name, 0.0) for item in items]) for name in sorted({name for item in items for name in item.extra})
+            },
         )
 
     def state(self) -> tuple[dict[str, Tensor], dict[str, Any]]:

@@ -62,7 +62,9 @@ BASES: dict[str, BaseSpec] = {
     spec.name: spec
     for spec in (
         BaseSpec(name="chain-weak", note="chain arithmetic, 6 operations, right less than half the time", tasks="chain?ops=1-6", steps=250, seed=1),
-        BaseSpec(name="chain-medium", note="chain arithmetic, 6 operations, right about two times in three", tasks="chain?ops=1-6", steps=350, seed=1),
+        BaseSpec(
+            name="chain-medium", note="chain arithmetic, 6 operations, right about two times in three", tasks="chain?ops=1-6", steps=350, seed=1
+        ),
         BaseSpec(name="chain-good", note="chain arithmetic, 6 operations, right about nine times in ten", tasks="chain?ops=1-6", steps=600, seed=1),
     )
 }
@@ -110,7 +112,9 @@ def make(spec: BaseSpec, folder: Path, note: Callable[[int, float], None] = lamb
     assert isinstance(world, GeneratedWorld)
     model, tokenizer = fresh(spec, world.alphabet)
     policy = Policy(spec.name, model, tokenizer, Batcher(TorchEngine()))
-    optimizer = Optimizer(learning_rate=spec.learning_rate, betas=spec.betas, weight_decay=spec.weight_decay, warmup=spec.warmup, token_budget=1 << 15)
+    optimizer = Optimizer(
+        learning_rate=spec.learning_rate, betas=spec.betas, weight_decay=spec.weight_decay, warmup=spec.warmup, token_budget=1 << 15
+    )
     learner = Learner(policy, optimizer, spec.seed)
     for start, examples in chunks(spec, world, tokenizer):
         steps = min(spec.chunk, spec.steps - start)

@@ -50,7 +50,9 @@ class Policy:
             policy.lora = lora
         policy.model.eval()
         if policy.tokenizer.end_id >= policy.model.vocab_size:
-            raise DataError(f"{source}: the tokenizer's end token {policy.tokenizer.end_id} is outside the model's vocabulary of {policy.model.vocab_size}")
+            raise DataError(
+                f"{source}: the tokenizer's end token {policy.tokenizer.end_id} is outside the model's vocabulary of {policy.model.vocab_size}"
+            )
         return policy
 
     async def sample(self, requests: Sequence[Request]) -> list[list[Completion]]:
@@ -132,7 +134,9 @@ class Policy:
         gaps = [np.abs(s.logprobs.numpy() - np.array(g[0].logprobs)).max() for s, g in zip(scores, found, strict=True)]
         gap = float(np.max(gaps))  # nan if any is
         if not gap <= limit:
-            raise DataError(f"{self.source}: the {self.batcher.engine.name} engine's log-probabilities differ from the trainer's by {gap:.2g} (limit {limit:g})")
+            raise DataError(
+                f"{self.source}: the {self.batcher.engine.name} engine's log-probabilities differ from the trainer's by {gap:.2g} (limit {limit:g})"
+            )
         return gap
 
 

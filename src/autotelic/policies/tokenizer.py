@@ -17,8 +17,7 @@ if TYPE_CHECKING:
 PAD, BEGIN, END, UNKNOWN = "<|pad|>", "<|begin|>", "<|end|>", "<|unknown|>"
 
 CHAT_TEMPLATE = (
-    "{% for message in messages %}{{ message['role'] }}:{{ message['content'] }}\n{% endfor %}"
-    "{% if add_generation_prompt %}assistant:{% endif %}"
+    "{% for message in messages %}{{ message['role'] }}:{{ message['content'] }}\n{% endfor %}{% if add_generation_prompt %}assistant:{% endif %}"
 )
 """The chat template of the character tokenizers: one 'role:content' line a message."""
 

@@ -52,7 +52,9 @@ class TransformersModel(LanguageModel):
         the model's forward pass, which this class does not call."""
         tokens = torch.arange(min(4, self.vocab_size), device=self.device)[None]
         if not torch.allclose(self.inner(tokens, use_cache=False).logits, self.head(self.hidden(tokens)), atol=1e-4, rtol=1e-4):
-            raise DataError(f"{folder}: the logits of {type(self.inner).__name__} are not those of its output embedding alone, which is not supported")
+            raise DataError(
+                f"{folder}: the logits of {type(self.inner).__name__} are not those of its output embedding alone, which is not supported"
+            )
 
     def save(self, folder: Path, state: dict[str, Tensor]) -> None:
         """Write the model with `state` (names as in this module) as its weights."""

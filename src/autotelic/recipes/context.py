@@ -21,7 +21,9 @@ from autotelic.types import Group, Metrics, Rollout, Sampling, StopReason, Task,
 class Context:
     """One per run; `round` counts up from 1. Everything in `state`, the pool, the policies and the learners survives a restart."""
 
-    def __init__(self, *, world: World, pool: TaskPool, policies: dict[str, Policy], roles: dict[str, Role], batcher: Batcher, seed: int, optimizer: Optimizer) -> None:
+    def __init__(
+        self, *, world: World, pool: TaskPool, policies: dict[str, Policy], roles: dict[str, Role], batcher: Batcher, seed: int, optimizer: Optimizer
+    ) -> None:
         self.world, self.pool, self.policies, self.roles, self.batcher, self.seed = world, pool, policies, roles, batcher, seed
         self.round = 0
         self.state: dict[str, Any] = {}
@@ -143,8 +145,7 @@ def prompt_tokens(policy: Policy, role: Role, task: Task, sampling: Sampling) ->
         tokens = policy.tokenizer.encode_prompt(role.render(task))
     except DataError as error:
         raise DataError(f"task {task.id}: {error}") from error
-    if len(tokens) + sampling.max_tokens > policy.model.context:
-        raise DataError(
-            f"task {task.id}: its prompt of {len(tokens)} tokens and sampling.max_tokens={sampling.max_tokens} exceed the model's context of {policy.model.context}"
-        )
+    if len(tokens) + sampling.max_tokens > (context := policy.model.context):
+        needed = f"its prompt of {len(tokens)} tokens and sampling.max_tokens={sampling.max_tokens}"
+        raise DataError(f"task {task.id}: {needed} exceed the model's context of {context}")
     return tokens

@@ -1,8 +1,8 @@
 """The vote of a group of answers, with every choice in which published systems differ as a parameter. No reward: that is one line of recipe.
 
-Defaults are SRT's. TTRL: denominator "all". EMPO: unparsed "alone", denominator "all", an `equal` that verifies. SeRL: count "agreements", ties "first",
-a symmetric `equal`. SQLM: unparsed "candidate", denominator "all". Co-rewarding: `vote` over the other view's answers. R-Zero: `equal` that
-grades in both directions; denominator "all" in its server and "parsed" in its data script.
+Defaults are SRT's. TTRL: denominator "all". EMPO: unparsed "alone", denominator "all", an `equal` that verifies. SeRL: count "agreements",
+ties "first". SQLM: unparsed "candidate", denominator "all". Co-rewarding: `vote` over the other view's answers. R-Zero: `equal` that grades in
+both directions; denominator "all" in its server and "parsed" in its data script.
 """
 
 from collections.abc import Callable, Sequence

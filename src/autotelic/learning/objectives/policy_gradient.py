@@ -71,7 +71,10 @@ class PolicyGradient(Objective):
         clipped = ratio.clamp(1 - self.clip_low, 1 + self.clip_high)
         gain = torch.minimum(ratio * batch.advantage, clipped * batch.advantage)
         terms = -gain - self.entropy * now.entropy
-        metrics = {"entropy": share(now.entropy, batch, totals), "clip_ratio/region_mean": share((ratio * batch.advantage > gain).float(), batch, totals)}
+        metrics = {
+            "entropy": share(now.entropy, batch, totals),
+            "clip_ratio/region_mean": share((ratio * batch.advantage > gain).float(), batch, totals),
+        }
         if batch.reference is not None and self.kl:
             kl = kl_terms(now.logprobs, batch.reference, self.kl_estimator)
             terms = terms + self.kl * kl

@@ -15,8 +15,9 @@ from autotelic.types import Example, Group, Sampling
 class SelfConsistencyPreference(Recipe):
     """Of k completions one with the most-voted answer is preferred to one with the least-voted.
 
-    Kept where the top vote V+ has at least `vote.min_share` of the k; weight w = (V+ - V-) / k; loss = w (-log sigmoid(beta (h+ - h-)) - nll log p(y+) / |y+|),
-    h the log-ratio to the policy at the start of the round. An unparsed completion has no votes, so it is the first to be rejected.
+    Kept where the top vote V+ has at least `vote.min_share` of the k; weight w = (V+ - V-) / k;
+    loss = w (-log sigmoid(beta (h+ - h-)) - nll log p(y+) / |y+|), h the log-ratio to the policy at the start of the round.
+    An unparsed completion has no votes, so it is the first to be rejected.
     Degenerate case: all agree, V+ = V-, and there is no pair. Fails as every vote does: where the majority is wrong it is preferred all the same.
     Differs from the paper: tasks come from the pool only; the policy writes no new ones.
     """

@@ -72,7 +72,7 @@ class EasyToHard(Recipe):
         return [task for n in lengths for task in world.tasks(max(size // len(lengths), 1), seed=seed, split="probe", digits=n, same_length=True)]
 
     def finished(self, ctx: Context) -> bool:
-        return ctx.state.get("frontier", self.known) >= self.target
+        return bool(ctx.state.get("frontier", self.known) >= self.target)
 
     async def round(self, ctx: Context) -> None:
         digits = ctx.state.setdefault("frontier", self.known) + 1

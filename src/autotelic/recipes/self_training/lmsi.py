@@ -40,6 +40,9 @@ class LargeModelsSelfImprove(Recipe):
         """The group's paths to its majority answer, under every format."""
         label = vote(group.answers, self.vote).label
         tokenizer = ctx.policies["solver"].tokenizer
-        prompts = [tokenizer.encode_prompt(text.format(prompt=group.task.prompt)) if text != "{prompt}" else group.rollouts[0].turns[0].tokens for text in self.formats]
+        prompts = [
+            tokenizer.encode_prompt(text.format(prompt=group.task.prompt)) if text != "{prompt}" else group.rollouts[0].turns[0].tokens
+            for text in self.formats
+        ]
         paths = [rollout for rollout in group if label is not None and rollout.answer == label]
         return [written(path.id, prompt, path.turns[-1].tokens) for path in paths for prompt in prompts]

@@ -10,7 +10,9 @@ from autotelic.recipes.context import Context
 from autotelic.rewards.graded import prefix_share
 
 
-@recipe(name="raft", system="RAFT", paper="arXiv:2304.06767", family="self-training", catalogue=(353,), proxy="rewards/score/mean", needs_answers=True)
+@recipe(
+    name="raft", system="RAFT", paper="arXiv:2304.06767", family="self-training", catalogue=(353,), proxy="rewards/score/mean", needs_answers=True
+)
 class RewardRankedFineTuning(Recipe):
     """Of K completions of each task the best-scored one becomes a supervised target.
 

@@ -17,7 +17,8 @@ class ReinforcedSelfTraining(Recipe):
     Grow: `group_size` completions per task, each with a fixed score. Improve, for each threshold in turn: mean negative log-likelihood of the
     completions of this Grow step whose score is at least the threshold. The score stands in for the paper's reward model: the share of the
     gold solution that the completion follows before it first departs from it.
-    Degenerate case: nothing reaches the threshold, and that Improve step is skipped. Fails when a few easy tasks fill the top: answers/distinct falls.
+    Degenerate case: nothing reaches the threshold, and that Improve step is skipped. Fails when a few easy tasks fill the top:
+    answers/distinct falls.
     """
 
     rounds: int = Field(4, ge=0)
