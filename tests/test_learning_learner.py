@@ -311,9 +311,12 @@ def test_epochs_and_steps_go_round_all_examples_in_a_new_order(policy: Make) -> 
     assert sorted(first) == sorted(second) == list(range(10, 17))
     assert first != second
     SEEN.clear()
+    learner.learn(items, Counted(), Updates(batch_size=3))
+    assert [row[1] for micro in SEEN for row in micro] not in (first, second)  # every call has an order of its own
+    SEEN.clear()
     assert learner.learn(items, Counted(), Updates(batch_size=5, steps=3))["learner/updates"] == 3
     assert [len(batch) for batch in SEEN] == [5, 2, 5]
-    assert (learner.steps, learner.trained) == (9, 2 * 7 * 2 + 12 * 2)
+    assert (learner.steps, learner.trained) == (12, 3 * 7 * 2 + 12 * 2)
     SEEN.clear()
     learner.learn(items, Counted())
     assert [len(batch) for batch in SEEN] == [7]
