@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 export OMP_NUM_THREADS ?= 1
 
-.PHONY: install run test lint report-image
+.PHONY: install run test lint format report-image
 
 install:
 	$(PYTHON) -m venv $(VENV)
@@ -17,9 +17,14 @@ test:
 	$(BIN)/pytest -n 2
 
 lint:
-	$(BIN)/ruff check src tests examples benchmarks docs
-	$(BIN)/ruff format --check src tests examples benchmarks docs
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check --diff .
 	$(BIN)/mypy
+
+format:
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
 
 report-image:
 	$(BIN)/python docs/images/make.py
+	$(BIN)/python docs/fill.py

@@ -3,6 +3,7 @@
 from pydantic import Field
 
 from autotelic.learning.advantages import center
+from autotelic.learning.learner import Optimizer
 from autotelic.learning.objectives import PolicyGradient
 from autotelic.recipes.base import Recipe, recipe
 from autotelic.recipes.context import Context
@@ -20,6 +21,7 @@ class SoftVote(Recipe):
     tasks_per_round: int = Field(32, ge=1)
     group_size: int = Field(16, ge=2)
     floor: float = Field(0.25, ge=0.0, le=1.0)
+    optimizer: Optimizer = Optimizer(learning_rate=5e-5)
     objective: PolicyGradient = PolicyGradient(clip_low=0.2, clip_high=0.28)
 
     async def round(self, ctx: Context) -> None:

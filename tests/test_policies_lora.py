@@ -137,7 +137,7 @@ def test_an_adapter_on_an_untied_head_is_merged(tiny: Callable[..., LanguageMode
         ({"use_rslora": True}, "only plain LoRA"),
         ({"alpha_pattern": {"q_proj": 4}}, "only plain LoRA"),
         ({"peft_type": "IA3"}, "only plain LoRA"),
-        ({"target_modules": ".*proj"}, "target_modules is a pattern"),
+        ({"target_modules": ".*proj"}, "only a list of names is supported"),
         ({"r": 5}, "lora_A.weight is missing or has another shape"),
         ({"target_modules": ["q_proj", "v_proj"]}, "down_proj.lora_A.weight is not part of a plain LoRA adapter"),
         ({"base_model_name_or_path": None}, "no base_model_name_or_path"),

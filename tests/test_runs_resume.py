@@ -87,7 +87,7 @@ def test_a_full_disk_stops_the_run_and_keeps_every_committed_round(tmp_path: Pat
         written(tensors, path, **options)
 
     monkeypatch.setattr(store_module, "save_file", save_file)
-    with pytest.raises(AutotelicError, match="no space left on the disk.*resume"):
+    with pytest.raises(AutotelicError, match=r"no space left on the disk.*resume"):
         loop.start(small("srt", rounds=3, out=str(tmp_path / "run")), Progress(quiet=True))
     assert sorted(path.name for path in (tmp_path / "run" / "rounds").iterdir()) == ["00000", "00001"]
     monkeypatch.undo()

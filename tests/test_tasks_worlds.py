@@ -72,46 +72,85 @@ def test_small_spaces_are_used_up_and_then_refused():
 
 def test_the_layout_of_addition():
     assert add.write(321, 654, 2, 6) == "##123#+##456#="
+    assert add.write(123, 56, 2, 6) == "##321#+##650#=", "the shorter operand is written with zeros"
+    assert add.write(1, 2, 0, 4, 3) == "100#+200#="
     world = open_world("addition?window=6")
     task = world.task("##123#+##456#=")
-    assert (world.gold(task), task.answer) == ("##579##", "975")
+    assert (world.gold(task), task.answer, task.hidden) == ("##5790", "975", {"a": 321, "b": 654})
+    assert world.gold(world.task("##321#+##650#=")) == "##9710"
     assert world.gold(world.task(add.write(999, 1, 3, 6))) == "###0001"
-    assert add.answer_of("###0001") == "1000"
+    assert add.field(1000, 3, 3) == "###0001" and add.answer_of("###0001") == "1000"
 
 
-@given(st.integers(0, 10**12 - 1), st.integers(0, 10**12 - 1), st.integers(0, 30), st.integers(0, 30))
-def test_addition_round_trip_and_views(a, b, shift, other):
-    window = 12 + 30
-    prompt = add.write(a, b, shift, window)
-    assert add.read(prompt) == (a, b, shift)
+@given(st.integers(0, 10**12 - 1), st.integers(0, 10**12 - 1), st.integers(0, 30), st.integers(0, 30), st.integers(0, 2))
+def test_addition_round_trip_and_views(a, b, shift, other, zeros):
+    digits = max(len(str(a)), len(str(b))) + zeros
+    window = 14 + 30
+    prompt = add.write(a, b, shift, window, digits)
+    assert len(prompt) == 2 * window + 2
+    assert add.read(prompt) == (a, b, shift, digits)
     world = add.Addition()
     task = world.task(prompt)
     assert task.answer == str(a + b)
     gold = world.gold(task)
-    for i in range(len(str(min(a, b)))):
-        place = shift + i
-        assert gold[place] == str(a + b)[::-1][i], "a sum's digit stands at the place of the operands' digits"
-    for view in (add.swapped(task), add.shifted(task, other)):
+    assert len(gold) == shift + digits + 1 and add.well_formed(task, gold)
+    for i, digit in enumerate(reversed(str(a + b))):
+        assert gold[shift + i] == digit, "a sum's digit stands at the place of the operands' digits"
+    for view in (add.swapped(task, other), add.shifted(task, other)):
         assert view.answer == task.answer and view.tags["parents"] == [task.id]
         assert split_of(world.identity(view.prompt)) == split_of(world.identity(prompt))
-    assert add.read(add.swapped(task).prompt) == (b, a, shift)
-    assert add.read(add.shifted(task, other).prompt) == (a, b, other)
-    low = add.truncated(task, 3)
-    assert int(low.answer) % 1000 == (a + b) % 1000
-    assert add.swapped(Task("x", prompt)).answer is None, "a view of a task without a label has none either"
+        assert add.of(view).digits == digits
+    assert add.read(add.swapped(task, other).prompt) == (b, a, other, digits)
+    assert add.read(add.shifted(task, other).prompt) == (a, b, other, digits)
+    assert add.swapped(Task("x", prompt), other).answer is None, "a view of a task without a label has none either"
 
 
-@pytest.mark.parametrize("text", ["", "##", "#12#3", "##012a", "#210#3", "12 3", "0#0", "00", "#120#0", "10"[::-1] + "0"])
+@given(st.integers(0, 10**9 - 1), st.integers(0, 10**9 - 1), st.integers(1, 8), st.integers(0, 5))
+def test_the_low_and_the_high_digits_make_the_sum(a, b, k, shift):
+    task = add.Addition().task(add.write(a, b, 2, 16, 9))
+    low = add.lower(task, k, shift)
+    assert add.of(low) == (a % 10**k, b % 10**k, shift, k)
+    carry, rest = divmod(int(low.answer), 10**k)
+    assert carry in (0, 1) and rest == (a + b) % 10**k
+    high = add.upper(task, k, carry, shift)
+    nines = a // 10**k % 10 == b // 10**k % 10 == 9
+    assert (high is None) == bool(carry and nines)
+    if high is not None:
+        assert add.of(high).digits == 9 - k and add.of(high).shift == shift
+        assert int(high.answer) * 10**k + rest == a + b
+
+
+def test_high_digits_take_the_carry_in_one_operand():
+    task = add.Addition().task(add.write(1957, 3986, 0, 8))
+    assert add.of(add.upper(task, 2, 0, 1)) == (19, 39, 1, 2)
+    assert add.upper(task, 2, 1, 1) is None, "both lowest digits are 9: the carry would have to be added, not written"
+    assert add.of(add.upper(task, 1, 1, 0)) == (196, 398, 0, 3)
+    nine = add.Addition().task(add.write(1997, 3986, 0, 8))
+    assert add.of(add.upper(nine, 1, 1, 0)) == (199, 399, 0, 3), "into the other operand where the first digit is 9"
+
+
+@pytest.mark.parametrize(
+    "text,right",
+    [
+        ("##9710", True), ("##9720", True), ("##971", False), ("##97100", False), ("#9710", False), ("###9710", False), ("##9710#", False),
+        ("##97#0", False), ("", False), ("##", False), ("##0000", True), ("9710", False), (" ##9710", False),
+    ],
+)  # fmt: skip
+def test_the_form_of_a_sum_says_nothing_of_its_truth(text, right):
+    assert add.well_formed(Task("x", "##321#+##650#="), text) is right
+
+
+@pytest.mark.parametrize("text", ["", "##", "#12#3", "##012a", "#210#3", "12 3", "0#0", "#21#", "##0##", "+1", "1+1=2", "٣", "1" * 1002])
 def test_addition_answers_of_another_form_do_not_parse(text):
     assert add.answer_of(text) is None
 
 
-@pytest.mark.parametrize("text,value", [("0", "0"), ("##0##", "0"), ("#21#", "12"), ("01", "10")])
+@pytest.mark.parametrize("text,value", [("0", "0"), ("##0", "0"), ("#21", "12"), ("01", "10"), ("00", "0"), ("#9710", "179")])
 def test_addition_answers(text, value):
     assert add.answer_of(text) == value
 
 
-@pytest.mark.parametrize("prompt", ["", "1+2", "#1+2#=", "##12+#3##=", "10+11=", "1#+2##=", "1+2=3", "#" * 9])
+@pytest.mark.parametrize("prompt", ["", "1+2", "#1+2#=", "##12+#3##=", "1#+23=", "12+3#=", "1#+2##=", "1+2=3", "#" * 9, "1+2+3="])
 def test_broken_addition_prompts(prompt):
     with pytest.raises(DataError, match="not an addition prompt"):
         add.read(prompt)
@@ -121,11 +160,14 @@ def test_addition_that_does_not_fit():
     for a, b, shift in ((123, 4, 4), (1234567, 1, 0), (-1, 2, 0), (1, 2, -1)):
         with pytest.raises(DataError, match="does not fit a window of 6"):
             add.write(a, b, shift, 6)
+    with pytest.raises(DataError, match=r"123 \+ 4 with 2 digits at shift 0 does not fit"):
+        add.write(123, 4, 0, 6, digits=2)
     task = add.Addition(window=6, digits=3).tasks(1, seed=0)[0]
-    with pytest.raises(DataError, match="at least one digit"):
-        add.truncated(task, 0)
+    for view in (add.swapped, add.shifted):
+        with pytest.raises(DataError, match="does not fit a window of 6"):
+            view(task, 4)
     with pytest.raises(DataError, match="chat messages"):
-        add.swapped(Task("m", [{"role": "user", "content": "1+1="}]))
+        add.swapped(Task("m", [{"role": "user", "content": "1+1="}]), 0)
 
 
 def test_addition_digits():

@@ -29,7 +29,7 @@ def main() -> None:
 
 @app.command()
 def run(
-    recipe: Annotated[str, typer.Argument(help="A shipped recipe, or a .py file that declares one.")] = "easy-to-hard",
+    recipe: Annotated[str | None, typer.Argument(help="A shipped recipe, or a .py file that declares one; default: easy-to-hard.")] = None,
     overrides: Overrides = None,
     model: Annotated[str | None, typer.Option(help="Shipped base, model folder, PEFT adapter folder or hub name.")] = None,
     tasks: Annotated[str | None, typer.Option(help="JSONL, Parquet or CSV file, world, or Hugging Face data set.")] = None,
@@ -45,48 +45,43 @@ def run(
     """Let a model improve itself. Without arguments: a tiny model teaches itself to add longer numbers than it was taught."""
     from autotelic.runs import loop
     from autotelic.runs.progress import Progress
-    from autotelic.runs.settings import apply, read_file, resolve
+    from autotelic.runs.settings import apply, read_file
 
     overrides = list(overrides or [])
     raw: dict[str, Any] = read_file(config) if config else {}
-    if "=" in recipe:
+    if recipe is not None and "=" in recipe:
         overrides.insert(0, recipe)
-    elif recipe != "easy-to-hard" or "recipe" not in raw:
+    elif recipe is not None:
         raw["recipe"] = recipe
     options = {"model": model, "tasks": tasks, "probe": probe, "rounds": rounds, "seed": seed, "out": out, "engine": engine}
     raw |= {key: value for key, value in options.items() if value is not None}
     apply(raw, overrides)
     if dry_run:
-        settings, chosen = resolve(raw)
-        print(json.dumps(loop.config_of(loop.prepare(settings, chosen)), indent=2))
+        print(json.dumps(loop.config_of(loop.plan(raw)), indent=2))
         return
-    outcome = loop.start(raw, Progress(quiet=quiet))
-    if quiet:
-        print(outcome.verdict.word)
+    loop.start(raw, Progress(quiet=quiet))
 
 
 @app.command()
 def resume(
     folder: Annotated[Path, typer.Argument(help="Run directory.")],
-    rounds: Annotated[int | None, typer.Option(help="New total number of rounds; default: as planned.")] = None,
+    rounds: Annotated[int | None, typer.Option(min=0, help="New total number of rounds; default: as planned.")] = None,
     quiet: Annotated[bool, typer.Option("--quiet", help="Print only the verdict.")] = False,
 ) -> None:
     """Go on with a run from its last committed round."""
     from autotelic.runs import loop
     from autotelic.runs.progress import Progress
 
-    outcome = loop.resume(folder, rounds, Progress(quiet=quiet))
-    if quiet:
-        print(outcome.verdict.word)
+    loop.resume(folder, rounds, Progress(quiet=quiet))
 
 
 @app.command("eval")
 def evaluate(
     model: Annotated[str, typer.Argument(help="Shipped base, model folder, adapter folder or hub name.")],
     tasks: Annotated[str, typer.Option(help="JSONL, Parquet or CSV file, world, or Hugging Face data set.")],
-    samples: Annotated[int, typer.Option(help="Samples per task, for pass@k and majority@k.")] = 8,
-    limit: Annotated[int, typer.Option(help="Most tasks.")] = 1000,
-    max_tokens: Annotated[int, typer.Option(help="Most new tokens.")] = 96,
+    samples: Annotated[int, typer.Option(min=0, help="Samples per task, for pass@k and majority@k.")] = 8,
+    limit: Annotated[int, typer.Option(min=1, help="Most tasks.")] = 1000,
+    max_tokens: Annotated[int, typer.Option(min=1, help="Most new tokens.")] = 96,
     seed: Annotated[int, typer.Option(help="Seed of generated tasks.")] = 0,
     verifier: Annotated[str, typer.Option(help="exact, number or math: how answers of a file are compared.")] = "exact",
     engine: Annotated[str, typer.Option(help="auto, native or torch.")] = "auto",
@@ -103,16 +98,16 @@ def evaluate(
 def sample(
     model: Annotated[str, typer.Argument(help="Shipped base, model folder, adapter folder or hub name.")],
     prompt: Annotated[str | None, typer.Argument(help="Prompt; without one, prompts are read line by line.")] = None,
-    n: Annotated[int, typer.Option("-n", help="Completions per prompt.")] = 1,
-    temperature: Annotated[float, typer.Option(help="0 is greedy.")] = 0.0,
-    max_tokens: Annotated[int, typer.Option(help="Most new tokens.")] = 64,
+    n: Annotated[int, typer.Option("-n", min=1, help="Completions per prompt.")] = 1,
+    temperature: Annotated[float, typer.Option(min=0, help="0 is greedy.")] = 0.0,
+    max_tokens: Annotated[int, typer.Option(min=1, help="Most new tokens.")] = 64,
     chat: Annotated[bool, typer.Option("--chat", help="Put the prompt through the chat template as a user's message.")] = False,
     seed: Annotated[int, typer.Option(help="Seed of the samples.")] = 0,
 ) -> None:
     """Talk to a model."""
     from autotelic.runs.evaluating import complete
 
-    lines = [prompt] if prompt is not None else (line.rstrip("\n") for line in sys.stdin)
+    lines = [prompt] if prompt is not None else (line.rstrip("\r\n") for line in sys.stdin)
     for text in complete(model, lines, n=n, temperature=temperature, max_tokens=max_tokens, chat=chat, seed=seed):
         print(text, flush=True)
 

@@ -116,7 +116,7 @@ def ends(values: list[float]) -> tuple[float, float]:
 
 def _proxy(first: ProbeResult, last: ProbeResult, history: list[Metrics], proxy: str | None) -> tuple[bool, list[str], dict[str, Any]]:
     """Whether a proxy rose markedly, what to say of it, and its numbers."""
-    series = {"Training reward " + proxy: ends([metrics[proxy] for metrics in history if proxy in metrics])} if proxy else {}
+    series = {"Proxy " + proxy: ends([metrics[proxy] for metrics in history if proxy in metrics])} if proxy else {}
     series["Agreement of sampled answers on the probe"] = (first.agreement, last.agreement)
     numbers: dict[str, Any] = {"proxy": proxy} if proxy else {}
     rose, reasons = False, []

@@ -13,6 +13,7 @@ from pydantic import Field
 from autotelic.errors import SettingError, nearest
 from autotelic.policies.decoder import Decoder, DecoderConfig
 from autotelic.policies.tokenizer import Tokenizer, character_tokenizer
+from autotelic.streams import generator
 from autotelic.types import Example, Settings
 
 if TYPE_CHECKING:
@@ -58,14 +59,24 @@ class BaseSpec(Settings):
         return 1 - (1 - self.final) * fallen
 
 
+def chain(name: str, note: str, **options: Any) -> BaseSpec:
+    """A base for chain arithmetic, taught by a teacher who is unsure of about a third of the equations."""
+    return BaseSpec(name=name, note=note, layers=3, intermediate=192, context=160, steps=400, final=0.1, **options)
+
+
+ADDITION = "addition?digits=1-4&same_length=true"
+
 BASES: dict[str, BaseSpec] = {
     spec.name: spec
     for spec in (
-        BaseSpec(name="chain-weak", note="chain arithmetic, 6 operations, right less than half the time", tasks="chain?ops=1-6", steps=250, seed=1),
-        BaseSpec(
-            name="chain-medium", note="chain arithmetic, 6 operations, right about two times in three", tasks="chain?ops=1-6", steps=350, seed=1
-        ),
-        BaseSpec(name="chain-good", note="chain arithmetic, 6 operations, right about nine times in ten", tasks="chain?ops=1-6", steps=600, seed=1),
+        BaseSpec(name="addition-4", note="adds up to 4 digits, and a little beyond", tasks=ADDITION, seed=5),
+        BaseSpec(name="addition-4-second", note="adds up to 4 digits, and less beyond", tasks=ADDITION, seed=0),
+        BaseSpec(name="addition-4-weak", note="adds up to 4 digits, and nothing beyond", tasks=ADDITION, seed=1),
+        chain("chain-weak", "taught to be wrong more often than right where its teacher was unsure", tasks="chain?ops=6&slips=0.35&slip_rates=0.5-0.9", seed=1),
+        chain("chain-medium", "taught to be wrong as often as right where its teacher was unsure", tasks="chain?ops=6&slips=0.35", seed=1),
+        chain("chain-good", "taught to be right more often than wrong where its teacher was unsure", tasks="chain?ops=6&slips=0.35&slip_rates=0.2-0.5", seed=1),
+        BaseSpec(name="countdown-3", note="countdown with three numbers, trained for a short time", tasks="countdown", layers=3, intermediate=192, steps=1500),
+        BaseSpec(name="strings", note="string operations, trained for a short time", tasks="strings", layers=3, intermediate=192, context=160, steps=1200),
     )
 }
 
@@ -129,7 +140,8 @@ def chunks(spec: BaseSpec, world: "GeneratedWorld[Any]", tokenizer: Tokenizer) -
     """Fresh gold examples for every `spec.chunk` steps."""
     from autotelic.learning.examples import written
 
+    rng = generator("lessons", spec.seed)
     tasks = (task for task in world.stream(seed=spec.seed) if task is not None)
     for start in range(0, spec.steps, spec.chunk):
         some = islice(tasks, min(spec.chunk, spec.steps - start) * spec.batch_size)
-        yield start, [written(t.id, tokenizer.encode_prompt(t.prompt), [*tokenizer.encode(world.gold(t)), tokenizer.end_id]) for t in some]
+        yield start, [written(t.id, tokenizer.encode_prompt(t.prompt), [*tokenizer.encode(world.lesson(t, rng)), tokenizer.end_id]) for t in some]

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import cast
 
 import torch
-from pydantic import Field
+from pydantic import Field, ValidationError
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
@@ -115,10 +115,14 @@ def load_adapter(model: LanguageModel, folder: Path) -> LoRA:
     config = read_json(folder / "adapter_config.json")
     if config.get("peft_type") != "LORA" or any(config.get(name) for name in ("use_dora", "use_rslora", "rank_pattern", "alpha_pattern")):
         raise DataError(f"{folder / 'adapter_config.json'}: only plain LoRA adapters of one rank are supported")
-    targets = config["target_modules"]
-    if isinstance(targets, str):
-        raise DataError(f"{folder / 'adapter_config.json'}: target_modules is a pattern; only a list of names is supported")
-    settings = LoRA(rank=config["r"], alpha=config["lora_alpha"], targets=tuple(sorted(targets)))
+    targets = config.get("target_modules")
+    if not isinstance(targets, list):
+        raise DataError(f"{folder / 'adapter_config.json'}: target_modules is {targets!r}; only a list of names is supported")
+    try:
+        settings = LoRA(rank=config.get("r"), alpha=config.get("lora_alpha"), targets=tuple(sorted(targets)))
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise DataError(f"{folder / 'adapter_config.json'}: {first['loc'][0]} = {first['input']!r}: {first['msg'].lower()}") from error
     inject(model, settings)
     path = folder / "adapter_model.safetensors"
     try:

@@ -36,13 +36,20 @@ class Tokenizer:
 
     @classmethod
     def load(cls, folder: str | Path) -> "Tokenizer":
-        """From a folder or a hub name, never running code that comes with it."""
+        """From a folder or a hub name, never running code that comes with it.
+
+        Raises:
+            DataError: nothing loadable there, or it has no end-of-sequence token.
+        """
         from transformers import AutoTokenizer
 
         try:
             return cls(AutoTokenizer.from_pretrained(str(folder), trust_remote_code=False))
-        except (OSError, ValueError) as error:
-            raise DataError(f"{folder}: no tokenizer that transformers can load ({str(error).splitlines()[0]})") from error
+        except DataError as error:
+            raise DataError(f"{folder}: {error}") from None
+        except Exception as error:  # The tokenizers library raises plain exceptions, transformers what a broken file happens to cause.
+            reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+            raise DataError(f"{folder}: no tokenizer that transformers can load ({type(error).__name__}: {reason})") from error
 
     def save(self, folder: str | Path) -> None:
         """Write tokenizer.json, tokenizer_config.json and the chat template."""

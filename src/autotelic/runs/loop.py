@@ -15,12 +15,12 @@ import autotelic
 from autotelic.engines.base import Engine
 from autotelic.engines.batching import Batcher
 from autotelic.engines.torch_engine import TorchEngine
-from autotelic.errors import AutotelicError, DataError, TrainingError
+from autotelic.errors import AutotelicError, DataError, SettingError, TrainingError, nearest
 from autotelic.guards.gate import decide
 from autotelic.guards.monitors import round_metrics
 from autotelic.guards.probe import ProbeResult
 from autotelic.guards.verdict import Verdict, Word, judge
-from autotelic.policies.bases import base_folder
+from autotelic.policies.bases import base_folder, shipped
 from autotelic.policies.model import LanguageModel
 from autotelic.policies.policy import Policy
 from autotelic.recipes.base import Recipe
@@ -29,10 +29,10 @@ from autotelic.runs.probing import probe
 from autotelic.runs.progress import Progress
 from autotelic.runs.report import write_report
 from autotelic.runs.settings import RunSettings, resolve
-from autotelic.runs.store import Store, Tensors
+from autotelic.runs.store import Store, Tensors, check_vacant, explained
 from autotelic.tasks.files import FileWorld, read_tasks
 from autotelic.tasks.pool import TaskPool
-from autotelic.tasks.worlds import open_world
+from autotelic.tasks.worlds import WORLDS, open_world
 from autotelic.types import Metrics, Task, World
 
 REJECTED = (Word.WORSE, Word.COLLAPSED, Word.HACKED)
@@ -82,40 +82,66 @@ def choose_engine(settings: RunSettings, model: LanguageModel) -> Engine:
 def load_policy(name: str, source: str, settings: RunSettings) -> Policy:
     """A policy on the device of the settings, with the engine that suits it; `source` may be a shipped base."""
     torch.set_num_threads(settings.threads)
-    device = settings.device if settings.device != "auto" else ("cuda" if torch.cuda.is_available() else "cpu")
     batcher = Batcher(TorchEngine())
-    policy = Policy.load(name, base_folder(source) or source, batcher, device, settings.lora)
+    try:
+        policy = Policy.load(name, base_folder(source) or source, batcher, choose_device(settings.device), settings.lora)
+    except DataError as error:
+        unknown = not Path(source).exists() and "/" not in source and source not in shipped()
+        raise DataError(f"{error}; shipped bases: {nearest(source, shipped())}") if unknown else error from error
     batcher.engine = choose_engine(settings, policy.model)
     return policy
+
+
+def choose_device(name: str) -> str:
+    """The device of a name as torch spells them; "auto" is the first GPU where there is one.
+
+    Raises:
+        SettingError: torch does not have it.
+    """
+    if name == "auto":
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    try:
+        torch.empty(0, device=name)
+    except (RuntimeError, AssertionError) as error:
+        raise SettingError(f"device = {name!r}: {str(error).splitlines()[0]}") from error
+    return name
 
 
 def open_tasks(spec: str, settings: RunSettings, held_out: float = 0.1) -> World:
     """A world by name, or the tasks of a file, folder or data set, of which a share is held out as the split "probe"."""
     if is_world(spec):
         return open_world(spec)
-    tasks = read_tasks(spec, prompt_column=settings.prompt_column, answer_column=settings.answer_column)
+    try:
+        tasks = read_tasks(spec, prompt_column=settings.prompt_column, answer_column=settings.answer_column)
+    except DataError as error:
+        raise DataError(f"{error}; worlds: {nearest(spec, WORLDS)}") if is_word(spec) else error from error
     return FileWorld(tasks, verifier=settings.verifier, held_out=held_out, name=Path(spec).name)
 
 
 def is_world(spec: str) -> bool:
     """Whether a tasks spec names a generated world rather than a file or a data set."""
-    from autotelic.tasks.worlds import WORLDS
-
     return spec.split("?")[0] in WORLDS or spec.startswith("reasoning-gym:")
 
 
+def is_word(spec: str) -> bool:
+    """Whether a tasks spec that cannot be read may have been meant as a world: no path, no file name."""
+    return not Path(spec).exists() and "/" not in spec and "." not in spec
+
+
 def prepare(settings: RunSettings, recipe: Recipe, rounds: int | None = None) -> Session:
-    """Load and check everything a run needs, training nothing: what `--dry-run` does.
+    """Load and check everything a run needs, training nothing.
 
     Raises:
         AutotelicError: anything that would make the run fail later and can be seen now.
     """
     world = open_tasks(settings.tasks or recipe.about.tasks, settings)
+    roles = recipe.roles(world)
     tasks = recipe.pool(world, settings.pool_size, settings.seed)
     probe_world, probe_tasks = open_probe(settings, recipe, world)
     check_tasks(recipe, settings, tasks, probe_tasks)
     policy = load_policy("solver", settings.model or recipe.about.model, settings)
-    roles = recipe.roles(world)
+    if recipe.about.needs_answers:
+        check_gold(policy, world, tasks)
     pool = TaskPool(tasks, settings.seed)
     ctx = Context(world=world, pool=pool, policies={"solver": policy}, roles=roles, batcher=policy.batcher, seed=settings.seed, optimizer=recipe.optimizer)
     prompts = [prompt_tokens(policy, role, task, role.sampling) for role in roles.values() for task in (*tasks, *probe_tasks)]
@@ -134,11 +160,24 @@ def open_probe(settings: RunSettings, recipe: Recipe, world: World) -> tuple[Wor
 
 
 def check_tasks(recipe: Recipe, settings: RunSettings, tasks: list[Task], probe_tasks: list[Task]) -> None:
-    """Answers where the recipe reads them."""
+    """Raises DataError where there is nothing to train on or to hold out, or an answer is missing that the recipe reads."""
     if recipe.about.needs_answers and (missing := [task.id for task in tasks if task.answer is None]):
         raise DataError(f"recipe {recipe.about.name!r} trains on gold answers, and {len(missing)} of {len(tasks)} tasks have none (first: {missing[0]})")
     if not tasks:
         raise DataError(f"{settings.tasks}: no tasks")
+    if not probe_tasks:
+        source = settings.probe or settings.tasks or recipe.about.tasks
+        raise DataError(f"{source}: no task is left to hold out; a run needs some that it never trains on: give more tasks, or others with --probe")
+
+
+def check_gold(policy: Policy, world: World, tasks: list[Task]) -> None:
+    """Raises DataError where a gold answer holds characters that the policy's vocabulary lacks, or cannot be read back."""
+    for task in tasks:
+        gold = world.gold(task)
+        try:
+            policy.tokenizer.encode(gold)
+        except DataError as error:
+            raise DataError(f"task {task.id}, answer: {error}") from error
 
 
 def config_of(session: Session) -> dict[str, Any]:
@@ -175,10 +214,18 @@ def probe_is_train(session: Session) -> bool:
     return any(repr(task.prompt) in trained for task in session.probe_tasks)
 
 
+def plan(raw: dict[str, Any]) -> Session:
+    """A new run from flat settings, checked and ready to start, with nothing written: what `--dry-run` does."""
+    settings, recipe = resolve(raw)
+    if settings.out:
+        check_vacant(Path(settings.out))
+    return prepare(settings, recipe)
+
+
 def start(raw: dict[str, Any], progress: Progress | None = None) -> Outcome:
     """A new run from flat settings (see `settings.resolve`), to its verdict."""
-    settings, recipe = resolve(raw)
-    session = prepare(settings, recipe)
+    session = plan(raw)
+    settings, recipe = session.settings, session.recipe
     folder = Path(settings.out or f"runs/{recipe.about.name}-seed{settings.seed}-{strftime('%Y%m%d-%H%M%S')}")
     store = Store.create(folder, config_of(session))
     with progress or Progress() as view:
@@ -338,9 +385,9 @@ async def finish(session: Session, store: Store, progress: Progress, stopped: st
     verdict = judge(first, last, history, session.recipe.about.proxy, probe_is_train(session))
     if stopped:
         verdict.reasons.insert(0, stopped)
-    model = store.folder / ("rejected" if verdict.word in REJECTED else "model")
-    session.ctx.policies["solver"].save(model)
+    model = store.save_model("rejected" if verdict.word in REJECTED else "model", session.ctx.policies["solver"].save)
     store.save_verdict(verdict)
-    report = write_report(store.folder)
+    with explained(store.folder):
+        report = write_report(store.folder)
     progress.finished(verdict, {"report": report, "model": model, "run": store.folder})
     return Outcome(store.folder, verdict, model, report)

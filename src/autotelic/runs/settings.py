@@ -4,7 +4,7 @@ import json
 import tomllib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal, TypeVar, get_args
 
 from pydantic import BaseModel, Field, ValidationError
 
@@ -73,10 +73,17 @@ def resolve(raw: Mapping[str, Any]) -> tuple[RunSettings, Recipe]:
     return checked(RunSettings, {**cls.run_defaults, **rest}), checked(cls, own)
 
 
+def over(default: Any, value: Any) -> Any:
+    """`value` laid over `default`: where both are groups of settings, what the value leaves out is the default's, not its class's."""
+    if not (isinstance(default, BaseModel) and isinstance(value, Mapping)):
+        return value
+    return {**dict(default), **{key: over(getattr(default, key, None), inner) for key, inner in value.items()}}
+
+
 def checked(cls: type[Checked], values: Mapping[str, Any]) -> Checked:
     """An instance of a settings class, with errors that name the dotted key."""
     try:
-        return cls(**values)
+        return cls(**{key: over(getattr(cls.model_fields.get(key), "default", None), value) for key, value in values.items()})
     except ValidationError as error:
         raise SettingError("; ".join(explain(cls, problem) for problem in error.errors())) from error
 
@@ -91,6 +98,7 @@ def explain(cls: type[BaseModel], problem: Mapping[str, Any]) -> str:
     for part in parents:
         inner = getattr(inner, "model_fields", {}).get(part)
         inner = getattr(inner, "annotation", None)
+        inner = next((choice for choice in get_args(inner) if hasattr(choice, "model_fields")), inner)
     return f"no setting {dotted!r}; {nearest(key, getattr(inner, 'model_fields', {}))}"
 
 

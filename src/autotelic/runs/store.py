@@ -4,10 +4,11 @@ import errno
 import json
 import os
 import shutil
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict
+from math import isfinite
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from safetensors.torch import load_file, save_file
 from torch import Tensor
@@ -15,6 +16,7 @@ from torch import Tensor
 from autotelic.errors import AutotelicError, DataError
 from autotelic.guards.probe import ProbeResult
 from autotelic.guards.verdict import Verdict
+from autotelic.policies.checkpoint import read_json
 from autotelic.types import Group, Metrics, Rollout, TurnKind
 
 Tensors = dict[str, dict[str, Tensor]]
@@ -34,9 +36,9 @@ class Store:
 
         Raises:
             DataError: there is something in it already.
+            AutotelicError: it cannot be written.
         """
-        if folder.exists() and any(folder.iterdir()):
-            raise DataError(f"{folder}: is not empty; choose another --out, or continue the run in it with `autotelic resume {folder}`")
+        check_vacant(folder)
         store = cls(folder)
         with explained(folder):
             store.rounds.mkdir(parents=True, exist_ok=True)
@@ -45,10 +47,16 @@ class Store:
 
     @classmethod
     def open(cls, folder: Path) -> "Store":
-        """An existing run directory; what a killed run left half-written is removed."""
+        """An existing run directory; what a killed run left half-written is removed.
+
+        Raises:
+            DataError: it is none.
+        """
         if not (folder / "config.json").is_file():
             raise DataError(f"{folder}: no config.json; this is not a run directory")
         store = cls(folder)
+        if missing := {"run", "recipe", "rounds"} - store.config.keys():
+            raise DataError(f"{folder}: config.json has no {min(missing)!r}; this is not a run directory")
         for partial in store.rounds.glob("*.tmp"):
             shutil.rmtree(partial)
         return store
@@ -56,11 +64,7 @@ class Store:
     @property
     def config(self) -> dict[str, Any]:
         """The resolved config."""
-        try:
-            config: dict[str, Any] = json.loads((self.folder / "config.json").read_text(encoding="utf-8"))
-        except (OSError, json.JSONDecodeError) as error:
-            raise DataError(f"{self.folder / 'config.json'}: cannot be read: {error}") from error
-        return config
+        return read_json(self.folder / "config.json")
 
     @property
     def last(self) -> int | None:
@@ -69,11 +73,12 @@ class Store:
         return max(done, default=None)
 
     def commit(self, number: int, *, metrics: Metrics, state: dict[str, Any], events: list[dict[str, Any]], groups: Iterable[Group], tensors: Tensors, keep: int) -> None:
-        """Write a round and make it the newest, then drop the weights of all but the `keep` newest rounds.
+        """Write a round and make it the newest, then drop the weights of all but the `keep` newest rounds. Metrics that are not finite are left out.
 
         Raises:
             AutotelicError: no space left, or the directory cannot be written; the round is then not committed and nothing else is touched.
         """
+        metrics = {name: value for name, value in metrics.items() if isfinite(value)}
         final, partial = self.rounds / f"{number:05d}", self.rounds / f"{number:05d}.tmp"
         with explained(partial):
             partial.mkdir(parents=True)
@@ -106,7 +111,8 @@ class Store:
     def history(self) -> list[Metrics]:
         """Metrics of all committed rounds, from round 0; `metrics.jsonl` is written anew from them."""
         rows = [json.loads((path / "metrics.json").read_text(encoding="utf-8")) for path in sorted(self.rounds.iterdir()) if path.name.isdigit()]
-        write_lines(self.folder / "metrics.jsonl", rows)
+        with explained(self.folder):
+            write_lines(self.folder / "metrics.jsonl", rows)
         return [row["metrics"] for row in rows]
 
     def save_probe(self, name: str, result: ProbeResult) -> None:
@@ -122,7 +128,27 @@ class Store:
 
     def save_verdict(self, verdict: Verdict) -> None:
         """Write `verdict.json`."""
-        write_json(self.folder / "verdict.json", asdict(verdict))
+        with explained(self.folder):
+            write_json(self.folder / "verdict.json", asdict(verdict))
+
+    def save_model(self, name: Literal["model", "rejected"], save: Callable[[Path], None]) -> Path:
+        """The folder that `save` writes, under `name`, whole or not at all; what an earlier verdict left under either name goes."""
+        final, partial = self.folder / name, self.folder / f"{name}.tmp"
+        with explained(partial):
+            shutil.rmtree(partial, ignore_errors=True)
+            save(partial)
+            for old in ("model", "rejected"):
+                shutil.rmtree(self.folder / old, ignore_errors=True)
+            partial.rename(final)
+        return final
+
+
+def check_vacant(folder: Path) -> None:
+    """Raises DataError unless a new run can begin in `folder`: it does not exist, or is empty."""
+    if folder.exists() and not folder.is_dir():
+        raise DataError(f"{folder}: is a file; choose another --out")
+    if folder.exists() and any(folder.iterdir()):
+        raise DataError(f"{folder}: is not empty; choose another --out, or continue the run in it with `autotelic resume {folder}`")
 
 
 class explained:
@@ -139,6 +165,8 @@ class explained:
             return
         if self.path.name.endswith(".tmp"):
             shutil.rmtree(self.path, ignore_errors=True)
+        for part in self.path.glob("*.part"):
+            part.unlink()
         full = getattr(error, "errno", None) == errno.ENOSPC or "os error 28" in str(error)
         reason = "no space left on the disk" if full else str(error)
         raise AutotelicError(f"{self.path}: cannot be written: {reason}; all rounds committed before are intact, and `autotelic resume` goes on from them") from error

@@ -33,7 +33,7 @@ class EasyToHard(Recipe):
     label/purity). Differs from the paper: a window with shifts instead of no positions; agreement of one model with itself instead of a vote of five.
     """
 
-    run_defaults: ClassVar[Mapping[str, Any]] = {"probe_size": 832, "probe_samples": 4, "pool_size": 1024}
+    run_defaults: ClassVar[Mapping[str, Any]] = {"probe_size": 832, "probe_samples": 4, "probe_every": 2, "pool_size": 1024}
 
     rounds: int = Field(40, ge=0)
     known: int = Field(4, ge=1)

@@ -59,6 +59,8 @@ def _span(value: object) -> object:
 
 Span = Annotated[tuple[int, int], BeforeValidator(_span)]
 """An inclusive range of whole numbers; one number stands for itself. Written '3' or '1-4' in a world's spec."""
+Rates = Annotated[tuple[float, float], BeforeValidator(_span)]
+"""A range of shares, written '0.2-0.8' in a world's spec."""
 
 
 def check_span(name: str, span: tuple[int, int], low: int, high: int) -> None:
@@ -134,6 +136,10 @@ class GeneratedWorld(ABC, Generic[Knobs]):
     def gold(self, task: Task) -> str:
         """The completion that solves a task."""
         return self.solve(_plain(task))
+
+    def lesson(self, task: Task, rng: random.Random) -> str:
+        """What a teacher shows a base model: the gold completion, unless the world's knobs make the teacher worse."""
+        return self.gold(task)
 
     def verify(self, task: Task, answer: str | None) -> float:
         """1.0 when `answer` is the one right answer, else 0.0."""

@@ -8,11 +8,12 @@ import random
 import re
 from typing import Any
 
-from pydantic import model_validator
+from pydantic import Field, model_validator
 
 from autotelic.errors import DataError
-from autotelic.tasks.worlds.base import GeneratedWorld, Longest, Span, check_span
-from autotelic.types import Settings
+from autotelic.streams import generator
+from autotelic.tasks.worlds.base import GeneratedWorld, Longest, Rates, Span, check_span
+from autotelic.types import Settings, Task
 
 _PROMPT = re.compile(r"[0-9](?:[-+*][0-9])+=")
 _ANSWER = re.compile(r"(?s)(?:.*;)?\s*#([0-9])\s*")
@@ -25,6 +26,11 @@ class ChainKnobs(Settings):
     """Number of operations; of a range, every number is equally likely."""
     operators: str = "+-*"
     """The operations to draw from."""
+
+    slips: float = Field(0.0, ge=0.0, le=1.0)
+    """Share of the equations that the teacher of `lesson` is unsure of. Gold solutions and verification never slip."""
+    slip_rates: Rates = (0.2, 0.8)
+    """How often it gets an equation wrong that it is unsure of: a number of its own for each, uniform in this range, and always the same wrong result."""
 
     @model_validator(mode="after")
     def _fits(self) -> "ChainKnobs":
@@ -55,6 +61,19 @@ class Chain(GeneratedWorld[ChainKnobs]):
             result = str(apply(int(value), op, int(digit)))
             steps.append(f"{value}{op}{digit}={result};")
             value = result
+        return "".join(steps) + "#" + value
+
+    def lesson(self, task: Task, rng: random.Random) -> str:
+        """As `gold`, but by a teacher who is unsure of a share of the equations: what it believes follows from `slips`, and a slip is carried on."""
+        prompt, knobs = str(task.prompt), self.knobs
+        value, steps = prompt[0], []
+        for op, digit in zip(prompt[1:-1:2], prompt[2:-1:2], strict=True):
+            result = apply(int(value), op, int(digit))
+            belief = generator("slip", value, op, digit)
+            if belief.random() < knobs.slips and rng.random() < belief.uniform(*knobs.slip_rates):
+                result = (result + generator("slip to", value, op, digit).randint(1, 9)) % 10
+            steps.append(f"{value}{op}{digit}={result};")
+            value = str(result)
         return "".join(steps) + "#" + value
 
     def parse(self, text: str) -> str | None:

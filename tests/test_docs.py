@@ -1,0 +1,132 @@
+"""The README and docs: their Python runs, their copies and tables are those of the sources, and they name every setting and metric."""
+
+import importlib.util
+import json
+import re
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+from small import small
+
+from autotelic.cli.main import app
+from autotelic.learning.learner import Optimizer
+from autotelic.recipes.registry import recipes
+from autotelic.runs import loop
+from autotelic.runs.progress import Progress
+from autotelic.runs.settings import RunSettings
+from autotelic.tasks.worlds import WORLDS
+from autotelic.types import Sampling
+
+ROOT = Path(__file__).resolve().parent.parent
+PAGES = [ROOT / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md")] + sorted((ROOT / "docs").glob("*.md"))
+BLOCK = re.compile(r"(?sm)^```(\w+)\n(.*?)^```$")
+
+
+def blocks(page: Path, language: str) -> list[str]:
+    return [text for kind, text in BLOCK.findall(page.read_text(encoding="utf-8")) if kind == language]
+
+
+def prose(page: Path) -> str:
+    """A page without its code blocks."""
+    return BLOCK.sub("", page.read_text(encoding="utf-8"))
+
+
+@pytest.fixture(scope="module")
+def fill() -> ModuleType:
+    spec = importlib.util.spec_from_file_location("docs_fill", ROOT / "docs" / "fill.py")
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.mark.parametrize("page", [page for page in PAGES if blocks(page, "python")], ids=lambda page: page.name)
+def test_python_blocks_run(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In the order of the page, in one namespace, with the examples beside them."""
+    (tmp_path / "examples").symlink_to(ROOT / "examples")
+    monkeypatch.chdir(tmp_path)
+    known = dict(WORLDS)
+    namespace: dict[str, object] = {"__name__": f"docs_{page.stem}"}
+    try:
+        for number, block in enumerate(blocks(page, "python")):
+            exec(compile(block, f"{page.name} block {number}", "exec"), namespace)  # noqa: S102 - the project's own documentation
+    finally:
+        for name in set(WORLDS) - set(known):
+            del WORLDS[name]
+
+
+def test_places_are_filled_from_their_sources(fill: ModuleType) -> None:
+    for page in fill.pages():
+        text = page.read_text(encoding="utf-8")
+        assert fill.filled(text) == text, f"{page.name}: python docs/fill.py"
+
+
+def test_the_readme_shows_a_recipe_verbatim_and_lists_all() -> None:
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    assert (ROOT / "src/autotelic/recipes/label_free/srt.py").read_text(encoding="utf-8") in readme
+    for name, cls in recipes().items():
+        row = next(line for line in readme.splitlines() if line.startswith(f"| `{name}` "))
+        assert cls.about.system in row and cls.about.line in row
+    assert (ROOT / "docs" / "images" / "report.png").is_file()
+
+
+def test_a_place_without_a_source_is_left_alone(fill: ModuleType) -> None:
+    text = "<!-- figures: nowhere -->\nas it was\n<!-- end -->\n"
+    assert fill.filled(text) == text
+    assert 'recipe = "srt"' in fill.filled("<!-- file: examples/settings.toml -->\n<!-- end -->\n")
+
+
+def test_links_lead_somewhere() -> None:
+    for page in PAGES:
+        for target in re.findall(r"\]\(([^)#]+)\)", prose(page)):
+            assert target.startswith("https://") or (page.parent / target).exists(), f"{page.name}: {target}"
+
+
+def test_every_setting_is_documented() -> None:
+    named = set(re.findall(r"`([\w.]+)`", prose(ROOT / "docs" / "settings.md")))
+    assert set(RunSettings.model_fields) <= named
+    assert {f"optimizer.{name}" for name in Optimizer.model_fields} | {f"sampling.{name}" for name in Sampling.model_fields} <= named
+
+
+def test_every_world_is_documented() -> None:
+    page = prose(ROOT / "docs" / "models-and-tasks.md")
+    for name, world in WORLDS.items():
+        row = next(line for line in page.splitlines() if line.startswith(f"| `{name}` "))
+        assert all(f"`{knob}`" in row for knob in world().settings.model_fields)
+
+
+@pytest.mark.parametrize("name", ["srt", "scpo", "intuitor", "rest", "easy-to-hard"])
+def test_every_metric_is_documented(name: str, tmp_path: Path) -> None:
+    outcome = loop.start(small(name, rounds=1, out=str(tmp_path / "run")), Progress(quiet=True))
+    rows = [json.loads(line) for line in (outcome.folder / "metrics.jsonl").read_text(encoding="utf-8").splitlines()]
+    documented = re.findall(r"`([^`]+)`", prose(ROOT / "docs" / "run-directory.md"))
+    patterns = [re.sub("SLICE|NAME|THRESHOLD", ".+", re.escape(known)).replace("@K", r"@\d+") for known in documented]
+    for metric in {metric for row in rows for metric in row["metrics"]}:
+        assert any(re.fullmatch(pattern, metric) for pattern in patterns), metric
+
+
+def test_every_command_in_the_docs_exists() -> None:
+    commands = {command.name or command.callback.__name__ for command in app.registered_commands if command.callback}
+    for page in PAGES:
+        for block in blocks(page, "sh"):
+            for found in re.findall(r"(?m)^(?:\S*/)?autotelic (\w+)", block):
+                assert found in commands, f"{page.name}: autotelic {found}"
+
+
+@pytest.mark.parametrize("example", ["my_recipe.py", "settings.toml", "questions.jsonl"])
+def test_examples_run(example: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from autotelic.runs.settings import read_file
+
+    folder = ROOT / "examples"
+    quick = {"rounds": 1, "tasks_per_round": 4, "group_size": 4, "probe_size": 8, "probe_samples": 2, "out": str(tmp_path / "run")}
+    raw = {
+        "my_recipe.py": {"recipe": str(folder / "my_recipe.py")},
+        "settings.toml": read_file(folder / "settings.toml"),
+        "questions.jsonl": {
+            "recipe": "srt", "tasks": str(folder / "questions.jsonl"), "probe": str(folder / "questions_with_answers.jsonl"), "verifier": "number"
+        },
+    }[example]  # fmt: skip
+    outcome = loop.start({**raw, **quick}, Progress(quiet=True))
+    assert outcome.report.is_file()
+    assert outcome.verdict.numbers["tasks"] == 8
