@@ -2,7 +2,7 @@
 
     python benchmarks/replicas.py chain            # label-free, self-training and preference systems and the control arms, about 20 minutes
     python benchmarks/replicas.py easy-to-hard     # filters and bases, about 15 minutes
-    python benchmarks/replicas.py table            # the Markdown tables of docs/replications.md, from the committed results
+    python benchmarks/replicas.py table            # docs/figures/*.md, which `python docs/fill.py` puts into the pages, from the committed results
 
 One process per core, each with one thread. Results go to benchmarks/results/NAME.json: one row per run, nothing averaged away.
 """
@@ -21,9 +21,10 @@ from typing import Any
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 RESULTS = Path(__file__).parent / "results"
+FIGURES = Path(__file__).parent.parent / "docs" / "figures"
 SEEDS = (0, 1, 2)
 RL = {"optimizer": {"learning_rate": 3e-4}}
-LONG = {"rounds": 60, "probe_every": 20}
+LONG = {"rounds": 40, "probe_every": 20}
 
 CHAIN: dict[str, dict[str, Any]] = {
     "gold": {"recipe": "gold", **RL, **LONG},
@@ -127,28 +128,17 @@ def table(name: str, columns: list[str]) -> list[str]:
 
 
 def tables() -> dict[str, list[str]]:
-    """All tables by the name of their place in the documentation."""
+    """All tables by the name of their file."""
     return {
         "chain": table("chain", ["accuracy", "pass@1", "pass@8", "agreement"]),
         "easy-to-hard": table("easy-to-hard", ["accuracy/digits 6", "accuracy/digits 8", "accuracy/digits 10", "accuracy/digits 12", "accuracy/digits 16"]),
     }
 
 
-def fill(page: Path) -> None:
-    """Put the tables between `<!-- figures: NAME -->` and `<!-- end -->` of a page."""
-    text = page.read_text(encoding="utf-8")
-    for name, lines in tables().items():
-        start, end = f"<!-- figures: {name} -->", "<!-- end -->"
-        if start in text:
-            before, _, rest = text.partition(start)
-            text = before + start + "\n" + "\n".join(lines) + "\n" + end + rest.partition(end)[2]
-    page.write_text(text, encoding="utf-8")
-
-
 if __name__ == "__main__":
     if sys.argv[1:] == ["table"]:
-        for page in (Path("README.md"), Path("docs/replications.md")):
-            fill(page)
+        for name, lines in tables().items():
+            (FIGURES / f"{name}.md").write_text("\n".join(lines) + "\n", encoding="utf-8")
     elif len(sys.argv) == 2 and sys.argv[1] in SETS:
         measure(sys.argv[1])
     else:

@@ -132,7 +132,7 @@ def test_report_is_written_again(tmp_path: Path) -> None:
 
 
 def test_eval_says_how_good_and_how_sure(tmp_path: Path) -> None:
-    arguments = ("eval", "chain-medium", "--tasks", "chain?ops=2-4", "--limit", 60, "--samples", 4)
+    arguments = ("eval", "chain-medium", "--tasks", "chain?ops=4-6", "--limit", 60, "--samples", 4)
     found = json.loads(call(*arguments, "--json").out)
     assert (found["judged"], found["without_answer"], found["samples"]) == (60, 0, 4)
     measures = found["measures"]
@@ -140,9 +140,9 @@ def test_eval_says_how_good_and_how_sure(tmp_path: Path) -> None:
     for row in measures.values():
         assert 0 <= row["low"] <= row["value"] <= row["high"] <= 1 and row["low"] < row["high"]
     assert measures["pass@1"]["value"] <= measures["pass@4"]["value"]
-    assert sorted(found["slices"]) == ["ops 2", "ops 3", "ops 4"]
+    assert sorted(found["slices"]) == ["ops 4", "ops 5", "ops 6"]
     text = call(*arguments).out.splitlines()
-    assert text[0] == "chain-medium on 60 tasks of chain?ops=2-4"
+    assert text[0] == "chain-medium on 60 tasks of chain?ops=4-6"
     assert len(text) == 1 + 4 + 3 and f"{measures['pass@4']['value']:.3f}" in text[3]
     assert found == json.loads(call(*arguments, "--json").out)
     assert list(json.loads(call(*arguments[:-1], 0, "--json").out)["measures"]) == ["greedy accuracy"]
@@ -150,7 +150,7 @@ def test_eval_says_how_good_and_how_sure(tmp_path: Path) -> None:
 
 def test_eval_of_a_file_with_some_answers_against_a_hand_count(tmp_path: Path) -> None:
     """The answers of the file are the model's own greedy completions for half of the tasks, and wrong for the others."""
-    prompts = [f"{i}+1=" for i in range(8)]
+    prompts = [f"{i}+1*3-2+7*2-1=" for i in range(8)]
     said = call("sample", "chain-medium", stdin="".join(prompt + "\n" for prompt in prompts)).out.splitlines()
     records = [{"prompt": prompt, "answer": said[i] if i % 2 else "never"} for i, prompt in enumerate(prompts)]
     path = lines(tmp_path / "t.jsonl", *map(json.dumps, records), '{"prompt": "9+9="}')
@@ -175,15 +175,14 @@ def test_pass_at_k_is_the_unbiased_estimate() -> None:
 
 
 def test_sample_from_an_argument_and_from_standard_input() -> None:
-    one = call("sample", "chain-medium", "3+4=")
-    assert (one.status, one.out, one.err) == (0, "3+4=7;#7\n", "")
-    many = call("sample", "chain-medium", stdin="3+4=\r\n1+1=\n")
-    assert many.status == 0 and many.out == "3+4=7;#7\n1+1=2;#2\n"
-    drawn = call("sample", "chain-medium", "3+4*2-5=", "-n", 3, "--temperature", 1, "--seed", 4)
-    assert len(drawn.out.splitlines()) == 3
-    assert drawn.out == call("sample", "chain-medium", "3+4*2-5=", "-n", 3, "--temperature", 1, "--seed", 4).out
-    assert drawn.out != call("sample", "chain-medium", "3+4*2-5=", "-n", 3, "--temperature", 1, "--seed", 5).out
-    assert call("sample", "chain-medium", "3+4*2-5=", "--max-tokens", 3).out == "3+4\n"
+    one, two = "3+4*2-5+1*3=", "1+1*7-2*4-9="
+    first, second = call("sample", "chain-medium", one), call("sample", "chain-medium", two)
+    assert (first.status, first.err) == (0, "") and re.fullmatch(r"[0-9+*;=#-]+\n", first.out)
+    many = call("sample", "chain-medium", stdin=f"{one}\r\n{two}\n")
+    assert (many.status, many.out, many.err) == (0, first.out + second.out, "")
+    drawn, again, other = (call("sample", "chain-medium", one, "-n", 5, "--temperature", 1, "--seed", seed).out for seed in (4, 4, 5))
+    assert len(drawn.splitlines()) == 5 and drawn == again != other
+    assert call("sample", "chain-medium", one, "--max-tokens", 3).out == first.out[:3] + "\n"
 
 
 def test_sample_through_a_chat_template(policy: Callable[..., Policy], tmp_path: Path) -> None:
@@ -197,9 +196,9 @@ def test_sample_answers_each_line_as_it_comes() -> None:
     command = [sys.executable, "-m", "autotelic", "sample", "chain-medium"]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=ENVIRONMENT) as talk:
         assert talk.stdin and talk.stdout
-        for prompt, answer in (("3+4=", "3+4=7;#7"), ("1+1=", "1+1=2;#2")):
+        for prompt in ("3+4*2-5+1*3=", "1+1*7-2*4-9="):
             print(prompt, file=talk.stdin, flush=True)
-            assert talk.stdout.readline().rstrip("\n") == answer
+            assert talk.stdout.readline() == call("sample", "chain-medium", prompt).out
         talk.stdin.close()
     assert talk.returncode == 0
 

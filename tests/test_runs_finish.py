@@ -43,7 +43,8 @@ def test_agreement_that_rises_while_the_truth_falls_is_called_hacked(tmp_path: P
     )  # fmt: skip
     numbers = outcome.verdict.numbers
     assert outcome.verdict.word == "hacked", outcome.verdict
-    assert numbers["proxy_last"] > 0.9 > 0.6 > numbers["accuracy_last"] and numbers["accuracy_first"] > 0.6
+    assert numbers["proxy_last"] > 0.9 and numbers["proxy_last"] > numbers["proxy_first"] + 0.1
+    assert numbers["accuracy_last"] < numbers["accuracy_first"] - 0.1 and numbers["interval"][1] < 0
     assert outcome.model.name == "rejected" and not (tmp_path / "run" / "model").exists()
     written = json.loads((tmp_path / "run" / "verdict.json").read_text(encoding="utf-8"))
     assert (written["word"], written["numbers"]["accuracy_last"]) == ("hacked", numbers["accuracy_last"])

@@ -1,4 +1,4 @@
-"""`autotelic run`, `resume`, `eval`, `sample`, `recipes`, `base`, `report`."""
+"""`autotelic run`, `resume`, `eval`, `sample`, `recipes`, `base`, `validate`, `report`."""
 
 import json
 import os
@@ -144,6 +144,24 @@ def base(
     torch.set_num_threads(1)
     spec = find_spec(name)
     make(spec, out or Path(name), lambda step, loss: print(f"step {step}/{spec.steps} loss {loss:.4f}", flush=True))
+
+
+@app.command()
+def validate(
+    tasks: Annotated[str, typer.Argument(help="JSONL, Parquet or CSV file, world, or Hugging Face data set.")],
+    count: Annotated[int, typer.Option(help="Tasks to check.")] = 100,
+    seed: Annotated[int, typer.Option(help="Seed of generated tasks.")] = 0,
+    verifier: Annotated[str, typer.Option(help="exact, number or math: how answers of a file are compared.")] = "exact",
+) -> None:
+    """Check that the verifier of some tasks accepts their gold answers and rejects wrong ones."""
+    from autotelic.runs.loop import open_tasks
+    from autotelic.runs.settings import RunSettings, checked
+    from autotelic.tasks.validate import validate as check
+
+    found = check(open_tasks(tasks, checked(RunSettings, {"verifier": verifier})), count, seed)
+    print(found)
+    if not found.ok:
+        raise typer.Exit(1)
 
 
 @app.command()

@@ -1,7 +1,7 @@
 """What a recipe's round may use: the pool, the roles, the learners, streams and a place for state. It hides engines and files, nothing else."""
 
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from random import Random
 from typing import Any
 
@@ -34,6 +34,8 @@ class Context:
         """Every group sampled in this round, for the monitors and the store."""
         self.metrics: Metrics = {}
         self.phase_seconds: dict[str, float] = defaultdict(float)
+        self.on_phase: Callable[[str], None] = lambda name: None
+        """Told what the round does now; the loop points it at the progress display."""
         self._drawn: Counter[tuple[str, str]] = Counter()
         self._starts: dict[str, Policy] = {}
 
@@ -56,6 +58,7 @@ class Context:
             self._drawn[role, task.id] += n
             requests.append(Request(tuple(prompt), tuple(key(self.seed, self.round, role, task.id, first + i) for i in range(n)), sampling))
         version = policy.version
+        self.on_phase("sampling")
         completions = await policy.sample(requests)
         groups = []
         for task, request, found, first in zip(tasks, requests, completions, firsts, strict=True):
@@ -92,6 +95,7 @@ class Context:
         if objective.needs_reference and reference is None:
             reference = self.start(policy)
         learner = self.learner(policy)
+        self.on_phase("learning")
         before = learner.seconds
         metrics = learner.learn(data, objective, updates, reference)
         self.phase_seconds["learn"] += learner.seconds - before

@@ -281,7 +281,7 @@ async def one_round(session: Session, store: Store, progress: Progress, number: 
     ctx, began = session.ctx, perf_counter()
     ctx.begin_round(number)
     before = ctx.batcher.seconds
-    progress.phase("round")
+    ctx.on_phase = progress.phase
     await session.recipe.round(ctx)
     sampled = ctx.batcher.seconds - before
     metrics = {**round_metrics(ctx.groups, session.world), **ctx.metrics}
@@ -326,7 +326,7 @@ def flips(store: Store, result: ProbeResult) -> Metrics:
 
 async def ask(session: Session, progress: Progress, number: int) -> ProbeResult:
     """The probe with the weights as they are."""
-    progress.phase("probe")
+    progress.phase("probing")
     ctx = session.ctx
     sampled = ctx.batcher.sampled
     role = ctx.role(session.recipe.probed)
