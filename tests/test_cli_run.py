@@ -21,7 +21,7 @@ from autotelic.policies.policy import Policy
 from autotelic.policies.tokenizer import Tokenizer
 
 SMALL = ("group_size=4", "tasks_per_round=4", "pool_size=24", "probe_size=6", "probe_samples=2", "sampling.max_tokens=8")
-EASY = ("labels=16", "wanted=8", "tries=1", "steps=2", "pool_size=64", "probe_size=26", "probe_samples=0", "gate.enabled=false")
+EASY = ("labels=16", "wanted=8", "tries=1", "steps=2", "pool_size=64", "probe_size=26", "probe_samples=0", "probe_every=1", "gate.enabled=false")
 ENVIRONMENT = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(Path(autotelic.__file__).parents[1])}
 WORDS = ("improved", "unchanged", "worse", "collapsed", "hacked")
 CHAT = [{"role": "system", "content": "add"}, {"role": "user", "content": "1+2"}]

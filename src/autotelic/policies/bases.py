@@ -69,8 +69,8 @@ ADDITION = "addition?digits=1-4&same_length=true"
 BASES: dict[str, BaseSpec] = {
     spec.name: spec
     for spec in (
-        BaseSpec(name="addition-4", note="adds up to 4 digits, and a little beyond", tasks=ADDITION, seed=5),
-        BaseSpec(name="addition-4-second", note="adds up to 4 digits, and less beyond", tasks=ADDITION, seed=0),
+        BaseSpec(name="addition-4", note="adds up to 5 digits, and next to nothing beyond", tasks=ADDITION, seed=5),
+        BaseSpec(name="addition-4-second", note="adds up to 4 digits, and about half of all sums of 8", tasks=ADDITION, seed=0),
         BaseSpec(name="addition-4-weak", note="adds up to 4 digits, and nothing beyond", tasks=ADDITION, seed=1),
         chain("chain-weak", "taught to be wrong more often than right where its teacher was unsure", tasks="chain?ops=6&slips=0.35&slip_rates=0.5-0.9", seed=1),
         chain("chain-medium", "taught to be wrong as often as right where its teacher was unsure", tasks="chain?ops=6&slips=0.35", seed=1),

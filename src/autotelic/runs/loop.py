@@ -87,7 +87,7 @@ def load_policy(name: str, source: str, settings: RunSettings) -> Policy:
         policy = Policy.load(name, base_folder(source) or source, batcher, choose_device(settings.device), settings.lora)
     except DataError as error:
         unknown = not Path(source).exists() and "/" not in source and source not in shipped()
-        raise DataError(f"{error}; shipped bases: {nearest(source, shipped())}") if unknown else error from error
+        raise DataError(f"{error}; nor is it a shipped base; {nearest(source, shipped())}") if unknown else error from error
     batcher.engine = choose_engine(settings, policy.model)
     return policy
 
@@ -114,7 +114,7 @@ def open_tasks(spec: str, settings: RunSettings, held_out: float = 0.1) -> World
     try:
         tasks = read_tasks(spec, prompt_column=settings.prompt_column, answer_column=settings.answer_column)
     except DataError as error:
-        raise DataError(f"{error}; worlds: {nearest(spec, WORLDS)}") if is_word(spec) else error from error
+        raise DataError(f"{error}; nor is it a world; {nearest(spec, WORLDS)}") if is_word(spec) else error from error
     return FileWorld(tasks, verifier=settings.verifier, held_out=held_out, name=Path(spec).name)
 
 

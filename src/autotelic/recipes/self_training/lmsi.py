@@ -8,7 +8,7 @@ from autotelic.learning.objectives import NLL
 from autotelic.recipes.base import Recipe, recipe
 from autotelic.recipes.context import Context
 from autotelic.rewards.votes import VoteRule, vote
-from autotelic.types import Example, Group, Sampling
+from autotelic.types import Example, Group, Prompt, Sampling
 
 
 @recipe(name="lmsi", system="LMSI", paper="arXiv:2210.11610", family="self-training", catalogue=(295,), proxy="label/agreement")
@@ -39,10 +39,15 @@ class LargeModelsSelfImprove(Recipe):
     def targets(self, group: Group, ctx: Context) -> list[Example]:
         """The group's paths to its majority answer, under every format."""
         label = vote(group.answers, self.vote).label
-        tokenizer = ctx.policies["solver"].tokenizer
-        prompts = [
-            tokenizer.encode_prompt(text.format(prompt=group.task.prompt)) if text != "{prompt}" else group.rollouts[0].turns[0].tokens
-            for text in self.formats
-        ]
+        tokenizer, prompt = ctx.policies["solver"].tokenizer, ctx.role("solver").render(group.task)
+        prompts = [tokenizer.encode_prompt(reworded(prompt, text)) for text in self.formats]
         paths = [rollout for rollout in group if label is not None and rollout.answer == label]
-        return [written(path.id, prompt, path.turns[-1].tokens) for path in paths for prompt in prompts]
+        return [written(path.id, tokens, path.turns[-1].tokens) for path in paths for tokens in prompts]
+
+
+def reworded(prompt: Prompt, text: str) -> Prompt:
+    """`text` with the prompt in the place of '{prompt}'; of a chat, with the content of its last message, in which it then stands."""
+    if isinstance(prompt, str):
+        return text.replace("{prompt}", prompt)
+    last = prompt[-1]
+    return [*prompt[:-1], {**last, "content": text.replace("{prompt}", last["content"])}]
