@@ -48,11 +48,11 @@ CHAIN: dict[str, dict[str, Any]] = {
 }
 HARD: dict[str, dict[str, Any]] = {
     "places": {"recipe": "easy-to-hard"},
+    "places, not tied": {"recipe": "easy-to-hard", "tied": False},
     "length": {"recipe": "easy-to-hard", "filter": "length"},
+    "agreement": {"recipe": "easy-to-hard", "filter": "agreement"},
     "places, second base": {"recipe": "easy-to-hard", "model": "addition-4-second"},
-    "agreement, second base": {"recipe": "easy-to-hard", "model": "addition-4-second", "filter": "agreement"},
-    "places, weak base": {"recipe": "easy-to-hard", "model": "addition-4-weak", "rounds": 15},
-    "agreement, weak base": {"recipe": "easy-to-hard", "model": "addition-4-weak", "filter": "agreement", "rounds": 15},
+    "places, weak base": {"recipe": "easy-to-hard", "model": "addition-4-weak"},
 }
 SETS = {"chain": CHAIN, "easy-to-hard": HARD}
 
@@ -80,7 +80,11 @@ def one(arm: str, raw: dict[str, Any], seed: int) -> dict[str, Any]:
 
 def shares(metrics: dict[str, float]) -> dict[str, float]:
     """The measures of one probe."""
-    return {name.removeprefix("probe/"): round(value, 4) for name, value in metrics.items() if name.startswith(("probe/acc", "probe/pass", "probe/maj", "probe/agree"))}
+    return {
+        name.removeprefix("probe/"): round(value, 4)
+        for name, value in metrics.items()
+        if name.startswith(("probe/acc", "probe/pass", "probe/maj", "probe/agree"))
+    }
 
 
 def command(raw: dict[str, Any], seed: int) -> str:
@@ -123,7 +127,9 @@ def table(name: str, columns: list[str]) -> list[str]:
             pairs = [(row["first"][column], row["last"][column]) for row in mine if column in row["first"] and column in row["last"]]
             change = t_interval([last - first for first, last in pairs])
             cells.append(f"{fmean(a for a, _ in pairs):.2f} to {fmean(b for _, b in pairs):.2f} ({change.low:+.2f} to {change.high:+.2f})")
-        lines.append(f"| {arm} | " + " | ".join(cells) + f" | {', '.join(row['verdict'] for row in mine)} | {fmean(row['seconds'] for row in mine):.0f} |")
+        lines.append(
+            f"| {arm} | " + " | ".join(cells) + f" | {', '.join(row['verdict'] for row in mine)} | {fmean(row['seconds'] for row in mine):.0f} |"
+        )
     return lines
 
 
@@ -131,7 +137,9 @@ def tables() -> dict[str, list[str]]:
     """All tables by the name of their file."""
     return {
         "chain": table("chain", ["accuracy", "pass@1", "pass@8", "agreement"]),
-        "easy-to-hard": table("easy-to-hard", ["accuracy/digits 6", "accuracy/digits 8", "accuracy/digits 10", "accuracy/digits 12", "accuracy/digits 16"]),
+        "easy-to-hard": table(
+            "easy-to-hard", ["accuracy/digits 6", "accuracy/digits 8", "accuracy/digits 10", "accuracy/digits 12", "accuracy/digits 16"]
+        ),
     }
 
 

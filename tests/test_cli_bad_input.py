@@ -152,7 +152,12 @@ def test_chat_prompts_without_a_template(model: Path, out: Path, tmp_path: Path)
     (model / "chat_template.jinja").unlink()
     path = lines(tmp_path / "t.jsonl", *(json.dumps({"prompt": [{"role": "user", "content": f"{i}+1"}]}) for i in range(10)))
     names(refused(out, "srt", "--model", model, "--tasks", path, *SMALL), "task ", "no chat template")
-    names(call("eval", model, "--tasks", lines(tmp_path / "e.jsonl", json.dumps({"prompt": [{"role": "user", "content": "1"}], "answer": "1"}))).complaint, "no chat template")
+    names(
+        call(
+            "eval", model, "--tasks", lines(tmp_path / "e.jsonl", json.dumps({"prompt": [{"role": "user", "content": "1"}], "answer": "1"}))
+        ).complaint,
+        "no chat template",
+    )
     names(call("sample", model, "1+1", "--chat").complaint, "no chat template")
 
 
@@ -220,7 +225,7 @@ def test_adapter_folders_that_do_not_fit(model: Path, policy: Callable[..., Poli
         names(refused(out, "srt", "--model", adapter, "--tasks", path, *SMALL), *parts)
     (adapter / "adapter_config.json").write_text(json.dumps({"peft_type": "LORA", "base_model_name_or_path": str(model)}), encoding="utf-8")
     names(refused(out, "srt", "--model", adapter, "--tasks", path, *SMALL), "adapter_config.json", "target_modules")
-    names(refused(out, "srt", "--model", model, "--tasks", path, "lora.targets=[\"qq_proj\"]", *SMALL), "no linear layer is named qq_proj")
+    names(refused(out, "srt", "--model", model, "--tasks", path, 'lora.targets=["qq_proj"]', *SMALL), "no linear layer is named qq_proj")
 
 
 def test_run_directories(model: Path, out: Path, tmp_path: Path) -> None:
@@ -275,7 +280,11 @@ def test_eval_and_sample_and_base(model: Path, tmp_path: Path) -> None:
     names(call("eval", tmp_path / "nowhere", "--tasks", answered).complaint, "nowhere: no such model folder")
     names(call("sample", model, "Ä").complaint, "vocabulary lacks 'Ä'")
     names(call("base", "chain-goood").complaint, "no base 'chain-goood'", "did you mean 'chain-good'")
-    for arguments in (("eval", model, "--tasks", answered, "--max-tokens", 0), ("eval", model, "--tasks", answered, "--limit", 0), ("sample", model, "1", "-n", 0)):
+    for arguments in (
+        ("eval", model, "--tasks", answered, "--max-tokens", 0),
+        ("eval", model, "--tasks", answered, "--limit", 0),
+        ("sample", model, "1", "-n", 0),
+    ):
         found = call(*arguments)
         assert found.status == 2 and "greater than or equal to 1" in " ".join(found.err.replace("│", " ").split()), found
 

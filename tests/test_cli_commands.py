@@ -158,7 +158,9 @@ def test_eval_of_a_file_with_some_answers_against_a_hand_count(tmp_path: Path) -
     assert (found["judged"], found["without_answer"]) == (8, 1)
     greedy = found["measures"]["greedy accuracy"]
     half = 1.959964 * (8 * 0.25 + 1.959964**2 / 4) ** 0.5 / (8 + 1.959964**2)
-    assert greedy == {"value": 0.5, "low": pytest.approx(0.5 - half, abs=1e-5), "high": pytest.approx(0.5 + half, abs=1e-5)}, "Wilson's interval of 4 of 8"
+    assert greedy == {"value": 0.5, "low": pytest.approx(0.5 - half, abs=1e-5), "high": pytest.approx(0.5 + half, abs=1e-5)}, (
+        "Wilson's interval of 4 of 8"
+    )
 
 
 def test_pass_at_k_is_the_unbiased_estimate() -> None:
@@ -218,7 +220,21 @@ def test_base_lists_and_makes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     assert again.out == found.out
     weights = "model.safetensors"
     assert (tmp_path / "mini" / weights).read_bytes() == (tmp_path / "again" / weights).read_bytes(), "the same spec gives the same weights"
-    assert call("run", "srt", "--model", tmp_path / "mini", "--dry-run", "sampling.max_tokens=16", "--tasks", "chain?ops=1", "pool_size=24", "probe_size=4").status == 0
+    assert (
+        call(
+            "run",
+            "srt",
+            "--model",
+            tmp_path / "mini",
+            "--dry-run",
+            "sampling.max_tokens=16",
+            "--tasks",
+            "chain?ops=1",
+            "pool_size=24",
+            "probe_size=4",
+        ).status
+        == 0
+    )
 
 
 def test_own_recipe_file(tmp_path: Path) -> None:

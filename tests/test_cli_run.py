@@ -208,7 +208,21 @@ def test_messages_completions_and_other_answer_columns(model: Callable[[str], Pa
     records = [{"question": f"{i}+1=", "gold": i + 1} for i in range(12)]
     tasks = write(tmp_path / "named.jsonl", records)
     names = ("prompt_column=question", "answer_column=gold", "verifier=number")
-    found = call("run", "supervised", "--model", source, "--tasks", tasks, "--rounds", 1, "--out", tmp_path / "b", "probe_size=2", "sampling.max_tokens=8", *names)
+    found = call(
+        "run",
+        "supervised",
+        "--model",
+        source,
+        "--tasks",
+        tasks,
+        "--rounds",
+        1,
+        "--out",
+        tmp_path / "b",
+        "probe_size=2",
+        "sampling.max_tokens=8",
+        *names,
+    )
     assert found.status == 0, found
     assert json.loads((tmp_path / "b" / "verdict.json").read_text(encoding="utf-8"))["word"] in WORDS
 
@@ -218,7 +232,9 @@ def test_a_data_set_that_datasets_saved_and_a_probe_of_its_own(model: Callable[[
 
     datasets.Dataset.from_list(rows(answers=False, chat=False)).save_to_disk(str(tmp_path / "saved"))
     held = write(tmp_path / "held.csv", [{"prompt": f"{i}+90=", "answer": str(i + 90)} for i in range(5)])
-    found = call("run", "srt", "--model", model("llama"), "--tasks", tmp_path / "saved", "--probe", held, "--rounds", 1, "--out", tmp_path / "run", *SMALL)
+    found = call(
+        "run", "srt", "--model", model("llama"), "--tasks", tmp_path / "saved", "--probe", held, "--rounds", 1, "--out", tmp_path / "run", *SMALL
+    )
     assert found.status == 0, found
     config = json.loads((tmp_path / "run" / "config.json").read_text(encoding="utf-8"))
     assert config["pool"] + 2 == 24 and config["probe"]["tasks"] == 5 and config["probe"]["probe_is_train"] is False

@@ -27,6 +27,13 @@ def main() -> None:
         sys.exit(1)
 
 
+def report_stop(reason: str | None) -> None:
+    """Exit status 1 for a run that an update ended which could not be applied."""
+    if reason:
+        print(f"error: {reason}", file=sys.stderr)
+        raise typer.Exit(1)
+
+
 @app.command()
 def run(
     recipe: Annotated[str | None, typer.Argument(help="A shipped recipe, or a .py file that declares one; default: easy-to-hard.")] = None,
@@ -45,6 +52,7 @@ def run(
     """Let a model improve itself. Without arguments: a tiny model teaches itself to add longer numbers than it was taught."""
     from autotelic.runs import loop
     from autotelic.runs.progress import Progress
+    from autotelic.runs.session import config_of, plan
     from autotelic.runs.settings import apply, read_file
 
     overrides = list(overrides or [])
@@ -57,9 +65,9 @@ def run(
     raw |= {key: value for key, value in options.items() if value is not None}
     apply(raw, overrides)
     if dry_run:
-        print(json.dumps(loop.config_of(loop.plan(raw)), indent=2))
+        print(json.dumps(config_of(plan(raw)), indent=2))
         return
-    loop.start(raw, Progress(quiet=quiet))
+    report_stop(loop.start(raw, Progress(quiet=quiet)).stopped)
 
 
 @app.command()
@@ -72,7 +80,7 @@ def resume(
     from autotelic.runs import loop
     from autotelic.runs.progress import Progress
 
-    loop.resume(folder, rounds, Progress(quiet=quiet))
+    report_stop(loop.resume(folder, rounds, Progress(quiet=quiet)).stopped)
 
 
 @app.command("eval")
@@ -154,7 +162,7 @@ def validate(
     verifier: Annotated[str, typer.Option(help="exact, number or math: how answers of a file are compared.")] = "exact",
 ) -> None:
     """Check that the verifier of some tasks accepts their gold answers and rejects wrong ones."""
-    from autotelic.runs.loop import open_tasks
+    from autotelic.runs.session import open_tasks
     from autotelic.runs.settings import RunSettings, checked
     from autotelic.tasks.validate import validate as check
 

@@ -71,12 +71,31 @@ BASES: dict[str, BaseSpec] = {
     for spec in (
         BaseSpec(name="addition-4", note="adds up to 5 digits, and next to nothing beyond", tasks=ADDITION, seed=5),
         BaseSpec(name="addition-4-second", note="adds up to 4 digits, and about half of all sums of 8", tasks=ADDITION, seed=0),
-        BaseSpec(name="addition-4-weak", note="adds up to 4 digits, and nothing beyond", tasks=ADDITION, seed=1),
-        chain("chain-weak", "taught to be wrong more often than right where its teacher was unsure", tasks="chain?ops=6&slips=0.35&slip_rates=0.5-0.9", seed=1),
+        BaseSpec(name="addition-4-weak", note="adds up to 4 digits, half of all sums of 5, and nothing beyond", tasks=ADDITION, seed=1),
+        chain(
+            "chain-weak",
+            "taught to be wrong more often than right where its teacher was unsure",
+            tasks="chain?ops=6&slips=0.35&slip_rates=0.5-0.9",
+            seed=1,
+        ),
         chain("chain-medium", "taught to be wrong as often as right where its teacher was unsure", tasks="chain?ops=6&slips=0.35", seed=1),
-        chain("chain-good", "taught to be right more often than wrong where its teacher was unsure", tasks="chain?ops=6&slips=0.35&slip_rates=0.2-0.5", seed=1),
-        BaseSpec(name="countdown-3", note="countdown with three numbers, trained for a short time", tasks="countdown", layers=3, intermediate=192, steps=1500),
-        BaseSpec(name="strings", note="string operations, trained for a short time", tasks="strings", layers=3, intermediate=192, context=160, steps=1200),
+        chain(
+            "chain-good",
+            "taught to be right more often than wrong where its teacher was unsure",
+            tasks="chain?ops=6&slips=0.35&slip_rates=0.2-0.5",
+            seed=1,
+        ),
+        BaseSpec(
+            name="countdown-3",
+            note="countdown with three numbers, trained for a short time",
+            tasks="countdown",
+            layers=3,
+            intermediate=192,
+            steps=1500,
+        ),
+        BaseSpec(
+            name="strings", note="string operations, trained for a short time", tasks="strings", layers=3, intermediate=192, context=160, steps=400
+        ),
     )
 }
 

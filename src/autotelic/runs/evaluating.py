@@ -10,8 +10,8 @@ from autotelic.episodes.roles import Role
 from autotelic.errors import DataError
 from autotelic.guards.probe import ProbeResult, mean
 from autotelic.guards.stats import pass_at_k, wilson
-from autotelic.runs.loop import is_world, load_policy, open_tasks
 from autotelic.runs.probing import probe
+from autotelic.runs.session import is_world, load_policy, open_tasks
 from autotelic.runs.settings import RunSettings, checked
 from autotelic.streams import key
 from autotelic.types import Sampling
@@ -32,7 +32,14 @@ def evaluate(model: str, tasks: str, *, samples: int, limit: int, max_tokens: in
     policy = load_policy("model", model, settings)
     role = Role("solver", "model", Sampling(max_tokens=max_tokens), world.parse)
     result = asyncio.run(probe(policy, role, world, judged, samples=samples, round_number=0))
-    return {"model": model, "tasks": tasks, "judged": len(judged), "without_answer": len(found) - len(judged), "samples": samples, **numbers(result, samples)}
+    return {
+        "model": model,
+        "tasks": tasks,
+        "judged": len(judged),
+        "without_answer": len(found) - len(judged),
+        "samples": samples,
+        **numbers(result, samples),
+    }
 
 
 def numbers(result: ProbeResult, samples: int) -> dict[str, Any]:
@@ -57,7 +64,9 @@ def numbers(result: ProbeResult, samples: int) -> dict[str, Any]:
 
 def lines(found: dict[str, Any]) -> Iterator[str]:
     """The numbers for people."""
-    yield f"{found['model']} on {found['judged']} tasks of {found['tasks']}" + (f" ({found['without_answer']} without answer left out)" if found["without_answer"] else "")
+    yield f"{found['model']} on {found['judged']} tasks of {found['tasks']}" + (
+        f" ({found['without_answer']} without answer left out)" if found["without_answer"] else ""
+    )
     for name, row in found["measures"].items():
         yield f"{name:16} {row['value']:.3f}  [{row['low']:.3f}, {row['high']:.3f}]"
     for part, value in found["slices"].items():

@@ -28,7 +28,9 @@ async def probe(policy: Policy, role: Role, world: World, tasks: Sequence[Task],
     prompts = [tuple(prompt_tokens(policy, role, task, greedy)) for task in tasks]
     requests = [Request(prompt, (key("probe", task.id),), greedy) for task, prompt in zip(tasks, prompts, strict=True)]
     if samples:
-        requests += [Request(prompt, tuple(key("probe", task.id, i) for i in range(samples)), free) for task, prompt in zip(tasks, prompts, strict=True)]
+        requests += [
+            Request(prompt, tuple(key("probe", task.id, i) for i in range(samples)), free) for task, prompt in zip(tasks, prompts, strict=True)
+        ]
     found = await policy.sample(requests)
     completions = [group[0] for group in found[: len(tasks)]]
     scores = policy.scores([[*p, *c.tokens] for p, c in zip(prompts, completions, strict=True)], [len(p) for p in prompts])

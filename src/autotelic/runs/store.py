@@ -72,7 +72,17 @@ class Store:
         done = [int(path.name) for path in self.rounds.iterdir() if path.name.isdigit()] if self.rounds.is_dir() else []
         return max(done, default=None)
 
-    def commit(self, number: int, *, metrics: Metrics, state: dict[str, Any], events: list[dict[str, Any]], groups: Iterable[Group], tensors: Tensors, keep: int) -> None:
+    def commit(
+        self,
+        number: int,
+        *,
+        metrics: Metrics,
+        state: dict[str, Any],
+        events: list[dict[str, Any]],
+        groups: Iterable[Group],
+        tensors: Tensors,
+        keep: int,
+    ) -> None:
         """Write a round and make it the newest, then drop the weights of all but the `keep` newest rounds. Metrics that are not finite are left out.
 
         Raises:
@@ -107,6 +117,11 @@ class Store:
             raise DataError(f"{folder}: its weights are gone; only the newest rounds keep them")
         events = [event for past in range(number + 1) for event in read_lines(self.rounds / f"{past:05d}" / "pool.jsonl")]
         return state, events, tensors
+
+    def metrics(self, number: int) -> Metrics:
+        """Metrics of one committed round."""
+        metrics: Metrics = json.loads((self.rounds / f"{number:05d}" / "metrics.json").read_text(encoding="utf-8"))["metrics"]
+        return metrics
 
     def history(self) -> list[Metrics]:
         """Metrics of all committed rounds, from round 0; `metrics.jsonl` is written anew from them."""
@@ -169,7 +184,9 @@ class explained:
             part.unlink()
         full = getattr(error, "errno", None) == errno.ENOSPC or "os error 28" in str(error)
         reason = "no space left on the disk" if full else str(error)
-        raise AutotelicError(f"{self.path}: cannot be written: {reason}; all rounds committed before are intact, and `autotelic resume` goes on from them") from error
+        raise AutotelicError(
+            f"{self.path}: cannot be written: {reason}; all rounds committed before are intact, and `autotelic resume` goes on from them"
+        ) from error
 
 
 def rollout_row(rollout: Rollout) -> dict[str, Any]:

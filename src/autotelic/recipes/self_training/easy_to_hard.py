@@ -27,7 +27,8 @@ class EasyToHard(Recipe):
 
     A label is the greedy answer. Kept under `filter`: "length" if it has the form of a sum of its size; "agreement" if the answers under exchanged
     operands and at another shift are the same too; "places" if moreover, at two cuts, the answers to the low digits and to the high digits (with the carry
-    of the low answer written into them) are the label's own. The last ties a new label to sizes the model has mastered, and knows place value; none sees a truth.
+    of the low answer written into them) are the label's own; one cut leaves no more digits below than the base was taught, which ties every label to
+    taught sums. This filter knows place value; none sees a truth.
     The frontier moves when at least `advance` of the labels are kept. Trained on: newest labels, older ones, and the base's own sums of up to `known` digits.
     Fails when the base does not carry over one digit further: nothing is kept ("places"), or errors agree and accumulate ("length", "agreement": watch
     label/purity). Differs from the paper: a window with shifts instead of no positions; agreement of one model with itself instead of a vote of five.
@@ -42,6 +43,9 @@ class EasyToHard(Recipe):
     """Digits at which the run is done."""
     filter: Literal["none", "length", "agreement", "places"] = "places"
     cuts: int = Field(2, ge=1)
+    tied: bool = True
+    """Whether every other cut leaves no more digits below than the base was taught. Without, an error that the model makes at every size it was not
+    taught agrees with itself at every cut."""
     labels: int = Field(256, ge=1)
     """Sums labeled at a time."""
     wanted: int = Field(128, ge=1)
@@ -88,11 +92,17 @@ class EasyToHard(Recipe):
         ctx.learn("solver", self.examples(ctx, digits), self.objective, Updates(batch_size=self.batch_size, steps=self.steps))
         if len(kept) >= self.advance * drawn:
             ctx.state["frontier"] = digits
-        ctx.log(frontier=ctx.state["frontier"], **{"label/kept": len(kept) / drawn}, **({"label/purity": sum(purity) / len(purity)} if purity else {}))
+        ctx.log(
+            frontier=ctx.state["frontier"], **{"label/kept": len(kept) / drawn}, **({"label/purity": sum(purity) / len(purity)} if purity else {})
+        )
 
     async def agreeing(self, ctx: Context, labeled: list[Rollout]) -> list[Rollout]:
         """The labels that pass the filter. Every stage asks only about what passed the one before."""
-        kept = [rollout for rollout in labeled if rollout.answer is not None and (self.filter == "none" or addition.well_formed(rollout.task, rollout.text))]
+        kept = [
+            rollout
+            for rollout in labeled
+            if rollout.answer is not None and (self.filter == "none" or addition.well_formed(rollout.task, rollout.text))
+        ]
         if self.filter in ("agreement", "places"):
             for view in (addition.swapped, addition.shifted):
                 found = await self.answers(ctx, (view(rollout.task, self.shift(ctx, rollout.task, view.__name__)) for rollout in kept))
@@ -104,8 +114,14 @@ class EasyToHard(Recipe):
     async def fitting(self, ctx: Context, labeled: list[Rollout], cut: int) -> list[Rollout]:
         """The labels whose low and high digits, at one cut each, are what the model answers to the two shorter sums."""
         places = [self.place(ctx, rollout.task, cut) for rollout in labeled]
-        lows = await self.answers(ctx, (addition.lower(r.task, k, self.shift(ctx, r.task, f"low{cut}")) for r, k in zip(labeled, places, strict=True)))
-        fits = [(r, k, int(low)) for r, k, low in zip(labeled, places, lows, strict=True) if low is not None and int(low) % 10**k == int(r.answer or 0) % 10**k]
+        lows = await self.answers(
+            ctx, (addition.lower(r.task, k, self.shift(ctx, r.task, f"low{cut}")) for r, k in zip(labeled, places, strict=True))
+        )
+        fits = [
+            (r, k, int(low))
+            for r, k, low in zip(labeled, places, lows, strict=True)
+            if low is not None and int(low) % 10**k == int(r.answer or 0) % 10**k
+        ]
         tops = [addition.upper(r.task, k, low // 10**k, self.shift(ctx, r.task, f"high{cut}")) for r, k, low in fits]
         highs = iter(await self.answers(ctx, (top for top in tops if top is not None)))
         return [r for (r, k, _), top in zip(fits, tops, strict=True) if top is None or next(highs) == str(int(r.answer or 0) // 10**k)]
@@ -116,10 +132,9 @@ class EasyToHard(Recipe):
         return [group.answers[0] if addition.well_formed(group.task, group.rollouts[0].text) else None for group in groups]
 
     def place(self, ctx: Context, task: Task, cut: int) -> int:
-        """Where to cut: anywhere for odd cuts; even ones leave the longer part below, which says more."""
-        digits = addition.of(task).digits
-        k = ctx.random("cut", task.id, cut).randint(1, digits - 1)
-        return max(k, digits - k) if cut % 2 == 0 else k
+        """How many digits to leave below: any number for odd cuts, at most as many as the base was taught for even ones (see `tied`)."""
+        most = addition.of(task).digits - 1
+        return ctx.random("cut", task.id, cut).randint(1, min(most, self.known) if self.tied and cut % 2 == 0 else most)
 
     def shift(self, ctx: Context, task: Task, view: str) -> int:
         """A shift at which the task, and so every part of it, fits its window."""
@@ -129,7 +144,11 @@ class EasyToHard(Recipe):
     def examples(self, ctx: Context, digits: int) -> list[Example]:
         """What one round trains on, in proportion, every sum with operands exchanged or not and at a random shift."""
         own = [task for task in ctx.pool.tasks if "born" in task.tags]
-        parts = [[t for t in own if t.tags["digits"] == digits], [t for t in own if t.tags["digits"] < digits], [t for t in ctx.pool.tasks if "born" not in t.tags]]
+        parts = [
+            [t for t in own if t.tags["digits"] == digits],
+            [t for t in own if t.tags["digits"] < digits],
+            [t for t in ctx.pool.tasks if "born" not in t.tags],
+        ]
         newest, older = self.newest * min(1.0, len(parts[0]) / 32), self.older * bool(parts[1])
         random, tokenizer = ctx.random("examples"), ctx.policies["solver"].tokenizer
         examples = []
