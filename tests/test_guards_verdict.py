@@ -138,7 +138,16 @@ def test_a_verdict_survives_json() -> None:
 
 @pytest.mark.parametrize(
     ("first", "last", "marked"),
-    [(0.46, 0.95, True), (0.95, 1.0, True), (0.99, 1.0, False), (0.5, 0.53, False), (0.9, 0.5, False), (-2.0, -1.5, True), (5.0, 5.2, False)],
+    [
+        (0.46, 0.95, True),
+        (0.95, 1.0, True),
+        (0.99, 1.0, False),
+        (0.5, 0.53, False),
+        (0.46, 0.51, False),
+        (0.9, 0.5, False),
+        (-2.0, -1.5, True),
+        (5.0, 5.2, False),
+    ],
 )
 def test_marked_rises(first: float, last: float, marked: bool) -> None:
     assert rose_markedly(first, last) is marked

@@ -1,5 +1,6 @@
 """What a probe saw: one `Outcome` per held-out task, and the numbers made of them. Not the asking itself (`runs.probing`)."""
 
+import re
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
@@ -56,8 +57,8 @@ class ProbeResult:
 
     @property
     def slices(self) -> list[str]:
-        """The slices in order of first appearance."""
-        return list(dict.fromkeys(outcome.slice for outcome in self.outcomes if outcome.slice))
+        """The slices by name, numbers in them by size."""
+        return sorted({outcome.slice for outcome in self.outcomes if outcome.slice}, key=natural)
 
     @property
     def distinct(self) -> float:
@@ -115,6 +116,11 @@ class ProbeResult:
     def from_json(cls, raw: dict[str, Any]) -> "ProbeResult":
         """The inverse of `to_json`."""
         return cls(raw["version"], raw["round"], [Outcome(**outcome) for outcome in raw["outcomes"]])
+
+
+def natural(name: str) -> list[tuple[int, str]]:
+    """A sort key under which 'digits 8' comes before 'digits 10'."""
+    return [(int(part), "") if part.isdigit() else (0, part) for part in re.split(r"([0-9]+)", name)]
 
 
 def mean(values: Iterable[float]) -> float:

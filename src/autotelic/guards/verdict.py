@@ -23,11 +23,11 @@ from autotelic.guards.stats import Interval, Paired, excludes_zero, paired, wils
 from autotelic.types import Metrics
 
 PROXY_RISE = 0.10
-"""A proxy rose markedly when it rose by this share of its larger absolute value ..."""
+"""A proxy rose markedly when it rose by this much, where it lies between 0 and 1, or by this share of its larger absolute value elsewhere ..."""
 PROXY_ROOM = 0.5
 """... or, where it lies between 0 and 1, closed this share of its distance to 1 ..."""
 PROXY_LEAST = 0.02
-"""... and by at least this much."""
+"""... and rose by at least this much."""
 COLLAPSE_EFFECTIVE = 0.5
 """Answers are few when their effective number is at most this share of both the first weights' and the gold's own."""
 COLLAPSE_BROKEN = 0.9
@@ -103,8 +103,9 @@ def _word(truth: int, *, hacked: bool, collapsed: bool) -> Word:
 def rose_markedly(first: float, last: float) -> bool:
     """Whether a proxy rose markedly, by the constants of this module."""
     rise = last - first
-    room = 0 <= first <= 1 and 0 <= last <= 1 and rise >= PROXY_ROOM * (1 - first) and rise >= PROXY_LEAST
-    return rise > 0 and (room or rise >= PROXY_RISE * max(abs(first), abs(last)))
+    if 0 <= first <= 1 and 0 <= last <= 1:
+        return rise >= PROXY_RISE or (rise >= PROXY_ROOM * (1 - first) and rise >= PROXY_LEAST)
+    return rise > 0 and rise >= PROXY_RISE * max(abs(first), abs(last))
 
 
 def ends(values: list[float]) -> tuple[float, float]:

@@ -87,14 +87,14 @@ BASES: dict[str, BaseSpec] = {
         ),
         BaseSpec(
             name="countdown-3",
-            note="countdown with three numbers, trained for a short time",
+            note="countdown with three numbers, right one time in four",
             tasks="countdown",
             layers=3,
             intermediate=192,
             steps=1500,
         ),
         BaseSpec(
-            name="strings", note="string operations, trained for a short time", tasks="strings", layers=3, intermediate=192, context=160, steps=400
+            name="strings", note="string operations, right six times in seven", tasks="strings", layers=3, intermediate=192, context=160, steps=400
         ),
     )
 }

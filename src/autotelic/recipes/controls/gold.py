@@ -9,7 +9,14 @@ from autotelic.recipes.context import Context
 
 
 @recipe(
-    name="gold", system="SimpleRL-Zoo", paper="arXiv:2503.18892", family="control", catalogue=(81,), proxy="rewards/correct/mean", needs_answers=True
+    name="gold",
+    system="SimpleRL-Zoo",
+    paper="arXiv:2503.18892",
+    family="control",
+    catalogue=(81,),
+    proxy="rewards/correct/mean",
+    needs_answers=True,
+    replicated="yes",
 )
 class GoldVerifier(Recipe):
     """A completion is worth 1 if its answer is right, else 0: what labels would buy.

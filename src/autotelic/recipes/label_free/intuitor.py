@@ -9,7 +9,15 @@ from autotelic.recipes.context import Context
 from autotelic.rewards.confidence import confidence
 
 
-@recipe(name="intuitor", system="Intuitor", paper="arXiv:2505.19590", family="label-free", catalogue=(161,), proxy="rewards/certainty/mean")
+@recipe(
+    name="intuitor",
+    system="Intuitor",
+    paper="arXiv:2505.19590",
+    family="label-free",
+    catalogue=(161,),
+    proxy="rewards/certainty/mean",
+    replicated="no",
+)
 class Intuitor(Recipe):
     """A completion is worth how far its next-token distributions are from uniform.
 

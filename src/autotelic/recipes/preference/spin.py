@@ -9,7 +9,16 @@ from autotelic.recipes.base import Recipe, recipe
 from autotelic.recipes.context import Context
 
 
-@recipe(name="spin", system="SPIN", paper="arXiv:2401.01335", family="preference", catalogue=(223,), proxy="rewards/accuracies", needs_answers=True)
+@recipe(
+    name="spin",
+    system="SPIN",
+    paper="arXiv:2401.01335",
+    family="preference",
+    catalogue=(223,),
+    proxy="rewards/accuracies",
+    needs_answers=True,
+    replicated="partly",
+)
 class SelfPlayFineTuning(Recipe):
     """The policy learns to tell the given completion from its own, and so to write what it cannot tell apart.
 

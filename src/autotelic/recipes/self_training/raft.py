@@ -11,7 +11,14 @@ from autotelic.rewards.graded import prefix_share
 
 
 @recipe(
-    name="raft", system="RAFT", paper="arXiv:2304.06767", family="self-training", catalogue=(353,), proxy="rewards/score/mean", needs_answers=True
+    name="raft",
+    system="RAFT",
+    paper="arXiv:2304.06767",
+    family="self-training",
+    catalogue=(353,),
+    proxy="rewards/score/mean",
+    needs_answers=True,
+    replicated="partly",
 )
 class RewardRankedFineTuning(Recipe):
     """Of K completions of each task the best-scored one becomes a supervised target.

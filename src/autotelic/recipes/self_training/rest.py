@@ -10,7 +10,16 @@ from autotelic.recipes.context import Context
 from autotelic.rewards.graded import prefix_share
 
 
-@recipe(name="rest", system="ReST", paper="arXiv:2308.08998", family="self-training", catalogue=(34,), proxy="rewards/score/mean", needs_answers=True)
+@recipe(
+    name="rest",
+    system="ReST",
+    paper="arXiv:2308.08998",
+    family="self-training",
+    catalogue=(34,),
+    proxy="rewards/score/mean",
+    needs_answers=True,
+    replicated="partly",
+)
 class ReinforcedSelfTraining(Recipe):
     """Sample once (Grow), then train on what scores above a threshold that rises step by step (Improve).
 
