@@ -2,6 +2,7 @@
 
     python benchmarks/replicas.py chain            # label-free, self-training and preference systems and the control arms, about 20 minutes
     python benchmarks/replicas.py easy-to-hard     # filters and bases, about 15 minutes
+    python benchmarks/replicas.py main             # `autotelic run` as a stranger has it, one at a time with all cores, about 5 minutes
     python benchmarks/replicas.py table            # docs/figures/*.md, which `python docs/fill.py` puts into the pages, from the committed results
 
 One process per core, each with one thread. Results go to benchmarks/results/NAME.json: one row per run, nothing averaged away.
@@ -54,10 +55,13 @@ HARD: dict[str, dict[str, Any]] = {
     "places, second base": {"recipe": "easy-to-hard", "model": "addition-4-second"},
     "places, weak base": {"recipe": "easy-to-hard", "model": "addition-4-weak"},
 }
-SETS = {"chain": CHAIN, "easy-to-hard": HARD}
+MAIN: dict[str, dict[str, Any]] = {"autotelic run": {"recipe": "easy-to-hard"}}
+SETS = {"chain": CHAIN, "easy-to-hard": HARD, "main": MAIN}
+ALONE = ("main",)
+"""Sets whose runs have the machine for themselves."""
 
 
-def one(arm: str, raw: dict[str, Any], seed: int) -> dict[str, Any]:
+def one(arm: str, raw: dict[str, Any], seed: int, alone: bool) -> dict[str, Any]:
     """One run in a folder that is thrown away; what remains of it is a row."""
     from autotelic.runs import loop
     from autotelic.runs.progress import Progress
@@ -65,7 +69,7 @@ def one(arm: str, raw: dict[str, Any], seed: int) -> dict[str, Any]:
 
     began = perf_counter()
     with tempfile.TemporaryDirectory() as folder:
-        outcome = loop.start({**raw, "seed": seed, "workers": 1, "out": f"{folder}/run"}, Progress(quiet=True))
+        outcome = loop.start({**raw, "seed": seed, **({} if alone else {"workers": 1}), "out": f"{folder}/run"}, Progress(quiet=True))
         store = Store(outcome.folder)
         history, config = store.history(), store.config
         probed = [metrics for metrics in history if "probe/accuracy" in metrics]
@@ -103,8 +107,9 @@ def measure(name: str) -> None:
     import torch
 
     rows = []
-    with ProcessPoolExecutor(max_workers=len(os.sched_getaffinity(0))) as workers:
-        jobs = [workers.submit(one, arm, raw, seed) for seed in SEEDS for arm, raw in SETS[name].items()]
+    alone = name in ALONE
+    with ProcessPoolExecutor(max_workers=1 if alone else len(os.sched_getaffinity(0))) as workers:
+        jobs = [workers.submit(one, arm, raw, seed, alone) for seed in SEEDS for arm, raw in SETS[name].items()]
         for job in jobs:
             rows.append(job.result())
             print(f"{len(rows)}/{len(jobs)} {rows[-1]['arm']} seed {rows[-1]['seed']}: {rows[-1]['verdict']} {rows[-1]['seconds']} s", flush=True)
@@ -137,6 +142,7 @@ def tables() -> dict[str, list[str]]:
     """All tables by the name of their file."""
     return {
         "chain": table("chain", ["accuracy", "pass@1", "pass@8", "agreement"]),
+        "main": table("main", [f"accuracy/digits {n}" for n in (4, 6, 8, 10, 12, 16)]),
         "easy-to-hard": table(
             "easy-to-hard", ["accuracy/digits 6", "accuracy/digits 8", "accuracy/digits 10", "accuracy/digits 12", "accuracy/digits 16"]
         ),
