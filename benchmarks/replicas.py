@@ -2,6 +2,7 @@
 
     python benchmarks/replicas.py chain            # label-free, self-training and preference systems and the control arms, about 20 minutes
     python benchmarks/replicas.py easy-to-hard     # filters and bases, about 15 minutes
+    python benchmarks/replicas.py chain srt ttrl   # these arms only; the rows of the others stay
     python benchmarks/replicas.py main             # `autotelic run` as a stranger has it, one at a time with all cores, about 5 minutes
     python benchmarks/replicas.py table            # docs/figures/*.md, which `python docs/fill.py` puts into the pages, from the committed results
 
@@ -102,21 +103,24 @@ def command(raw: dict[str, Any], seed: int) -> str:
     return " ".join(words)
 
 
-def measure(name: str) -> None:
-    """All arms and seeds of a set, as many at a time as there are cores; rows are kept as they come."""
+def measure(name: str, arms: list[str]) -> None:
+    """All seeds of the arms of a set, or of some of them, as many at a time as there are cores; rows are kept as they come."""
     import torch
 
-    rows = []
+    path = RESULTS / f"{name}.json"
+    rows = [row for row in json.loads(path.read_text(encoding="utf-8"))["rows"] if row["arm"] not in arms] if arms else []
+    wanted = {arm: raw for arm, raw in SETS[name].items() if not arms or arm in arms}
     alone = name in ALONE
     with ProcessPoolExecutor(max_workers=1 if alone else len(os.sched_getaffinity(0))) as workers:
-        jobs = [workers.submit(one, arm, raw, seed, alone) for seed in SEEDS for arm, raw in SETS[name].items()]
+        jobs = [workers.submit(one, arm, raw, seed, alone) for seed in SEEDS for arm, raw in wanted.items()]
         for job in jobs:
             rows.append(job.result())
             print(f"{len(rows)}/{len(jobs)} {rows[-1]['arm']} seed {rows[-1]['seed']}: {rows[-1]['verdict']} {rows[-1]['seconds']} s", flush=True)
             made_by = {"python": platform.python_version(), "torch": torch.__version__, "cores": os.cpu_count(), "processor": platform.machine()}
             RESULTS.mkdir(exist_ok=True)
-            text = json.dumps({"machine": made_by, "command": f"python benchmarks/replicas.py {name}", "rows": rows}, indent=1)
-            (RESULTS / f"{name}.json").write_text(text + "\n", encoding="utf-8")
+            ordered = sorted(rows, key=lambda row: (row["seed"], list(SETS[name]).index(row["arm"])))
+            text = json.dumps({"machine": made_by, "command": f"python benchmarks/replicas.py {name}", "rows": ordered}, indent=1)
+            path.write_text(text + "\n", encoding="utf-8")
 
 
 def table(name: str, columns: list[str]) -> list[str]:
@@ -153,7 +157,7 @@ if __name__ == "__main__":
     if sys.argv[1:] == ["table"]:
         for name, lines in tables().items():
             (FIGURES / f"{name}.md").write_text("\n".join(lines) + "\n", encoding="utf-8")
-    elif len(sys.argv) == 2 and sys.argv[1] in SETS:
-        measure(sys.argv[1])
+    elif len(sys.argv) > 1 and sys.argv[1] in SETS and set(sys.argv[2:]) <= set(SETS[sys.argv[1]]):
+        measure(sys.argv[1], sys.argv[2:])
     else:
         sys.exit(__doc__)
