@@ -55,6 +55,8 @@ HARD: dict[str, dict[str, Any]] = {
     "agreement": {"recipe": "easy-to-hard", "filter": "agreement"},
     "places, second base": {"recipe": "easy-to-hard", "model": "addition-4-second"},
     "places, weak base": {"recipe": "easy-to-hard", "model": "addition-4-weak"},
+    "places, undertrained base": {"recipe": "easy-to-hard", "model": "addition-4-short", "rounds": 15},
+    "agreement, undertrained base": {"recipe": "easy-to-hard", "model": "addition-4-short", "filter": "agreement", "rounds": 15},
 }
 MAIN: dict[str, dict[str, Any]] = {"autotelic run": {"recipe": "easy-to-hard"}}
 SETS = {"chain": CHAIN, "easy-to-hard": HARD, "main": MAIN}

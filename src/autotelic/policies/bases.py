@@ -72,6 +72,7 @@ BASES: dict[str, BaseSpec] = {
         BaseSpec(name="addition-4", note="adds up to 5 digits, and next to nothing beyond", tasks=ADDITION, seed=5),
         BaseSpec(name="addition-4-second", note="adds up to 4 digits, and about half of all sums of 8", tasks=ADDITION, seed=0),
         BaseSpec(name="addition-4-weak", note="adds up to 4 digits, half of all sums of 5, and nothing beyond", tasks=ADDITION, seed=1),
+        BaseSpec(name="addition-4-short", note="was to add up to 4 digits, and was trained for too short a time", tasks=ADDITION, steps=400, seed=5),
         chain(
             "chain-weak",
             "taught to be wrong more often than right where its teacher was unsure",
