@@ -117,7 +117,10 @@ def measure(name: str, arms: list[str]) -> None:
         jobs = [workers.submit(one, arm, raw, seed, alone) for seed in SEEDS for arm, raw in wanted.items()]
         for job in jobs:
             rows.append(job.result())
-            print(f"{jobs.index(job) + 1}/{len(jobs)} {rows[-1]['arm']} seed {rows[-1]['seed']}: {rows[-1]['verdict']} {rows[-1]['seconds']} s", flush=True)
+            print(
+                f"{jobs.index(job) + 1}/{len(jobs)} {rows[-1]['arm']} seed {rows[-1]['seed']}: {rows[-1]['verdict']} {rows[-1]['seconds']} s",
+                flush=True,
+            )
             made_by = {"python": platform.python_version(), "torch": torch.__version__, "cores": os.cpu_count(), "processor": platform.machine()}
             RESULTS.mkdir(exist_ok=True)
             ordered = sorted(rows, key=lambda row: (row["seed"], list(SETS[name]).index(row["arm"])))
