@@ -8,7 +8,7 @@ from tokenizers import models, pre_tokenizers
 from transformers import AutoTokenizer, PreTrainedTokenizerFast
 
 from autotelic.errors import DataError
-from autotelic.policies.tokenizer import Tokenizer, character_tokenizer, messages_text
+from autotelic.policies.tokenizer import Tokenizer, character_tokenizer
 from autotelic.types import Message
 
 CHAT: list[Message] = [{"role": "user", "content": "1+1="}]
@@ -89,7 +89,3 @@ def test_a_tokenizer_needs_an_end_token_and_a_folder_needs_a_tokenizer(tmp_path:
         Tokenizer(inner)
     with pytest.raises(DataError, match="no tokenizer that transformers can load"):
         Tokenizer.load(tmp_path)
-
-
-def test_messages_as_lines() -> None:
-    assert messages_text([*CHAT, {"role": "assistant", "content": "2"}]) == "user: 1+1=\nassistant: 2"

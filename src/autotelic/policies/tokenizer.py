@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from autotelic.engines.base import Vocabulary
 from autotelic.errors import DataError
-from autotelic.types import Message, Prompt
+from autotelic.types import Prompt
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -123,8 +123,3 @@ def character_tokenizer(alphabet: str, context: int) -> Tokenizer:
         "model_max_length": context, "clean_up_tokenization_spaces": False, "chat_template": CHAT_TEMPLATE,
     }  # fmt: skip
     return Tokenizer(PreTrainedTokenizerFast(tokenizer_object=fast, **options))  # type: ignore[no-untyped-call]
-
-
-def messages_text(messages: Sequence[Message]) -> str:
-    """Chat messages as plain lines, for people to read."""
-    return "\n".join(f"{message['role']}: {message['content']}" for message in messages)

@@ -73,6 +73,7 @@ async def run(session: Session, store: Store, progress: Progress) -> Outcome:
         done = 0
     else:
         restore(session, store, done)
+    session.ctx.on_phase = progress.phase
     stopped = None
     for number in range(done + 1, session.rounds + 1):
         if session.recipe.finished(session.ctx):
@@ -103,7 +104,6 @@ async def one_round(session: Session, store: Store, progress: Progress, number: 
     ctx, began = session.ctx, perf_counter()
     ctx.begin_round(number)
     before = ctx.batcher.seconds
-    ctx.on_phase = progress.phase
     await session.recipe.round(ctx)
     sampled = ctx.batcher.seconds - before
     metrics = {**round_metrics(ctx.groups, session.world), **ctx.metrics}
