@@ -2,7 +2,7 @@
 
 import pytest
 
-from autotelic.learning.examples import as_examples, example, has_signal, pair, token_count, units, written
+from autotelic.learning.examples import as_examples, example, pair, token_count, units, written
 from autotelic.types import Group, Rollout, Task, Turn, TurnKind
 
 TASK = Task("t", "1+1=")
@@ -77,10 +77,4 @@ def test_units_put_the_chosen_side_first_and_refuse_broken_pairs() -> None:
         units([rejected])
     with pytest.raises(ValueError, match="not one chosen and one rejected"):
         units([chosen, rejected, chosen])
-
-
-def test_signal_and_size() -> None:
-    assert not has_signal(example(rollout(advantage=0.0)))
-    assert has_signal(example(rollout(advantage=[0.0, 0.0, -1e-9])))
-    assert has_signal(written("w", [1], [2]))
     assert token_count([example(rollout()), written("w", [1], [2])]) == 8

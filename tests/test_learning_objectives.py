@@ -7,7 +7,21 @@ import pytest
 import torch
 from torch import Tensor
 
-from autotelic.learning.objectives import DPO, IPO, NLL, SPIN, SPPO, Batch, Objective, PolicyGradient, ScPO, Totals
+from autotelic.learning.objectives import (
+    DPO,
+    IPO,
+    NLL,
+    SPIN,
+    SPPO,
+    Batch,
+    Mixture,
+    Objective,
+    PolicyGradient,
+    ScPO,
+    Term,
+    TokenScore,
+    Totals,
+)
 from autotelic.learning.objectives.policy_gradient import kl_terms
 from autotelic.policies.scoring import Scores
 from autotelic.types import Example
@@ -194,3 +208,37 @@ def test_the_likelihood_term_of_scpo_is_a_mean_over_tokens() -> None:
 def test_pair_losses_need_a_reference_and_refuse_lone_examples(objective: Objective) -> None:
     assert objective.needs_reference
     assert objective.refuse(Example("r", [1, 2], [0, 1]), 0) == "it is no side of a pair"
+
+
+def test_token_score_is_the_squared_error_of_the_scaled_log_probability() -> None:
+    mask = torch.tensor([[0.0, 0.0, 1.0], [0.0, 1.0, 0.0]])
+    now = scores(torch.tensor([[0.0, -9.0, -13.0], [0.0, -23.0, -9.0]]))
+    both = batch(OLD, mask=mask, weight=torch.tensor([1.0, 0.5]), extra={"target": torch.tensor([1.0, 1.0])})
+    # .1 (-13 + 23) = 1 hits its target; .1 (-23 + 23) = 0 misses it by 1, at half weight.
+    loss, _ = TokenScore(beta=0.1, offset=-23.0).loss(now, both, TOTALS)
+    assert float(loss) == pytest.approx(0.5 / 2)
+    assert TokenScore().refuse(Example("r", [1], [1.0]), 0) == "it has no extra['target']"
+
+
+def test_a_mixture_adds_its_terms_over_their_own_rows() -> None:
+    both = batch(OLD, ADVANTAGE, parts=("a", "b"))
+    parts = {"a": Totals(tokens=2, sequences=1, pairs=1), "b": Totals(tokens=1, sequences=1, pairs=1)}
+    mixture = Mixture(terms={"a": PolicyGradient(), "b": Term(objective=NLL(), coefficient=0.1)})
+    loss, metrics = mixture.loss(scores(NOW), both, Totals(3, 2, 1, parts))
+    one = torch.tensor([0])
+    alone, _ = PolicyGradient().loss(scores(NOW).select(one), both.select(one), parts["a"])
+    assert float(loss) == pytest.approx(float(alone) + 0.1 * float(-NOW[1, 1]), abs=1e-6)
+    assert {"a/entropy", "b/entropy"} <= metrics.keys()
+    item = Example("r", [1], [1.0], advantage=[0.0], old_logprobs=[0.0], version=0, part="a")
+    assert mixture.adds_nothing(item) and not mixture.adds_nothing(Example("r", [1], [1.0], part="b"))
+    assert mixture.refuse(Example("r", [1], [1.0], part="c"), 0) == "its part 'c' is none of ['a', 'b']"
+
+
+def test_a_tokens_own_kl_multiple() -> None:
+    twice = torch.tensor([[1.0, 10.0, 0.0], [1.0, 1.0, 1.0]])
+    objective = PolicyGradient(kl=0.5, kl_estimator="k1")
+    plain = batch(OLD, reference=OLD, kl=None)
+    loss, _ = objective.loss(scores(NOW), batch(OLD, reference=OLD, kl=twice), TOTALS)
+    base, _ = PolicyGradient(kl=0.0).loss(scores(NOW), plain, TOTALS)
+    d = (NOW - OLD) * MASK
+    assert float(loss - base) == pytest.approx(0.5 * float((d * twice).sum()) / 3, abs=1e-6)

@@ -203,5 +203,9 @@ class Example:
     side: Literal["chosen", "rejected"] | None = None
     version: int | None = None
     """Version of the policy that sampled it; None for text from elsewhere."""
+    kl: list[float] | None = None
+    """(T,) multiples of the objective's KL coefficient, beside each token; None: 1 everywhere."""
+    part: str = ""
+    """Which term of a `Mixture` it belongs to; other objectives do not look."""
     extra: dict[str, float] = field(default_factory=dict)
     """Further numbers an objective declares that it reads, such as SPPO's win rates."""

@@ -85,11 +85,6 @@ def units(examples: Sequence[Example]) -> list[list[Example]]:
     return list(found.values())
 
 
-def has_signal(item: Example) -> bool:
-    """Whether an advantage of the example is not 0; True where it has none (it is then trained on for another reason)."""
-    return item.advantage is None or any(item.advantage)
-
-
 def token_count(examples: Iterable[Example]) -> int:
     """Tokens, prompts included."""
     return sum(len(item.tokens) for item in examples)

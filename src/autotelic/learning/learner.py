@@ -3,7 +3,7 @@
 import math
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from time import perf_counter
 from typing import Any
 
@@ -12,7 +12,7 @@ from pydantic import Field
 from torch import Tensor
 
 from autotelic.errors import TrainingError
-from autotelic.learning.examples import Trainable, as_examples, has_signal, token_count, units
+from autotelic.learning.examples import Trainable, as_examples, token_count, units
 from autotelic.learning.objectives.base import Batch, Objective, Totals
 from autotelic.policies.policy import Policy
 from autotelic.policies.scoring import buckets, pad, score
@@ -137,8 +137,7 @@ class Learner:
     def _update(self, rows: list[Row], objective: Objective, rate: float, first: bool) -> Metrics:
         """One optimizer step over `rows`, in micro-batches of the token budget."""
         totals = sizes(rows)
-        if objective.skips_rows_without_advantage:
-            rows = [row for row in rows if has_signal(row.item)]
+        rows = [row for row in rows if not objective.adds_nothing(row.item)]
         metrics: dict[str, float] = defaultdict(float)
         if rows:
             self.optimizer.zero_grad(set_to_none=True)
@@ -210,6 +209,8 @@ class Learner:
             temperature=row_floats([item.temperature for item in items]),
             chosen=places("chosen"),
             rejected=places("rejected"),
+            kl=floats([item.kl or [1.0] * len(item.tokens) for item in items]) if any(item.kl for item in items) else None,
+            parts=tuple(item.part for item in items),
             extra={
                 name: row_floats([item.extra.get(name, 0.0) for item in items]) for name in sorted({name for item in items for name in item.extra})
             },
@@ -237,7 +238,9 @@ def sizes(rows: Sequence[Row]) -> Totals:
     """The totals of one optimizer step, rows without signal included, so that skipping them does not change the gradient."""
     tokens = sum(sum(map(bool, row.item.mask)) for row in rows)
     pairs = sum(row.item.side == "chosen" for row in rows)
-    return Totals(tokens=max(tokens, 1), sequences=max(len(rows), 1), pairs=max(pairs, 1))
+    parts = sorted({row.item.part for row in rows} - {""})
+    by_part = {part: sizes([replace(row, item=replace(row.item, part="")) for row in rows if row.item.part == part]) for part in parts}
+    return Totals(tokens=max(tokens, 1), sequences=max(len(rows), 1), pairs=max(pairs, 1), parts=by_part)
 
 
 def note_gap(metrics: dict[str, float], now: Tensor, batch: Batch, fresh: Sequence[bool]) -> None:

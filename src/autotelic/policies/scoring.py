@@ -23,6 +23,10 @@ class Scores:
     certainty: Tensor
     """logsumexp(z) - mean(z) of its logits, which is KL(uniform || p) + log V: Intuitor's self-certainty. Without gradient."""
 
+    def select(self, rows: Tensor) -> "Scores":
+        """Only these rows (K,) int64."""
+        return Scores(self.logprobs[rows], self.entropy[rows], self.certainty[rows])
+
 
 def score(model: LanguageModel, tokens: Tensor, temperature: Tensor, mask: Tensor) -> Scores:
     """Scores of tokens (B, T) int64, padded on the right, where mask (B, T) is not 0; zeros elsewhere. temperature: (B,).

@@ -1,7 +1,8 @@
 """What an objective sees and returns."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
+import torch
 from torch import Tensor
 
 from autotelic.policies.scoring import Scores
@@ -16,6 +17,8 @@ class Totals:
     """Target tokens, of rows skipped for want of signal too."""
     sequences: float
     pairs: float
+    parts: dict[str, "Totals"] = field(default_factory=dict)
+    """The same of the rows of each part, for `Mixture`."""
 
 
 @dataclass(slots=True)
@@ -38,8 +41,26 @@ class Batch:
     chosen: Tensor
     """(P,) rows of the chosen sides; row chosen[p] belongs with rejected[p]."""
     rejected: Tensor
+    kl: Tensor | None = None
+    """Multiples of the KL coefficient; None: 1 everywhere."""
+    parts: tuple[str, ...] = ()
+    """(B,) the part of a `Mixture` that each row belongs to."""
     extra: dict[str, Tensor] = field(default_factory=dict)
     """(B,) further numbers by name."""
+
+    def select(self, rows: Tensor) -> "Batch":
+        """Only these rows (K,) int64; the two sides of a pair must be in it together or not at all."""
+        place = {row: i for i, row in enumerate(rows.tolist())}
+
+        def sides(found: Tensor) -> Tensor:
+            return torch.tensor([place[row] for row in found.tolist() if row in place], dtype=torch.int64, device=found.device)
+
+        return replace(
+            self, tokens=self.tokens[rows], mask=self.mask[rows], weight=self.weight[rows], advantage=self.advantage[rows], old=self.old[rows],
+            sampled=self.sampled[rows], reference=None if self.reference is None else self.reference[rows], temperature=self.temperature[rows],
+            chosen=sides(self.chosen), rejected=sides(self.rejected), kl=None if self.kl is None else self.kl[rows],
+            parts=tuple(self.parts[row] for row in rows.tolist()), extra={name: values[rows] for name, values in self.extra.items()},
+        )  # fmt: skip
 
 
 class Objective(Settings):
@@ -54,6 +75,10 @@ class Objective(Settings):
     def skips_rows_without_advantage(self) -> bool:
         """Whether a row whose advantages are all 0 adds nothing to the gradient."""
         return False
+
+    def adds_nothing(self, item: Example) -> bool:
+        """Whether an example adds nothing to the gradient, so that the learner may skip its row."""
+        return self.skips_rows_without_advantage and item.advantage is not None and not any(item.advantage)
 
     def refuse(self, item: Example, version: int) -> str | None:
         """Why an example must not be trained on by a policy that is now at `version`; None when it may."""

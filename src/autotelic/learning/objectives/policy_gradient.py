@@ -77,7 +77,7 @@ class PolicyGradient(Objective):
         }
         if batch.reference is not None and self.kl:
             kl = kl_terms(now.logprobs, batch.reference, self.kl_estimator)
-            terms = terms + self.kl * kl
+            terms = terms + self.kl * (kl if batch.kl is None else batch.kl * kl)
             metrics["kl"] = share(kl, batch, totals)
         return self.aggregate(terms, batch, totals), metrics
 
