@@ -7,14 +7,15 @@ import pytest
 import torch
 
 from autotelic.episodes.roles import Role
-from autotelic.errors import DataError, SettingError
+from autotelic.errors import DataError, EpisodeError, SettingError
+from autotelic.learning.examples import example
 from autotelic.learning.learner import Optimizer
 from autotelic.learning.objectives import NLL, PolicyGradient
 from autotelic.policies.policy import Policy
 from autotelic.recipes.context import Context
 from autotelic.tasks.pool import TaskPool
 from autotelic.tasks.worlds import open_world
-from autotelic.types import Sampling, StopReason, Task
+from autotelic.types import Rollout, Sampling, StopReason, Task
 
 Make = Callable[..., Policy]
 TASKS = [Task("a", "1="), Task("b", "22+3="), Task("c", "x" * 20)]
@@ -125,3 +126,106 @@ def test_random_numbers_are_keyed_by_round_and_parts(policy: Make) -> None:
     assert first == context(policy()).random("x", 1).random() != ctx.random("x", 2).random()
     ctx.begin_round(2)
     assert ctx.random("x", 1).random() != first
+
+
+def test_an_utterance_is_extended_cut_observed_and_forked(policy: Make) -> None:
+    ctx = context(policy())
+    rollout = ctx.begin("solver", TASKS[1])
+    assert rollout.id == "r1/solver/b/0" and rollout.actions == []
+    turn = asyncio.run(ctx.act("solver", rollout, max_tokens=4))
+    assert turn is rollout.turns[-1] and rollout.text == turn.text == ctx.policies["solver"].tokenizer.decode(turn.tokens)
+    before = list(rollout.tokens)
+    rollout.cut(2)
+    assert rollout.tokens == before[:-2] and rollout.text == "" and rollout.answer is None
+    asyncio.run(ctx.extend("solver", [rollout], max_tokens=3))
+    assert [len(action.tokens) for action in rollout.utterance] == [2, 3]
+    assert rollout.text == ctx.policies["solver"].tokenizer.decode([t for action in rollout.utterance for t in action.tokens])
+    with pytest.raises(ValueError, match="cannot take back 6 tokens"):
+        rollout.cut(6)
+    ctx.observe(rollout, "1+")
+    assert rollout.turns[-1].text == "1+" and rollout.utterance == [] and rollout.answer is None
+    left, right = ctx.fork(rollout, 2)
+    assert (left.id, right.id, left.parent) == (f"{rollout.id}.0", f"{rollout.id}.1", rollout.id)
+    asyncio.run(ctx.extend("solver", [left, right], max_tokens=8))
+    assert left.turns[-1].tokens != right.turns[-1].tokens and len(rollout.turns) == 4
+    item = example(left, actions=[2], kl={0: 10.0})
+    assert sum(item.mask) == len(left.turns[-1].tokens) and item.kl is not None and item.kl.count(10.0) == 2
+
+
+def test_an_extended_rollout_is_sampled_as_one_that_was_never_cut_in_two(policy: Make) -> None:
+    """Greedy decoding in two pieces is greedy decoding in one, log-probabilities included."""
+    ctx = context(policy())
+    whole, pieces = ctx.begin("solver", TASKS[1]), ctx.begin("solver", TASKS[1])
+    asyncio.run(ctx.extend("solver", [whole], temperature=0.0, max_tokens=8))
+    for size in (3, 5):
+        asyncio.run(ctx.extend("solver", [pieces], temperature=0.0, max_tokens=size))
+    if whole.turns[-1].stop is StopReason.LENGTH:
+        assert pieces.tokens == whole.tokens
+        found = [logprob for action in pieces.actions for logprob in action.logprobs or []]
+        assert found == pytest.approx(whole.turns[-1].logprobs, abs=1e-5)
+
+
+def test_a_full_context_is_an_outcome(policy: Make) -> None:
+    ctx = context(policy())
+    room = ctx.policies["solver"].model.context
+    rollouts = [ctx.begin("solver", Task("near", "1" * (room - 2))), ctx.begin("solver", Task("full", "1" * room))]
+    asyncio.run(ctx.extend("solver", rollouts))
+    near, full = rollouts
+    assert 1 <= len(near.turns[-1].tokens) <= 2 and full.turns[-1].tokens == [] and full.truncated and full.answer is None
+    assert ctx.metrics["rollouts/no_room"] == 1
+    assert not ctx.fits("solver", Task("full", "1" * room)) and not ctx.fits("solver", Task("odd", "\u00e9")) and ctx.fits("solver", TASKS[0])
+
+
+def test_plays_run_at_once_and_failures_are_counted(policy: Make) -> None:
+    ctx = context(policy())
+    calls = ctx.batcher.calls
+
+    async def episode(ctx: Context, task: Task, index: int) -> list[Rollout]:
+        rollout = ctx.begin("solver", task)
+        await ctx.act("solver", rollout, max_tokens=3)
+        if index == 1:
+            raise EpisodeError("the world broke")
+        ctx.observe(rollout, "1")
+        await ctx.act("solver", rollout, max_tokens=3)
+        return [rollout]
+
+    groups = asyncio.run(ctx.play(episode, TASKS[:2], n=3))
+    assert [len(group) for group in groups] == [2, 2] and ctx.metrics["episodes/failed"] == 2
+    assert ctx.batcher.calls == calls + 2
+    assert ctx.groups == groups
+
+
+def test_clones_learn_and_go_and_asides_leave_no_trace(policy: Make) -> None:
+    ctx = context(policy())
+    ctx.clone("solver", "student")
+    ctx.roles["student"] = Role("student", "student", Sampling(max_tokens=10), str)
+    group = asyncio.run(ctx.sample("student", TASKS[:1], n=2))[0]
+    ctx.learn("student", [example(rollout) for rollout in group], NLL())
+    gap = [
+        float((a - b).detach().abs().max()) for a, b in zip(ctx.policies["student"].model.parameters(), ctx.policies["solver"].model.parameters(), strict=True)
+    ]
+    assert max(gap) > 0 and ctx.origins == {"student": "solver"}
+    ctx.drop("student")
+    assert set(ctx.policies) == {"solver"} and ctx.learners == {} and ctx.origins == {}
+    noted, drawn = list(ctx.groups), tokens(context(policy()), TASKS[0])
+    with ctx.aside():
+        tokens(ctx, TASKS[0])
+        ctx.count("x")
+    assert ctx.groups == noted and "x" not in ctx.metrics and tokens(ctx, TASKS[0]) == drawn
+
+
+def test_next_logprobs_are_the_distribution_that_scores_come_from(policy: Make) -> None:
+    solver = policy()
+    sequences = [[3, 4, 5], [6, 7]]
+    table = solver.next_logprobs(sequences)
+    assert table.exp().sum(-1).tolist() == pytest.approx([1.0, 1.0], abs=1e-5)
+    scored = solver.scores([[*s, 8] for s in sequences], [len(s) for s in sequences])
+    assert table[:, 8].tolist() == pytest.approx([float(s.logprobs[0]) for s in scored], abs=1e-5)
+    assert solver.next_logprobs([]).shape == (0, solver.model.vocab_size)
+
+
+def test_a_proposal_names_its_parent(policy: Make) -> None:
+    ctx = context(policy())
+    rollout = ctx.begin("solver", TASKS[0])
+    task = ctx.proposal(rollout, "2=", ops=1)
+    assert task.tags == {"parents": [rollout.id], "born": 1, "ops": 1} and task.id == f"by-{rollout.id}"

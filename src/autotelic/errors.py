@@ -20,6 +20,10 @@ class TrainingError(AutotelicError):
     """An update that must not be applied, such as one with a loss that is not finite."""
 
 
+class EpisodeError(AutotelicError):
+    """An episode that cannot go on, such as one whose environment raised: the round counts it and goes on without its rollouts."""
+
+
 def nearest(name: str, known: Iterable[str]) -> str:
     """A hint for an unknown `name`: the closest of `known`, or all of them when none is close."""
     known = sorted(known)

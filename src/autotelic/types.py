@@ -8,7 +8,7 @@ These are plain values. They know nothing of weights, engines, files or recipes.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any, Literal, Protocol, TypedDict
 
@@ -116,6 +116,8 @@ class Turn:
     """The version of the policy that sampled it."""
     temperature: float = 1.0
     stop: StopReason | None = None
+    text: str = ""
+    """The tokens as text; empty for prompts."""
 
 
 @dataclass(slots=True)
@@ -126,9 +128,9 @@ class Rollout:
     task: Task
     turns: list[Turn]
     text: str = ""
-    """The text of the last action."""
+    """The text of the last utterance: of all actions since the last prompt or observation."""
     answer: str | None = None
-    """What the role's parser found in the text; None when it did not parse."""
+    """What the role's parser found in the last utterance; None when it did not parse or was cut off by the limit on new tokens."""
     rewards: dict[str, float] = field(default_factory=dict)
     keys: dict[str, Any] = field(default_factory=dict)
     parent: str | None = None
@@ -145,6 +147,29 @@ class Rollout:
     def actions(self) -> list[Turn]:
         """The turns that a policy sampled."""
         return [turn for turn in self.turns if turn.kind is TurnKind.ACTION]
+
+    @property
+    def utterance(self) -> list[Turn]:
+        """The actions since the last prompt or observation."""
+        last = max((place for place, turn in enumerate(self.turns) if turn.kind is not TurnKind.ACTION), default=-1)
+        return self.turns[last + 1 :]
+
+    def cut(self, count: int) -> None:
+        """Take back the last `count` tokens of the last utterance, to go on from an earlier place. `text` and `answer` are then unknown.
+
+        Raises:
+            ValueError: the utterance has fewer tokens.
+        """
+        if count > sum(len(turn.tokens) for turn in self.utterance):
+            raise ValueError(f"rollout {self.id}: cannot take back {count} tokens, its last utterance has fewer")
+        while count:
+            last = self.turns.pop()
+            kept = max(len(last.tokens) - count, 0)
+            count -= len(last.tokens) - kept
+            if kept:
+                logprobs = None if last.logprobs is None else last.logprobs[:kept]
+                self.turns.append(replace(last, tokens=last.tokens[:kept], logprobs=logprobs, stop=StopReason.STOP, text=""))
+        self.text, self.answer = "", None
 
     @property
     def truncated(self) -> bool:

@@ -1,5 +1,6 @@
 """Numbers of a round that tell how it went, from the groups it sampled. Not the probe, and not the decision what to do about it."""
 
+from collections import defaultdict
 from collections.abc import Sequence
 from statistics import fmean, pstdev
 
@@ -7,9 +8,16 @@ from autotelic.rewards.votes import VoteRule, vote
 from autotelic.types import Group, Metrics, World
 
 
-def round_metrics(groups: Sequence[Group], world: World) -> Metrics:
-    """Everything below, of one round."""
-    return reward_metrics(groups) | completion_metrics(groups) | label_metrics(groups, world)
+def round_metrics(groups: Sequence[Group], world: World, main: str = "solver") -> Metrics:
+    """Everything below, of one round: of the `main` role under these names, of every other role behind its own name."""
+    by_role: dict[str, list[Group]] = defaultdict(list)
+    for group in groups:
+        by_role[group.rollouts[0].keys.get("role", main)].append(group)
+    metrics: Metrics = {}
+    for role, own in sorted(by_role.items()):
+        found = reward_metrics(own) | completion_metrics(own) | (label_metrics(own, world) if role == main else {})
+        metrics |= found if role == main else {f"{role}/{name}": value for name, value in found.items()}
+    return metrics
 
 
 def reward_metrics(groups: Sequence[Group]) -> Metrics:
@@ -34,7 +42,7 @@ def completion_metrics(groups: Sequence[Group]) -> Metrics:
     rollouts = [rollout for group in groups for rollout in group]
     if not rollouts:
         return {}
-    lengths = [len(rollout.turns[-1].tokens) for rollout in rollouts]
+    lengths = [sum(len(turn.tokens) for turn in rollout.actions) for rollout in rollouts]
     several = [group for group in groups if len(group) > 1]
     metrics = {
         "completions/mean_length": fmean(lengths),

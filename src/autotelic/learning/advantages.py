@@ -70,6 +70,15 @@ class MovingAverage:
             self.state[name] = self.decay * baseline + (1 - self.decay) * value
 
 
+def by_action(rollout: Rollout, values: Sequence[float]) -> None:
+    """Write an advantage that differs between the actions of a rollout: one value per action, in order.
+
+    Raises:
+        ValueError: not exactly one value per action.
+    """
+    rollout.advantage = [value for turn, value in zip(rollout.actions, values, strict=True) for _ in turn.tokens]
+
+
 def whiten(rollouts: Sequence[Rollout], key: Key, weights: Mapping[str, float] | None = None) -> None:
     """Reward minus mean over std of all action tokens in the same bucket: REINFORCE++ as the Absolute Zero Reasoner uses it, where
     buckets (task type x role) never share statistics. Every token of a rollout counts once; biased std, plus 1e-6."""

@@ -1,6 +1,6 @@
 """From rollouts to what a learner eats. Filters, pairs and masks live here; formulas do not."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from autotelic.types import Example, Group, Rollout, TurnKind
@@ -20,25 +20,45 @@ def as_examples(data: Trainable) -> list[Example]:
     return examples
 
 
-def example(rollout: Rollout, weight: float = 1.0) -> Example:
-    """A rollout as it was sampled: its actions are targets, with their behavior log-probabilities and advantage."""
+def example(
+    rollout: Rollout, weight: float = 1.0, *, actions: Sequence[int] | None = None, kl: Mapping[int, float] | None = None, part: str = ""
+) -> Example:
+    """A rollout as it was sampled: its actions are targets, with their behavior log-probabilities and advantage.
+
+    `actions` are the places of the actions that are targets (0 is the first action), all by default; the tokens of the others are only context.
+    `kl` multiplies the objective's KL coefficient on the tokens of an action, by place.
+    """
     mask: list[float] = []
+    acts: list[float] = []
     old: list[float] = []
+    multiples: list[float] = []
+    place = -1
     for turn in rollout.turns:
         acted = turn.kind is TurnKind.ACTION
-        mask += [float(acted)] * len(turn.tokens)
+        place += acted
+        wanted = acted and (actions is None or place in actions)
+        mask += [float(wanted)] * len(turn.tokens)
+        acts += [float(acted)] * len(turn.tokens)
         old += turn.logprobs if acted and turn.logprobs is not None else [0.0] * len(turn.tokens)
-    actions = rollout.actions
+        multiples += [(kl or {}).get(place, 1.0) if acted else 0.0] * len(turn.tokens)
+    turns = rollout.actions
     return Example(
         rollout=rollout.id,
         tokens=rollout.tokens,
         mask=mask,
         weight=weight,
-        advantage=spread_advantage(rollout, mask),
-        old_logprobs=old if all(turn.logprobs is not None for turn in actions) else None,
-        temperature=actions[0].temperature if actions else 1.0,
-        version=min((turn.version for turn in actions if turn.version is not None), default=None),
+        advantage=spread_advantage(rollout, acts),
+        old_logprobs=old if all(turn.logprobs is not None for turn in turns) else None,
+        temperature=turns[0].temperature if turns else 1.0,
+        version=min((turn.version for turn in turns if turn.version is not None), default=None),
+        kl=None if kl is None else multiples,
+        part=part,
     )
+
+
+def under(rollout: Rollout, prompt: Sequence[int], weight: float = 1.0) -> Example:
+    """A rollout's last utterance behind another prompt: sampled in one context, trained in another. Off-policy, so without behavior log-probabilities."""
+    return written(rollout.id, prompt, [token for turn in rollout.utterance for token in turn.tokens], weight)
 
 
 def spread_advantage(rollout: Rollout, mask: Sequence[float]) -> list[float] | None:

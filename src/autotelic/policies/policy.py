@@ -72,6 +72,17 @@ class Policy:
                 results[i] = Scores(found.logprobs[row, span].cpu(), found.entropy[row, span].cpu(), found.certainty[row, span].cpu())
         return [results[i] for i in range(len(sequences))]
 
+    @torch.inference_mode()
+    def next_logprobs(self, sequences: Sequence[Sequence[int]]) -> Tensor:
+        """(B, V) on the CPU: log-probabilities, at temperature 1, of every token after each sequence."""
+        rows: dict[int, Tensor] = {}
+        for batch in buckets([len(sequence) for sequence in sequences], TOKEN_BUDGET):
+            tokens = pad([sequences[i] for i in batch], self.tokenizer.pad, torch.int64, self.model.device)
+            last = torch.tensor([len(sequences[i]) - 1 for i in batch], device=self.model.device)
+            hidden = self.model.hidden(tokens)[torch.arange(len(batch), device=self.model.device), last]
+            rows |= zip(batch, self.model.head(hidden).float().log_softmax(-1).cpu(), strict=True)
+        return torch.stack([rows[i] for i in range(len(sequences))]) if rows else torch.zeros(0, self.model.vocab_size)
+
     def clone(self, name: str) -> "Policy":
         """An independent policy with the same weights, frozen: an anchor, a teacher, an opponent."""
         import copy

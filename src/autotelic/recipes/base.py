@@ -1,6 +1,6 @@
 """What a recipe is: typed settings, roles, and one coroutine a round. Not the loop that runs it."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeVar
 
@@ -8,9 +8,11 @@ from pydantic import Field
 
 from autotelic.episodes.roles import Role
 from autotelic.learning.learner import Optimizer
-from autotelic.types import Sampling, Settings, Task, World
+from autotelic.tasks.samplers import Sampler
+from autotelic.types import Metrics, Sampling, Settings, Task, World
 
 if TYPE_CHECKING:
+    from autotelic.guards.probe import ProbeResult
     from autotelic.recipes.context import Context
 
 
@@ -65,6 +67,25 @@ class Recipe(Settings):
     def probe(self, world: World, size: int, seed: int) -> list[Task]:
         """Held-out tasks, from a split of the world that training never draws from."""
         return world.tasks(size, seed=seed, split="probe")
+
+    def sampler(self) -> Sampler | None:
+        """How the pool draws; None: every task once before any comes again."""
+        return None
+
+    def policies(self) -> Mapping[str, str | None]:
+        """Further policies by name: a shipped base, a model folder or hub name, or None for a copy of the solver. They are trained when asked to learn."""
+        return {}
+
+    def setup(self, ctx: "Context") -> None:
+        """Called once before the first round, and again before the state of a resumed run is put back: frozen copies, optimizers of their own."""
+
+    async def ask(self, ctx: "Context", tasks: Sequence[Task]) -> "ProbeResult | None":
+        """The probe, where the probed role cannot simply be asked the held-out tasks, as in games; None: it can."""
+        return None
+
+    async def measure(self, ctx: "Context") -> Metrics:
+        """Further yardsticks of the probe, by their full names. What it samples leaves no trace in the round."""
+        return {}
 
     def finished(self, ctx: "Context") -> bool:
         """Whether there is nothing left to do, so that the run ends before its last round."""

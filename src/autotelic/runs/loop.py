@@ -93,9 +93,9 @@ async def open_run(session: Session, store: Store, progress: Progress) -> None:
     progress.round_started(0, session.rounds)
     began = perf_counter()
     session.ctx.begin_round(0)
-    result = await ask(session, progress, 0)
+    result, measured = await ask(session, progress, 0)
     store.save_probe("first", result)
-    commit(session, store, 0, {**result.metrics(), "seconds/total": perf_counter() - began})
+    commit(session, store, 0, {**result.metrics(), **measured, "seconds/total": perf_counter() - began})
     progress.round_done(0, store.metrics(0))
 
 
@@ -106,12 +106,12 @@ async def one_round(session: Session, store: Store, progress: Progress, number: 
     before = ctx.batcher.seconds
     await session.recipe.round(ctx)
     sampled = ctx.batcher.seconds - before
-    metrics = {**round_metrics(ctx.groups, session.world), **ctx.metrics}
+    metrics = {**round_metrics(ctx.groups, session.world, session.recipe.probed), **ctx.metrics}
     result = None
     probing = perf_counter()
     if number % session.settings.probe_every == 0 or number == session.rounds:
-        result = await ask(session, progress, number)
-        metrics |= result.metrics() | flips(store, result)
+        result, measured = await ask(session, progress, number)
+        metrics |= result.metrics() | flips(store, result) | measured
     metrics |= seconds(ctx, sampled, perf_counter() - probing, perf_counter() - began)
     metrics["tokens/sampled"], metrics["tokens/trained"] = (
         float(ctx.batcher.sampled),
@@ -149,17 +149,18 @@ def flips(store: Store, result: ProbeResult) -> Metrics:
     }
 
 
-async def ask(session: Session, progress: Progress, number: int) -> ProbeResult:
-    """The probe with the weights as they are."""
+async def ask(session: Session, progress: Progress, number: int) -> tuple[ProbeResult, Metrics]:
+    """The probe with the weights as they are, and the recipe's own yardsticks."""
     progress.phase("probing")
     ctx = session.ctx
-    sampled = ctx.batcher.sampled
     role = ctx.role(session.recipe.probed)
-    result = await probe(
-        ctx.policies[role.policy], role, session.probe_world, session.probe_tasks, samples=session.settings.probe_samples, round_number=number
-    )
-    ctx.batcher.sampled = sampled  # the probe's tokens are not training's
-    return result
+    with ctx.aside():
+        result = await session.recipe.ask(ctx, session.probe_tasks)
+        measured = await session.recipe.measure(ctx)
+        if result is None:
+            policy, settings = ctx.policies[role.policy], session.settings
+            result = await probe(policy, role, session.probe_world, session.probe_tasks, samples=settings.probe_samples, round_number=number)
+    return result, measured
 
 
 def commit(session: Session, store: Store, number: int, metrics: Metrics) -> None:
@@ -171,6 +172,7 @@ def commit(session: Session, store: Store, number: int, metrics: Metrics) -> Non
         "recipe": ctx.state,
         "pool": ctx.pool.state(),
         "policies": {name: policy.version for name, policy in ctx.policies.items()},
+        "origins": ctx.origins,
         "learners": {},
         "sampled": ctx.batcher.sampled,
     }
@@ -193,13 +195,17 @@ def restore(session: Session, store: Store, number: int) -> None:
     """Put the session back to a committed round."""
     ctx = session.ctx
     state, events, tensors = store.restore(number)
-    ctx.pool = TaskPool(session.recipe.pool(session.world, session.settings.pool_size, session.settings.seed), session.settings.seed)
+    ctx.pool = TaskPool(
+        session.recipe.pool(session.world, session.settings.pool_size, session.settings.seed), session.settings.seed, session.recipe.sampler()
+    )
     ctx.pool.restore(state["pool"], events)
     ctx.state = state["recipe"]
     ctx.batcher.sampled = state["sampled"]
+    for name in ctx.policies.keys() - state["policies"].keys():
+        ctx.drop(name)
     for name, version in state["policies"].items():
         if name not in ctx.policies:
-            ctx.clone("solver", name)
+            ctx.clone(state["origins"][name], name)
         ctx.policies[name].restore(tensors[f"policy.{name}"], version)
     ctx.learners = {name: learner for name, learner in ctx.learners.items() if name in state["learners"]}
     for name, values in state["learners"].items():
@@ -213,14 +219,17 @@ async def finish(session: Session, store: Store, progress: Progress, stopped: st
     last = store.load_probe("last")
     version = session.ctx.policies[session.ctx.role(session.recipe.probed).policy].version
     if last is None or last.round != number or last.version != version:
-        last = await ask(session, progress, number)
+        last, _ = await ask(session, progress, number)
         store.save_probe("last", last)
     first = store.load_probe("first")
     assert first is not None
     verdict = judge(first, last, history, session.recipe.about.proxy, probe_is_train(session))
     if stopped:
         verdict.reasons.insert(0, stopped)
-    model = store.save_model("rejected" if verdict.word in REJECTED else "model", session.ctx.policies["solver"].save)
+    main = session.ctx.role(session.recipe.probed).policy
+    model = store.save_model("rejected" if verdict.word in REJECTED else "model", session.ctx.policies[main].save)
+    for name in session.ctx.learners.keys() - {main}:
+        store.save_other(name, session.ctx.policies[name].save)
     store.save_verdict(verdict)
     with explained(store.folder):
         report = write_report(store.folder)

@@ -126,14 +126,36 @@ def prepare(settings: RunSettings, recipe: Recipe, rounds: int | None = None) ->
     policy = load_policy("solver", settings.model or recipe.about.model, settings)
     if recipe.about.needs_answers:
         check_gold(policy, world, tasks)
-    pool = TaskPool(tasks, settings.seed)
+    pool = TaskPool(tasks, settings.seed, recipe.sampler())
     ctx = Context(
         world=world, pool=pool, policies={"solver": policy}, roles=roles, batcher=policy.batcher, seed=settings.seed, optimizer=recipe.optimizer
     )
-    prompts = [prompt_tokens(policy, role, task, role.sampling) for role in roles.values() for task in (*tasks, *probe_tasks)]
+    probed = roles[recipe.probed]
+    prompts = [prompt_tokens(policy, probed, task, probed.sampling) for task in (*tasks, *probe_tasks)]
     policy.check_engine(prompts[:4], LOGPROB_LIMIT[settings.precision])
     ctx.set_start("solver", policy.clone("start"))
+    for name, source in recipe.policies().items():
+        add_policy(ctx, name, source, settings)
+    recipe.setup(ctx)
     return Session(settings, recipe, recipe.rounds if rounds is None else rounds, world, ctx, probe_tasks, probe_world)
+
+
+def add_policy(ctx: Context, name: str, source: str | None, settings: RunSettings) -> None:
+    """A further policy of a recipe, which samples through the engine of the first.
+
+    Raises:
+        AutotelicError: nothing loadable at `source`, or the engine cannot run it.
+    """
+    if source is None:
+        ctx.clone("solver", name)
+    else:
+        loaded = load_policy(name, source, settings)
+        if loaded.batcher.engine.name != ctx.batcher.engine.name:
+            raise SettingError(f"policy {name!r}: the {ctx.batcher.engine.name} engine cannot run {source}; say engine=torch")
+        loaded.batcher = ctx.batcher
+        ctx.policies[name] = loaded
+    ctx.origins.pop(name, None)
+    ctx.set_start(name, ctx.policies[name].clone(f"{name}-start"))
 
 
 def open_probe(settings: RunSettings, recipe: Recipe, world: World) -> tuple[World, list[Task]]:

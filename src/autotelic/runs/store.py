@@ -157,6 +157,12 @@ class Store:
             partial.rename(final)
         return final
 
+    def save_other(self, name: str, save: Callable[[Path], None]) -> None:
+        """A further trained policy, under `others/NAME`."""
+        with explained(self.folder):
+            shutil.rmtree(self.folder / "others" / name, ignore_errors=True)
+            save(self.folder / "others" / name)
+
 
 def check_vacant(folder: Path) -> None:
     """Raises DataError unless a new run can begin in `folder`: it does not exist, or is empty."""
@@ -206,6 +212,7 @@ def rollout_row(rollout: Rollout) -> dict[str, Any]:
         "advantage": rollout.advantage,
         "trained": rollout.trained,
         "tokens": sum(len(turn.tokens) for turn in rollout.turns if turn.kind is TurnKind.ACTION),
+        "turns": [[turn.kind, turn.role, turn.text] for turn in rollout.turns[1:]] if len(rollout.turns) > 2 else [],
         "stop": action.stop if action else None,
         "version": action.version if action else None,
     }
