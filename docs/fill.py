@@ -1,17 +1,28 @@
-"""Fills the marked places of README.md and docs/*.md from the sources they repeat: `python docs/fill.py`, or `--check` to only compare.
+"""Fills the marked places of README.md and docs/*.md from the sources they repeat and draws docs/figures: `python docs/fill.py`, or `--check` to only compare.
 
 A place is what stands between `<!-- KIND: NAME -->` and `<!-- end -->`. Kinds: `file` (a file, verbatim), `output` (a file of terminal
-output), `recipes` (the table of `autotelic recipes`), `figures` (a Markdown file under docs/figures; left as it is where there is none).
+output), `recipes` (the table of `autotelic recipes`), `replicas` (a section for every replica with results: claim, figure,
+table, finding), `benchmark` (the table of a benchmark that is a replica), `systems` (the catalogue by family, and its counts).
 """
 
+import importlib
 import re
 import sys
+from collections import Counter
 from pathlib import Path
 
 from autotelic.recipes.registry import recipes
+from autotelic.replicas.base import Replica
+from autotelic.replicas.catalogue import STATES, Entry, catalogue
+from autotelic.replicas.figures import figure
+from autotelic.replicas.registry import replicas
+from autotelic.replicas.results import Row, read, table, words
 
 ROOT = Path(__file__).resolve().parent.parent
-PLACE = re.compile(r"(?s)(<!-- (file|output|recipes|figures): (\S+) -->\n).*?(<!-- end -->)")
+RESULTS = ROOT / "benchmarks" / "results"
+FIGURES = ROOT / "docs" / "figures"
+OUTCOMES = {"replicated": "replicated", "partly": "partly replicated", "no": "not replicated"}
+PLACE = re.compile(r"(?s)(<!-- (file|output|recipes|replicas|benchmark|systems): (\S+) -->\n).*?(<!-- end -->)")
 
 
 def pages() -> list[Path]:
@@ -21,39 +32,128 @@ def pages() -> list[Path]:
 
 def filled(text: str) -> str:
     """`text` with every place filled anew."""
-    return PLACE.sub(lambda found: found[1] + (content(found[2], found[3]) or found[0][len(found[1]) : -len(found[4])]) + found[4], text)
+    return PLACE.sub(lambda found: found[1] + content(found[2], found[3]) + found[4], text)
 
 
-def content(kind: str, name: str) -> str | None:
-    """What belongs into a place; None to leave it alone."""
-    if kind == "recipes":
-        return recipe_table()
-    if kind == "figures":
-        path = ROOT / "docs" / "figures" / f"{name}.md"
-        return path.read_text(encoding="utf-8").strip() + "\n" if path.exists() else None
+def content(kind: str, name: str) -> str:
+    """What belongs into a place."""
+    makers = {"recipes": recipe_table, "replicas": replica_sections, "benchmark": benchmark_table, "systems": systems_tables}
+    if kind in makers:
+        return makers[kind](name)
     language = {".py": "python", ".toml": "toml"}.get(Path(name).suffix, "text")
     return f"```{language}\n{(ROOT / name).read_text(encoding='utf-8').strip()}\n```\n"
 
 
-def recipe_table() -> str:
+def recipe_table(_: str) -> str:
     """One row per shipped recipe."""
     rows = ["| recipe | system | family | reads answers | what it does |", "|---|---|---|---|---|"]
     for name, cls in recipes().items():
         about = cls.about
-        paper = f" ([{about.paper}](https://arxiv.org/abs/{about.paper.removeprefix('arXiv:')}))" if about.paper.startswith("arXiv:") else ""
-        rows.append(f"| `{name}` | {about.system}{paper} | {about.family} | {'yes' if about.needs_answers else 'no'} | {about.line} |")
+        rows.append(f"| `{name}` | {about.system}{paper(about.paper)} | {about.family} | {'yes' if about.needs_answers else 'no'} | {about.line} |")
     return "\n".join(rows) + "\n"
 
 
+def paper(name: str) -> str:
+    """A link to a paper on arXiv, in brackets."""
+    return f" ([{name}](https://arxiv.org/abs/{name.removeprefix('arXiv:')}))" if name.startswith("arXiv:") else ""
+
+
+def results() -> dict[str, list[Row]]:
+    """The committed rows of every replica that has some."""
+    paths = {name: RESULTS / f"{name}.json" for name in replicas()}
+    return {name: read(path, replicas()[name]) for name, path in paths.items() if path.exists()}
+
+
+def replica_sections(_: str) -> str:
+    """All replicas with results, by the family of their recipes."""
+    found = results()
+    families = sorted({family_of(replicas()[name]) for name in found})
+    parts = []
+    for family in families:
+        mine = [section(replicas()[name], rows) for name, rows in found.items() if family_of(replicas()[name]) == family]
+        parts += [f"## {family[0].upper()}{family[1:]}\n", *mine]
+    return "\n".join(parts)
+
+
+def family_of(replica: Replica) -> str:
+    """The family of the first of its recipes."""
+    return recipes()[replica.recipes[0]].about.family
+
+
+def section(replica: Replica, rows: list[Row]) -> str:
+    """Claim, figure, table and finding of a replica."""
+    about = recipes()[replica.recipes[0]].about
+    return "\n".join(
+        [
+            f"### {about.system}{paper(about.paper)}: {OUTCOMES.get(replica.outcome, 'not judged')}", "",
+            f"`autotelic replicate {replica.system}`", "",
+            f"Claim: {replica.claim}", "",
+            *[f"- {sentence}" for sentence in words(replica, rows)], "",
+            f"![{next(iter(replica.quantities))} by arm over rounds](figures/{replica.system}.svg)", "",
+            table(replica, rows), "",
+            replica.finding, "",
+        ]
+    )  # fmt: skip
+
+
+def benchmark_table(module: str) -> str:
+    """The table of a module of benchmarks that declares `RUN` and `RESULTS`."""
+    sys.path.insert(0, str(ROOT))
+    found = importlib.import_module(f"benchmarks.{module}")
+    return table(found.RUN, read(found.RESULTS, found.RUN)) + "\n"
+
+
+def systems_tables(_: str) -> str:
+    """Counts, then a table for every family."""
+    counts = Counter(one.state for one in catalogue())
+    lines = ["| state | systems | meaning |", "|---|---|---|", *(f"| {state} | {counts[state]} | {meaning} |" for state, meaning in STATES.items())]
+    lines += [f"| all | {len(catalogue())} | |"]
+    for family in sorted({one.family for one in catalogue()}, key=str.lower):
+        mine = [one for one in catalogue() if one.family == family]
+        here = sum(one.state != "open" for one in mine)
+        lines += ["", f"## {family[0].upper()}{family[1:]}", "", f"{len(mine)} systems, {here} with a recipe.", ""]
+        lines += ["| id | system | paper | state | recipe |", "|---|---|---|---|---|", *map(system_row, mine)]
+    return "\n".join(lines) + "\n"
+
+
+def system_row(one: Entry) -> str:
+    """A system as a row."""
+    links = ", ".join(f"[`{name}`]({source(name)})" for name in one.recipes)
+    state = f"{one.state} ({one.note})" if one.note else one.state
+    return "| " + " | ".join([str(one.id), one.system, one.title, state, links]) + " |"
+
+
+def source(name: str) -> str:
+    """The file of a recipe, seen from docs/."""
+    return f"../src/{recipes()[name].__module__.replace('.', '/')}.py"
+
+
+def figures() -> dict[Path, str]:
+    """What docs/figures holds."""
+    drawn = {FIGURES / f"{name}.svg": figure(replicas()[name], rows) for name, rows in results().items()}
+    return {path: svg for path, svg in drawn.items() if svg}
+
+
+def wanted() -> dict[Path, str]:
+    """Every file that is made or filled here, as it should be."""
+    return figures() | {page: filled(page.read_text(encoding="utf-8")) for page in pages()}
+
+
 def main() -> int:
-    """Fill all pages, or compare; 1 when a page is not as it would be filled."""
-    stale = [page for page in pages() if filled(page.read_text(encoding="utf-8")) != page.read_text(encoding="utf-8")]
-    for page in stale:
+    """Fill and draw everything, or compare; 1 when something is not as it would be made."""
+    files = wanted()
+    stale = [path for path, text in files.items() if not path.exists() or path.read_text(encoding="utf-8") != text]
+    stale += [path for path in FIGURES.glob("*") if path not in files]
+    for path in stale:
         if "--check" in sys.argv:
-            print(f"{page.relative_to(ROOT)} is not up to date: python docs/fill.py")
+            print(f"{path.relative_to(ROOT)} is not up to date: python docs/fill.py")
+        elif path in files:
+            path.parent.mkdir(exist_ok=True)
+            path.write_text(files[path], encoding="utf-8")
+            print(f"wrote {path.relative_to(ROOT)}")
         else:
-            page.write_text(filled(page.read_text(encoding="utf-8")), encoding="utf-8")
-            print(f"filled {page.relative_to(ROOT)}")
+            path.unlink()
+            print(f"removed {path.relative_to(ROOT)}")
     return int(bool(stale) and "--check" in sys.argv)
 
 

@@ -5,7 +5,7 @@ from typing import Any
 from autotelic.recipes.registry import recipes
 
 RUN: dict[str, Any] = {"pool_size": 48, "probe_size": 6, "probe_samples": 2, "seed": 3}
-OWN: dict[str, Any] = {"tasks_per_round": 4, "group_size": 4, "labels": 16, "steps": 2}
+OWN: dict[str, Any] = {"tasks_per_round": 4, "group_size": 4, "labels": 16, "steps": 2, "asking_steps": 2, "questions": 24, "problems": 4, "hard": 8}
 
 
 def small(name: str, **more: Any) -> dict[str, Any]:

@@ -56,10 +56,21 @@ def test_python_blocks_run(page: Path, tmp_path: Path, monkeypatch: pytest.Monke
             del WORLDS[name]
 
 
-def test_places_are_filled_from_their_sources(fill: ModuleType) -> None:
-    for page in fill.pages():
-        text = page.read_text(encoding="utf-8")
-        assert fill.filled(text) == text, f"{page.name}: python docs/fill.py"
+def test_places_and_figures_are_those_of_their_sources(fill: ModuleType) -> None:
+    for path, text in fill.wanted().items():
+        assert path.is_file() and path.read_text(encoding="utf-8") == text, f"{path.name}: python docs/fill.py"
+    assert set((ROOT / "docs" / "figures").iterdir()) == set(fill.figures())
+
+
+def test_every_system_and_every_replica_stands_in_the_docs(fill: ModuleType) -> None:
+    rows = [line for line in (ROOT / "docs" / "systems.md").read_text(encoding="utf-8").splitlines() if re.match(r"\| \d+ \|", line)]
+    assert len(rows) == 366
+    for name, cls in recipes().items():
+        for number in cls.about.catalogue:
+            row = next(line for line in rows if line.startswith(f"| {number} |"))
+            assert f"[`{name}`](../src/autotelic/recipes/" in row and "| open |" not in row
+    page = (ROOT / "docs" / "replications.md").read_text(encoding="utf-8")
+    assert fill.results() and all(f"`autotelic replicate {name}`" in page for name in fill.results())
 
 
 def test_the_readme_shows_a_recipe_verbatim_and_lists_all() -> None:
@@ -71,8 +82,8 @@ def test_the_readme_shows_a_recipe_verbatim_and_lists_all() -> None:
     assert (ROOT / "docs" / "images" / "report.png").is_file()
 
 
-def test_a_place_without_a_source_is_left_alone(fill: ModuleType) -> None:
-    text = "<!-- figures: nowhere -->\nas it was\n<!-- end -->\n"
+def test_a_place_is_filled_and_other_comments_are_left_alone(fill: ModuleType) -> None:
+    text = "<!-- elsewhere: nowhere -->\nas it was\n<!-- end -->\n"
     assert fill.filled(text) == text
     assert 'recipe = "srt"' in fill.filled("<!-- file: examples/settings.toml -->\n<!-- end -->\n")
 

@@ -18,6 +18,7 @@ from autotelic.errors import DataError, SettingError
 from autotelic.policies.decoder import Decoder, DecoderConfig
 from autotelic.policies.lora import LoRA, adapters, inject
 from autotelic.policies.model import LanguageModel
+from autotelic.policies.transformers_model import TransformersModel
 from autotelic.streams import key
 from autotelic.types import Sampling, StopReason
 
@@ -33,6 +34,7 @@ SHAPES = {
     "wide heads": replace(BASE, heads=2, kv_heads=1, head_dim=160, rope_theta=1e6),
 }
 NEVER = Vocabulary(frozenset(), 0, lambda ids: "".join(chr(97 + i % 26) for i in ids))
+ENGINES = {"native": NativeEngine, "native, bf16": lambda: NativeEngine(2, "bf16"), "torch": TorchEngine}
 TUNINGS = [None, *(["-march=x86-64"] if platform.machine() == "x86_64" else [])]
 if "-march=x86-64" in TUNINGS and torch.backends.cpu.get_cpu_capability() in ("AVX2", "AVX512"):
     TUNINGS.append("-march=x86-64-v3")
@@ -237,21 +239,34 @@ def test_empty_and_invalid_requests() -> None:
     assert engine.generate(model, [Request((1,), (), Sampling())], NEVER) == [[]]
     mixed = [Request((1,), (), Sampling()), Request((2, 3), (7,), Sampling(max_tokens=3)), Request((1,), (), Sampling())]
     assert [len(group) for group in engine.generate(model, mixed, NEVER)] == [0, 1, 0]
-    with pytest.raises(DataError, match="empty prompt"):
-        engine.generate(model, [Request((), (1,), Sampling())], NEVER)
-    for request in (Request((1, 19), (1,), Sampling()), Request((1,), (1,), Sampling(), forced=(-2,))):
-        with pytest.raises(DataError, match="is not in the model's vocabulary of 19"):
-            engine.generate(model, [request], NEVER)
+    with pytest.raises(DataError, match="token id -2 is not in the model's vocabulary of 19"):
+        engine.generate(model, [Request((1,), (1,), Sampling(), forced=(-2,))], NEVER)
 
 
 def test_other_models_are_refused_with_a_reason() -> None:
     class Other(LanguageModel):
         pass
 
-    assert "not Other" in str(supports(Other()))
+    assert str(supports(Other())).endswith("decoders, not Other")
     assert supports(network()) is None
     with pytest.raises(SettingError, match="not Other"):
         NativeEngine().generate(Other(), [], NEVER)
+
+
+def test_the_property_that_is_unsupported_is_named() -> None:
+    from transformers import AutoConfig, AutoModelForCausalLM
+
+    shape = {"vocab_size": 32, "hidden_size": 16, "intermediate_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2, "num_key_value_heads": 2}
+    small = {"vocab_size": 32, "n_embd": 16, "n_layer": 1, "n_head": 2}
+    llama3 = {"rope_type": "llama3", "rope_theta": 1e4, "factor": 8.0, "low_freq_factor": 1.0, "high_freq_factor": 4.0}
+    scaled = {**shape, "rope_parameters": {**llama3, "original_max_position_embeddings": 64}}
+    for family, options, words in (
+        ("gpt2", small, "not GPT2LMHeadModel with model_type 'gpt2'"),
+        ("llama", scaled, "not LlamaForCausalLM with rope type 'llama3'"),
+        ("llama", {**shape, "hidden_act": "gelu"}, "not LlamaForCausalLM with activation 'gelu'"),
+    ):
+        model = TransformersModel(AutoModelForCausalLM.from_config(AutoConfig.for_model(family, **options)))
+        assert str(supports(model)).endswith(words)
 
 
 def test_half_precision_weights_are_read() -> None:
@@ -300,11 +315,40 @@ def test_a_waiting_call_can_be_interrupted(monkeypatch: pytest.MonkeyPatch) -> N
     assert not any(thread.is_alive() for thread in threading.enumerate() if thread is not threading.main_thread() and not thread.daemon)
 
 
-def test_broken_weights_give_values_not_crashes() -> None:
+@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("sampling", [Sampling(max_tokens=5), Sampling(max_tokens=5, temperature=0.0), Sampling(max_tokens=5, top_k=4, top_p=0.5)])
+def test_weights_that_are_not_finite_are_named(engine: str, sampling: Sampling) -> None:
     model = network()
+    name = "model.layers.1.mlp.up_proj.weight"
+    for value in (float("nan"), float("inf")):
+        with torch.no_grad():
+            model.get_parameter(name)[0, 0] = value
+        with pytest.raises(DataError, match=f"its logits are not finite: {name} holds NaN or infinity"):
+            ENGINES[engine]().generate(model, requests(BASE, sampling), NEVER)
     with torch.no_grad():
-        model.model.norm.weight[0] = float("nan")
-    for sampling in (Sampling(max_tokens=5), Sampling(max_tokens=5, temperature=0.0), Sampling(max_tokens=5, top_k=4, top_p=0.5)):
-        made = NativeEngine().generate(model, requests(BASE, sampling), NEVER)
-        assert all(0 <= t < 19 for group in made for c in group for t in c.tokens)
-        assert all(logprob != logprob for group in made for c in group for logprob in c.logprobs)
+        model.get_parameter(name).fill_(3e38)
+    with pytest.raises(DataError, match="activations are too large"):
+        ENGINES[engine]().generate(model, requests(BASE, sampling), NEVER)
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_what_both_engines_refuse(engine: str) -> None:
+    model, made = network(), ENGINES[engine]()
+    with pytest.raises(DataError, match="empty prompt"):
+        made.generate(model, [Request((), (1,), Sampling())], NEVER)
+    with pytest.raises(DataError, match="token id 19 is not in the model's vocabulary of 19"):
+        made.generate(model, [Request((1, 19), (1,), Sampling())], NEVER)
+    with pytest.raises(SettingError, match="a prompt of 130 tokens and 4 new ones exceed the model's context of 128"):
+        made.generate(model, [Request((1,) * 130, (1,), Sampling(max_tokens=4))], NEVER)
+    assert made.generate(model, [], NEVER) == []
+    assert made.generate(model, [Request((1,), (), Sampling())], NEVER) == [[]]
+
+
+def test_a_large_vocabulary() -> None:
+    model = network(replace(BASE, vocab_size=150_000, layers=1), std=0.5)
+    last = Request((149_999, 0, 75_000), (1, 2, 3), Sampling(max_tokens=6))
+    made = both(
+        model, [last, replace(last, sampling=Sampling(max_tokens=4, temperature=0.0)), replace(last, sampling=Sampling(top_k=50, max_tokens=4))]
+    )
+    assert max(token for completion in made[0] for token in completion.tokens) > 1000
+    assert made[0][0].logprobs == pytest.approx(forward_logprobs(model, last.prompt, made[0][0].tokens, 1.0), abs=1e-4)

@@ -243,7 +243,7 @@ def test_keep_top_on_exact_cases() -> None:
 def test_draws_are_the_keyed_uniform_numbers(tokenizer: Tokenizer) -> None:
     model = Table(torch.zeros(4))
     keys = tuple(key("u", i) for i in range(50))
-    found = TorchEngine().generate(model, [Request((4,), keys, Sampling(max_tokens=3))], tokenizer.vocabulary)[0]
+    found = TorchEngine().generate(model, [Request((3,), keys, Sampling(max_tokens=3))], tokenizer.vocabulary)[0]
     for position in range(3):
         draws = uniforms(np.array(keys, dtype=np.uint64), position)
         for draw, completion in zip(draws, found, strict=True):

@@ -65,6 +65,37 @@ class World(Protocol):
         """A completion that `verify` accepts; raises DataError where the world has none."""
 
 
+class Environment(Protocol):
+    """A world of many turns with one or more players. One instance is one play at a time; `reset` begins it.
+
+    What it raises is the episode's business, which counts the play as failed; nothing is trained on it.
+    """
+
+    name: str
+    """Of the game: with the seat, the key under which rewards are compared."""
+    players: int
+
+    def reset(self, seed: int) -> None:
+        """Begin a play; all chance in it follows from `seed`."""
+
+    @property
+    def to_move(self) -> int | None:
+        """The player whose turn it is, from 0; None when the play is over."""
+
+    def observe(self, player: int) -> str:
+        """What a player is shown that it was not shown before: the others' moves, and what is private to it. Its own moves are not repeated."""
+
+    def step(self, action: str) -> bool:
+        """The move of the player whose turn it is. False: it is not legal, and nothing has changed."""
+
+    def rewards(self) -> list[float]:
+        """Per player, when the play is over, from -1 (the worst) to 1 (the best)."""
+
+    @property
+    def outcome(self) -> str:
+        """How the play ended, in a word or two."""
+
+
 class TurnKind(StrEnum):
     """What a run of tokens is."""
 

@@ -1,4 +1,4 @@
-"""`autotelic run`, `resume`, `eval`, `sample`, `recipes`, `base`, `validate`, `report`."""
+"""`autotelic run`, `resume`, `eval`, `sample`, `recipes`, `replicate`, `systems`, `base`, `validate`, `report`."""
 
 import json
 import os
@@ -126,13 +126,55 @@ def recipes(as_json: Annotated[bool, typer.Option("--json", help="Print a JSON l
     from dataclasses import asdict
 
     from autotelic.recipes.registry import recipes as all_recipes
+    from autotelic.replicas.registry import outcome_of
 
-    found = [asdict(cls.about) for cls in all_recipes().values()]
+    shown = {name: outcome_of(name) for name in all_recipes()}
+    found = [asdict(cls.about) | {"replicated": "yes" if shown[name] == "replicated" else shown[name]} for name, cls in all_recipes().items()]
     if as_json:
         print(json.dumps(found, indent=2))
         return
     for about in found:
         print(f"{about['name']:14} {about['family']:14} {about['system']}{', ' + about['paper'] if about['paper'] else ''}\n    {about['line']}")
+
+
+@app.command()
+def replicate(
+    system: Annotated[str | None, typer.Argument(help="A system with a replica; see --list.", show_default=False)] = None,
+    arms: Annotated[list[str] | None, typer.Argument(help="Arms to run; default: all.", show_default=False)] = None,
+    seeds: Annotated[int, typer.Option(min=1, help="Runs of each arm, with seeds 0, 1, ...")] = 3,
+    workers: Annotated[int | None, typer.Option(min=1, help="Runs at a time; default: one for every core.")] = None,
+    out: Annotated[Path | None, typer.Option(help="File of results; default: replicas/SYSTEM.json. Rows of arms that are not run stay.")] = None,
+    source: Annotated[Path | None, typer.Option("--from", help="Run nothing; print the table of this file of results.")] = None,
+    listing: Annotated[bool, typer.Option("--list", help="List the replicas.")] = False,
+) -> None:
+    """Run a system beside its control on a tiny world: does what its paper says moves move?"""
+    from autotelic.replicas.registry import find, replicas
+    from autotelic.replicas.results import FAILED, read, table, words
+    from autotelic.replicas.running import replicate
+    from autotelic.runs.session import usable_cores
+
+    if listing or system is None:
+        for one in replicas().values():
+            print(f"{one.system:16} {one.outcome or 'not run':10} {one.claim}\n    arms: {'; '.join(one.arms)}")
+        return
+    replica = find(system)
+    if source:
+        rows = read(source, replica)
+    else:
+        path = out or Path("replicas") / f"{system}.json"
+        rows = replicate(replica, arms or [], seeds=seeds, workers=workers or usable_cores(), out=path)
+    print("\n".join(["", replica.claim, "", table(replica, rows), "", *words(replica, rows)]))
+    if any(row.verdict == FAILED for row in rows):
+        raise typer.Exit(1)
+
+
+@app.command()
+def systems(query: Annotated[list[str] | None, typer.Argument(help="Words that name, title, family, state or recipe hold.")] = None) -> None:
+    """The catalogue of published systems, and which of them are here."""
+    from autotelic.replicas.catalogue import search
+
+    for one in search(" ".join(query or [])):
+        print(f"{one.id:3} {one.state:10} {one.system} ({one.family}){': ' + ', '.join(one.recipes) if one.recipes else ''}\n    {one.title}")
 
 
 @app.command()

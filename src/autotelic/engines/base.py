@@ -4,6 +4,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
+import torch
+
+from autotelic.errors import DataError, SettingError
 from autotelic.types import Sampling, StopReason
 
 if TYPE_CHECKING:
@@ -49,4 +52,29 @@ class Engine(Protocol):
     name: str
 
     def generate(self, model: "LanguageModel", requests: Sequence[Request], vocabulary: Vocabulary) -> list[list[Completion]]:
-        """For each request, one completion per stream, in order."""
+        """For each request, one completion per stream, in order.
+
+        Raises:
+            DataError: an empty prompt, a token id that the model has not, or weights that give logits that are not finite.
+            SettingError: a prompt and its `max_tokens` exceed the model's context.
+        """
+
+
+def check(model: "LanguageModel", requests: Sequence[Request]) -> None:
+    """What every engine refuses before it begins; see `Engine.generate`."""
+    for request in requests:
+        if not request.prompt:
+            raise DataError("a request has an empty prompt")
+        for token in (min((*request.prompt, *request.forced)), max((*request.prompt, *request.forced))):
+            if not 0 <= token < model.vocab_size:
+                raise DataError(f"token id {token} is not in the model's vocabulary of {model.vocab_size}")
+        length, limit = len(request.prompt), request.sampling.max_tokens
+        if length + limit - 1 > model.context:  # the last token is never read
+            raise SettingError(f"max_tokens: a prompt of {length} tokens and {limit} new ones exceed the model's context of {model.context}")
+
+
+def not_finite(model: "LanguageModel") -> DataError:
+    """The error for logits that are NaN or infinite; names a weight at fault, if it is one."""
+    name = next((name for name, parameter in model.named_parameters() if not torch.isfinite(parameter).all()), None)
+    why = f"{name} holds NaN or infinity" if name else "the weights are finite, but activations are too large"
+    return DataError(f"the model cannot be sampled from, its logits are not finite: {why}")

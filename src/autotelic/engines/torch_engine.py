@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from autotelic.engines.base import Completion, Request, Vocabulary
+from autotelic.engines.base import Completion, Request, Vocabulary, check, not_finite
 from autotelic.policies.model import Cache, LanguageModel
 from autotelic.streams import uniforms
 from autotelic.types import StopReason
@@ -29,6 +29,7 @@ class TorchEngine:
 
     @torch.inference_mode()
     def generate(self, model: LanguageModel, requests: Sequence[Request], vocabulary: Vocabulary) -> list[list[Completion]]:
+        check(model, requests)
         results: list[list[Completion]] = [[] for _ in requests]
         for chunk in self._chunks(requests):
             for index, completions in zip(chunk, _Chunk(model, [requests[i] for i in chunk], vocabulary).run(), strict=True):
@@ -151,6 +152,8 @@ class _Chunk:
         return stopped
 
     def _collect(self) -> list[list[Completion]]:
+        if not torch.isfinite(self.logprobs).all():
+            raise not_finite(self.model)
         tokens, logprobs, lengths = self.tokens.tolist(), self.logprobs.tolist(), self.lengths.tolist()
         flat = (Completion(tokens[r][:n], logprobs[r][:n], self.reasons[r]) for r, n in enumerate(lengths))
         return [[next(flat) for _ in request.streams] for request in self.requests]

@@ -64,21 +64,23 @@ def pass_at_k(samples: int, right: int, k: int) -> float:
 
 
 def paired(first: Mapping[str, float], last: Mapping[str, float], confidence: float = CONFIDENCE) -> Paired:
-    """Compare 0/1 outcomes by task id.
+    """Compare outcomes from 0 to 1 by task id. Where some lie between, as a draw does, the interval is the bootstrap's and a flip is any change.
 
     Raises:
         ValueError: the two hold different tasks.
     """
     if first.keys() != last.keys():
         raise ValueError(f"paired outcomes of different tasks: {sorted(first.keys() ^ last.keys())[:3]} ...")
-    both = [(first[task] >= 0.5, last[task] >= 0.5) for task in first]
-    right, lost, gained = both.count((True, True)), both.count((True, False)), both.count((False, True))
-    wrong, tasks = both.count((False, False)), len(both)
-    if not tasks:
+    if not first:
         return Paired(0, nan, nan, nan, Interval(nan, nan), nan, 0, 0)
-    interval = newcombe(right, gained, lost, wrong, confidence)
-    accuracies = (right + lost) / tasks, (right + gained) / tasks
-    return Paired(tasks, *accuracies, (gained - lost) / tasks, interval, mcnemar(lost, gained), lost, gained)
+    both = [(first[task], last[task]) for task in first]
+    lost, gained = sum(a > b for a, b in both), sum(a < b for a, b in both)
+    means = fmean(a for a, _ in both), fmean(b for _, b in both)
+    if {value for pair in both for value in pair} <= {0.0, 1.0}:
+        interval = newcombe(both.count((1.0, 1.0)), gained, lost, both.count((0.0, 0.0)), confidence)
+    else:
+        interval = bootstrap([b - a for a, b in both], "paired", confidence=confidence)
+    return Paired(len(both), *means, means[1] - means[0], interval, mcnemar(lost, gained), lost, gained)
 
 
 def newcombe(both: int, only_a: int, only_b: int, neither: int, confidence: float = CONFIDENCE) -> Interval:

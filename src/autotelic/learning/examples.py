@@ -1,7 +1,10 @@
 """From rollouts to what a learner eats. Filters, pairs and masks live here; formulas do not."""
 
+import math
+from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
+from typing import Literal
 
 from autotelic.types import Example, Group, Rollout, TurnKind
 
@@ -75,6 +78,29 @@ def spread_advantage(rollout: Rollout, mask: Sequence[float]) -> list[float] | N
         raise ValueError(f"rollout {rollout.id}: {len(rollout.advantage)} advantages for {sum(map(bool, mask))} action tokens")
     values = iter(rollout.advantage)
     return [next(values) if m else 0.0 for m in mask]
+
+
+def merged(examples: Sequence[Example], by: Literal["token", "sequence"] = "token") -> list[Example]:
+    """Examples of equal tokens, mask and temperature as one, with their mean advantage and a weight that leaves the gradient what it was.
+
+    For policies that say few different things, as in small games. Exact for an objective that is linear in the advantage, as the policy gradient is
+    in the one update that follows sampling, and that divides by the number of target tokens, or of sequences, as `by` says. Metrics of the learner are
+    then means over different examples, not over all.
+    """
+    found: dict[tuple[object, ...], list[Example]] = defaultdict(list)
+    for item in examples:
+        found[item.version, item.temperature, item.part, tuple(item.mask), tuple(item.tokens)].append(item)
+
+    def size(item: Example) -> float:
+        return float(sum(map(bool, item.mask))) if by == "token" else 1.0
+
+    share = sum(size(same[0]) for same in found.values()) / max(sum(size(item) for item in examples), 1.0)
+    rows = []
+    for same in found.values():
+        weight = sum(item.weight for item in same)
+        columns = zip(*([a * item.weight for a in item.advantage or [0.0] * len(item.tokens)] for item in same), strict=True)
+        rows.append(replace(same[0], weight=weight * share, advantage=[math.fsum(column) / weight for column in columns]))
+    return rows
 
 
 def written(task_id: str, prompt: Sequence[int], completion: Sequence[int], weight: float = 1.0) -> Example:

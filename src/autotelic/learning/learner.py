@@ -2,22 +2,26 @@
 
 import math
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator
 from time import perf_counter
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from pydantic import Field
 from torch import Tensor
 
 from autotelic.errors import TrainingError
-from autotelic.learning.examples import Trainable, as_examples, token_count, units
-from autotelic.learning.objectives.base import Batch, Objective, Totals
+from autotelic.learning.batching import Piece, Row, pieces, sizes
+from autotelic.learning.examples import Trainable, as_examples, token_count
+from autotelic.learning.gradients import Found, accumulate
+from autotelic.learning.objectives.base import Objective, Totals
+from autotelic.policies.operations import Precision
 from autotelic.policies.policy import Policy
-from autotelic.policies.scoring import buckets, pad, score
 from autotelic.streams import generator
 from autotelic.types import Example, Metrics, Settings
+
+if TYPE_CHECKING:
+    from autotelic.learning.parallel import Crew
 
 
 class Optimizer(Settings):
@@ -31,7 +35,11 @@ class Optimizer(Settings):
     warmup: int = Field(0, ge=0)
     """Updates over which the learning rate rises from 0."""
     token_budget: int = Field(8192, ge=1)
-    """Padded tokens in one micro-batch: what bounds memory. Does not change the update."""
+    """Tokens in one micro-batch, shared prompts once: what bounds memory. Does not change the update."""
+    precision: Precision = "fp32"
+    """Of products of weights and activations; weights, their updates, the residual stream, attention and the head are fp32 always."""
+    processes: int = Field(1, ge=1)
+    """Processes that share the rows of a step, each on one thread. Gradients differ by the rounding of sums in another order."""
 
 
 class Updates(Settings):
@@ -46,14 +54,6 @@ class Updates(Settings):
     """Multiples of the learning rate at the first and the last step of the call, linear between."""
 
 
-@dataclass(slots=True)
-class Row:
-    """An example and its reference log-probabilities (T,), if any."""
-
-    item: Example
-    reference: list[float] | None = None
-
-
 class Learner:
     """Trains one policy. Its state (moments, step count, position in the shuffles) is saved and restored with the run."""
 
@@ -66,6 +66,7 @@ class Learner:
         self.trained = 0
         """Tokens trained on, prompts included."""
         self.seconds = 0.0
+        self._crew: Crew | None = None
         self.reset()
 
     def reset(self) -> None:
@@ -109,22 +110,22 @@ class Learner:
         rows = []
         for temperature in sorted({item.temperature for item in examples}):
             same = [item for item in examples if item.temperature == temperature]
-            found = reference.scores([item.tokens for item in same], [1] * len(same), temperature)
-            rows += [Row(item, [0.0, *scores.logprobs.tolist()]) for item, scores in zip(same, found, strict=True)]
+            starts = [max(1, len(Row(item).prompt)) for item in same]
+            found = reference.scores([item.tokens for item in same], starts, temperature)
+            rows += [Row(item, [*[0.0] * start, *each.logprobs.tolist()]) for item, start, each in zip(same, starts, found, strict=True)]
         order = {id(item): place for place, item in enumerate(examples)}
         return sorted(rows, key=lambda row: order[id(row.item)])
 
     def _schedule(self, rows: list[Row], updates: Updates) -> Iterator[list[Row]]:
         """The rows of each optimizer step, shuffled anew each time round; the sides of a pair stay together."""
-        by_item = {id(row.item): row for row in rows}
-        pieces = [[by_item[id(item)] for item in unit] for unit in units([row.item for row in rows])]
-        size = min(updates.batch_size or len(pieces), len(pieces))
-        per_epoch = math.ceil(len(pieces) / size)
+        whole = pieces(rows)
+        size = min(updates.batch_size or len(whole), len(whole))
+        per_epoch = math.ceil(len(whole) / size)
         count = updates.steps or updates.epochs * per_epoch
-        order: list[list[Row]] = []
+        order: list[Piece] = []
         for step in range(count):
             if step % per_epoch == 0:
-                order = list(pieces)
+                order = list(whole)
                 generator("shuffle", self.seed, self.policy.name, self.steps, step).shuffle(order)
             start = (step % per_epoch) * size
             yield [row for piece in order[start : start + size] for row in piece]
@@ -138,30 +139,27 @@ class Learner:
         """One optimizer step over `rows`, in micro-batches of the token budget."""
         totals = sizes(rows)
         rows = [row for row in rows if not objective.adds_nothing(row.item)]
-        metrics: dict[str, float] = defaultdict(float)
+        metrics: Metrics = {}
         if rows:
             self.optimizer.zero_grad(set_to_none=True)
-            for batch, members in self._micro_batches(rows):
-                now = score(self.policy.model, batch.tokens, batch.temperature, batch.mask)
-                if first:
-                    note_gap(metrics, now.logprobs.detach(), batch, [row.item.version == self.policy.version for row in members])
-                loss, found = objective.loss(now, batch, totals)
-                if not torch.isfinite(loss):
-                    names = ", ".join(row.item.rollout for row in members[:4])
-                    raise TrainingError(
-                        f"the loss is not finite ({float(loss.detach())}) on a batch with rollouts {names}; weights before it are kept"
-                    )
-                loss.backward()  # type: ignore[no-untyped-call]
-                metrics["loss"] += float(loss.detach())
-                for name, value in found.items():
-                    metrics[name] += value
-            metrics["grad_norm"] = self._apply(rate, rows)
+            found = self._accumulate(rows, objective, totals, first)
+            metrics = {**found.sums, **found.gap.metrics, "grad_norm": self._apply(rate, rows)}
             self.trained += token_count(row.item for row in rows)
-        metrics.pop("gap_sum", None), metrics.pop("gap_count", None)
         metrics["learning_rate"] = rate
         metrics["learner/rows"] = float(len(rows))
         self.steps += 1
-        return dict(metrics)
+        return metrics
+
+    def _accumulate(self, rows: list[Row], objective: Objective, totals: Totals, first: bool) -> Found:
+        """The gradient of a step, made here or by several processes."""
+        settings = self.settings
+        if settings.processes == 1:
+            return accumulate(self.policy, rows, objective, totals, settings.token_budget, settings.precision, first)
+        from autotelic.learning.parallel import Crew, Job  # not every torch can
+
+        if self._crew is None or not self._crew.alive:
+            self._crew = Crew(self.policy, self.parameters, settings.processes)
+        return self._crew.accumulate(rows, Job(objective, totals, settings.token_budget, settings.precision, first, self.policy.version))
 
     def _apply(self, rate: float, rows: list[Row]) -> float:
         norm = float(torch.nn.utils.clip_grad_norm_(self.parameters, self.settings.clip_norm))
@@ -173,48 +171,6 @@ class Learner:
             group["lr"] = rate
         self.optimizer.step()
         return norm
-
-    def _micro_batches(self, rows: list[Row]) -> Iterator[tuple[Batch, list[Row]]]:
-        """Tensors of at most `token_budget` padded tokens, and the rows in them."""
-        by_item = {id(row.item): row for row in rows}
-        pieces = units([row.item for row in rows])
-        sizes_ = [max(len(item.tokens) for item in unit) * len(unit) for unit in pieces]
-        for places in buckets(sizes_, self.settings.token_budget):
-            members = [by_item[id(item)] for place in places for item in pieces[place]]
-            yield self._tensors(members), members
-
-    def _tensors(self, rows: list[Row]) -> Batch:
-        device = self.policy.model.device
-        items = [row.item for row in rows]
-        none = [[0.0] * len(item.tokens) for item in items]
-
-        def floats(values: Sequence[Sequence[float]]) -> Tensor:
-            return pad(values, 0.0, torch.float32, device)
-
-        def row_floats(values: Sequence[float]) -> Tensor:
-            return torch.tensor(values, dtype=torch.float32, device=device)
-
-        def places(side: str) -> Tensor:
-            return torch.tensor([i for i, item in enumerate(items) if item.side == side], dtype=torch.int64, device=device)
-
-        references = [row.reference for row in rows if row.reference is not None]
-        return Batch(
-            tokens=pad([item.tokens for item in items], self.policy.tokenizer.pad, torch.int64, device),
-            mask=floats([item.mask for item in items]),
-            weight=row_floats([item.weight for item in items]),
-            advantage=floats([item.advantage or zeros for item, zeros in zip(items, none, strict=True)]),
-            old=floats([item.old_logprobs or zeros for item, zeros in zip(items, none, strict=True)]),
-            sampled=row_floats([float(item.old_logprobs is not None) for item in items]),
-            reference=floats(references) if references else None,
-            temperature=row_floats([item.temperature for item in items]),
-            chosen=places("chosen"),
-            rejected=places("rejected"),
-            kl=floats([item.kl or [1.0] * len(item.tokens) for item in items]) if any(item.kl for item in items) else None,
-            parts=tuple(item.part for item in items),
-            extra={
-                name: row_floats([item.extra.get(name, 0.0) for item in items]) for name in sorted({name for item in items for name in item.extra})
-            },
-        )
 
     def state(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
         """Tensors and plain values to save."""
@@ -232,25 +188,3 @@ class Learner:
             parameter = self.parameters[int(place)]
             self.optimizer.state[parameter][field] = value.to(parameter.device, copy=True)
         self.steps, self.trained, self.seconds = values["steps"], values["trained"], values["seconds"]
-
-
-def sizes(rows: Sequence[Row]) -> Totals:
-    """The totals of one optimizer step, rows without signal included, so that skipping them does not change the gradient."""
-    tokens = sum(sum(map(bool, row.item.mask)) for row in rows)
-    pairs = sum(row.item.side == "chosen" for row in rows)
-    parts = sorted({row.item.part for row in rows} - {""})
-    by_part = {part: sizes([replace(row, item=replace(row.item, part="")) for row in rows if row.item.part == part]) for part in parts}
-    return Totals(tokens=max(tokens, 1), sequences=max(len(rows), 1), pairs=max(pairs, 1), parts=by_part)
-
-
-def note_gap(metrics: dict[str, float], now: Tensor, batch: Batch, fresh: Sequence[bool]) -> None:
-    """Before the first update: how far the sampler's log-probabilities are from the trainer's, in nats, on rows that are `fresh`:
-    sampled by these very weights."""
-    wanted = (batch.mask != 0) * batch.sampled[:, None] * torch.tensor(fresh, device=now.device)[:, None]
-    gap = (now - batch.old).abs() * wanted
-    counted = float(wanted.sum())
-    if counted:
-        metrics["sampling/sampling_logp_difference/max"] = max(metrics["sampling/sampling_logp_difference/max"], float(gap.max()))
-        metrics["gap_sum"] = metrics["gap_sum"] + float(gap.sum())
-        metrics["gap_count"] = metrics["gap_count"] + counted
-        metrics["sampling/sampling_logp_difference/mean"] = metrics["gap_sum"] / metrics["gap_count"]

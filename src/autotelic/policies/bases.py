@@ -1,4 +1,4 @@
-"""Small base models: which are shipped, how each was made, and the making. Trained from nothing on gold answers of a generated world."""
+"""Small base models: which are shipped, how each was made, and the making. Trained from nothing on the lessons of a generated world."""
 
 import json
 from collections.abc import Callable, Iterator
@@ -17,7 +17,7 @@ from autotelic.streams import generator
 from autotelic.types import Example, Settings
 
 if TYPE_CHECKING:
-    from autotelic.tasks.worlds import GeneratedWorld
+    from autotelic.tasks.worlds import GeneratedWorld, Lesson
 
 FOLDER = Path(str(files("autotelic"))) / "policies" / "shipped"
 """One model folder per base, in Hugging Face layout, with a `base.json` of its spec."""
@@ -31,6 +31,9 @@ class BaseSpec(Settings):
     """What it can do and what it cannot, in one line."""
     tasks: str
     """World spec it is trained on."""
+    first: str | None = None
+    """World spec of the first `first_steps` steps, where what is easy must be learned before the rest can be; it has the alphabet of `tasks`."""
+    first_steps: int = 0
     width: int = 64
     layers: int = 2
     heads: int = 4
@@ -64,6 +67,18 @@ def chain(name: str, note: str, **options: Any) -> BaseSpec:
     return BaseSpec(name=name, note=note, layers=3, intermediate=192, context=160, steps=400, final=0.1, **options)
 
 
+def skilled(name: str, note: str, slips: float, **options: Any) -> BaseSpec:
+    """A base that can play roles on chains: it learns to solve them first, and then the other skills with it."""
+    skills = (
+        "solve,solve,solve,solve,propose,judge,critique,critique,score,refine,refine,sneak,sneak,sneak,retry,retry,reflect,correct,correct,explain"
+    )
+    return BaseSpec(
+        name=name, note=note, first=f"chain-skills?ops=4-6&slips={slips}&skills=solve", first_steps=400,
+        tasks=f"chain-skills?ops=1-6&slips={slips}&wrong=0-0.8&skills={skills}",
+        width=96, layers=3, intermediate=256, context=224, batch_size=32, chunk=100, final=0.03, **options,
+    )  # fmt: skip
+
+
 ADDITION = "addition?digits=1-4&same_length=true"
 
 BASES: dict[str, BaseSpec] = {
@@ -87,6 +102,21 @@ BASES: dict[str, BaseSpec] = {
             seed=1,
         ),
         BaseSpec(
+            name="chain-range",
+            note="chains of 1 to 8 operations, right seven times in ten with one and twice in ten with eight",
+            tasks="chain?ops=1-8&slips=0.5",
+            layers=3,
+            intermediate=192,
+            context=160,
+            steps=700,
+            final=0.1,
+            seed=1,
+        ),
+        chain(
+            "chain-second-teacher", "as chain-medium, by a teacher who is unsure of other equations", tasks="chain?ops=6&slips=0.35&teacher=1", seed=1
+        ),
+        chain("chain-third-teacher", "as chain-medium, by a third teacher", tasks="chain?ops=6&slips=0.35&teacher=2", seed=1),
+        BaseSpec(
             name="countdown-3",
             note="countdown with three numbers, right one time in four",
             tasks="countdown",
@@ -95,8 +125,55 @@ BASES: dict[str, BaseSpec] = {
             steps=1500,
         ),
         BaseSpec(
+            name="games",
+            note="knows the legal moves of Kuhn poker, tic-tac-toe and a negotiation, and plays them at random",
+            tasks="games?play=kuhn+tictactoe+tictactoe+tictactoe+negotiation",
+            intermediate=170,
+            context=64,
+            steps=1600,
+        ),
+        BaseSpec(
+            name="countdown-steps",
+            note="countdown with three numbers in steps, right half of the time",
+            tasks="countdown-steps?largest=12",
+            layers=3,
+            intermediate=192,
+            context=64,
+            steps=800,
+        ),
+        BaseSpec(
+            name="countdown-back",
+            note="as countdown-steps, and takes back half of the wrong steps that it is shown",
+            tasks="countdown-steps?largest=12&backs=0.5",
+            layers=3,
+            intermediate=192,
+            context=64,
+            steps=1100,
+        ),
+        BaseSpec(
             name="strings", note="string operations, right six times in seven", tasks="strings", layers=3, intermediate=192, context=160, steps=400
         ),
+        BaseSpec(
+            name="programs",
+            note="poses and solves problems about programs of up to 4 letters, unsure of half of the steps; poor at induction",
+            tasks="programs?ops=1-4&slips=0.5",
+            layers=3,
+            intermediate=192,
+            context=96,
+            steps=800,
+            final=0.1,
+        ),
+        BaseSpec(
+            name="facts",
+            note="knows the first half of the facts, is ever less sure of the rest, and asks about documents it is shown",
+            tasks="facts?asking=0.6",
+            layers=3,
+            intermediate=192,
+            context=40,
+            steps=1200,
+            final=0.1,
+        ),
+        skilled("chain-skills", "solves, poses, judges, criticizes, mends and spoils chains of up to 6 operations", slips=0.3, steps=2600, seed=1),
     )
 }
 
@@ -157,11 +234,25 @@ def make(spec: BaseSpec, folder: Path, note: Callable[[int, float], None] = lamb
 
 
 def chunks(spec: BaseSpec, world: "GeneratedWorld[Any]", tokenizer: Tokenizer) -> Iterator[tuple[int, list[Example]]]:
-    """Fresh gold examples for every `spec.chunk` steps."""
-    from autotelic.learning.examples import written
+    """Fresh lessons for every `spec.chunk` steps."""
+    from autotelic.tasks.worlds import GeneratedWorld, open_world
 
     rng = generator("lessons", spec.seed)
-    tasks = (task for task in world.stream(seed=spec.seed) if task is not None)
+    opening = open_world(spec.first or spec.tasks)
+    assert isinstance(opening, GeneratedWorld)
+    supplies = [(stage, (task for task in stage.stream(seed=spec.seed) if task is not None)) for stage in (opening, world)]
     for start in range(0, spec.steps, spec.chunk):
+        stage, tasks = supplies[start >= spec.first_steps]
         some = islice(tasks, min(spec.chunk, spec.steps - start) * spec.batch_size)
-        yield start, [written(t.id, tokenizer.encode_prompt(t.prompt), [*tokenizer.encode(world.lesson(t, rng)), tokenizer.end_id]) for t in some]
+        yield start, [lesson_example(task.id, stage.lesson(task, rng), tokenizer) for task in some]
+
+
+def lesson_example(name: str, lesson: "Lesson", tokenizer: Tokenizer) -> Example:
+    """A lesson in tokens: the turns of its prompt joined by the end token, and the completion, the only target, ended by it."""
+    from autotelic.learning.examples import written
+
+    first, *more = lesson.turns
+    prompt = tokenizer.encode_prompt(first)
+    for text in more:
+        prompt += [tokenizer.end_id, *tokenizer.encode(text)]
+    return written(name, prompt, [*tokenizer.encode(lesson.completion), tokenizer.end_id])

@@ -1,4 +1,4 @@
-"""A decoder of the Llama, Qwen2 and Qwen3 families in plain torch, with the parameter names of Hugging Face.
+"""A decoder of the Llama, Qwen2 and Qwen3 families, with the parameter names of Hugging Face.
 
 Rotary positions, RMS norm, gated SiLU, grouped-query attention, optional biases and query-key norms, tied or untied head.
 It is not a general model zoo: what it cannot represent, `TransformersModel` runs.
@@ -14,6 +14,19 @@ from torch.nn import functional as F
 from autotelic.policies.model import Cache, LanguageModel
 
 Family = Literal["llama", "qwen2", "qwen3"]
+
+
+def beyond(raw: dict[str, Any]) -> str | None:
+    """The property of a `config.json` that a `Decoder` cannot represent; None when it can represent all."""
+    rope = raw.get("rope_parameters") or raw.get("rope_scaling") or {}
+    kind = rope.get("rope_type", rope.get("type", "default"))
+    if raw.get("model_type") not in ("llama", "qwen2", "qwen3"):
+        return f"model_type {raw.get('model_type')!r}"
+    if kind != "default":
+        return f"rope type {kind!r}"
+    if raw.get("hidden_act", "silu") != "silu":
+        return f"activation {raw['hidden_act']!r}"
+    return "a sliding window" if raw.get("use_sliding_window", False) else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,11 +53,10 @@ class DecoderConfig:
     @classmethod
     def from_hf(cls, raw: dict[str, Any]) -> "DecoderConfig | None":
         """The decoder that a `config.json` describes, or None when it needs what this module lacks."""
-        family = raw.get("model_type")
-        rope = raw.get("rope_parameters") or raw.get("rope_scaling") or {}
-        plain = rope.get("rope_type", rope.get("type", "default")) == "default" and not raw.get("use_sliding_window", False)
-        if family not in ("llama", "qwen2", "qwen3") or not plain or raw.get("hidden_act", "silu") != "silu":
+        if beyond(raw):
             return None
+        family: Family = raw["model_type"]
+        rope = raw.get("rope_parameters") or raw.get("rope_scaling") or {}
         heads = raw["num_attention_heads"]
         attention_bias = bool(raw.get("attention_bias", False))
         return cls(
@@ -244,21 +256,21 @@ class Decoder(LanguageModel):
         rotation = (self.cos[slots][:, None, None], self.sin[slots][:, None, None])
         masked = torch.arange(span, device=tokens.device)[None, None, None] > slots[:, None, None, None]
         x = self.model.embed_tokens(tokens[:, None])
-        for layer, keys, values in zip(self._layers, cache.keys, cache.values, strict=True):
+        for layer, keys, values in zip(self.layers, cache.keys, cache.values, strict=True):
             x = x + layer.self_attn.step(layer.input_layernorm(x), rotation, keys, values, slots, masked)
             x = x + layer.mlp(layer.post_attention_layernorm(x))
         cache.lengths = slots + 1
         return cast(Tensor, self.model.norm(x))[:, 0]
 
     @property
-    def _layers(self) -> list[Layer]:
+    def layers(self) -> list[Layer]:
         return [cast(Layer, layer) for layer in self.model.layers]
 
     def _read(self, tokens: Tensor) -> tuple[Tensor, list[Tensor], list[Tensor]]:
         rotation = (self.cos[: tokens.shape[1]], self.sin[: tokens.shape[1]])
         x = self.model.embed_tokens(tokens)
         keys, values = [], []
-        for layer in self._layers:
+        for layer in self.layers:
             out, k, v = layer.self_attn(layer.input_layernorm(x), rotation)
             x = x + out
             x = x + layer.mlp(layer.post_attention_layernorm(x))

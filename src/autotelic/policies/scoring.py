@@ -7,7 +7,11 @@ import torch
 from torch import Tensor
 from torch.utils.checkpoint import checkpoint
 
+from autotelic.policies.decoder import Decoder
 from autotelic.policies.model import LanguageModel
+from autotelic.policies.operations import Precision, token_scores
+from autotelic.policies.packed_decoder import gather, packed_hidden
+from autotelic.policies.packing import pack
 
 CHUNK_ELEMENTS = 1 << 24
 """Most logits alive at once in one chunk (64 MiB of fp32)."""
@@ -28,15 +32,16 @@ class Scores:
         return Scores(self.logprobs[rows], self.entropy[rows], self.certainty[rows])
 
 
-def score(model: LanguageModel, tokens: Tensor, temperature: Tensor, mask: Tensor) -> Scores:
+def score(model: LanguageModel, tokens: Tensor, temperature: Tensor, mask: Tensor, precision: Precision = "fp32") -> Scores:
     """Scores of tokens (B, T) int64, padded on the right, where mask (B, T) is not 0; zeros elsewhere. temperature: (B,).
 
-    Only masked positions go through the head. Differentiable in the log-probabilities and the entropy; with gradients the logits of a
-    chunk are computed again on the way back instead of being kept.
+    A `Decoder` reads no padding, and what precedes the first masked token once for all rows that share it; any other model reads the
+    padded batch. Only masked positions go through the head, in fp32. In bf16 the products of the layers take operands rounded to bf16.
+    Differentiable in the log-probabilities and the entropy; with gradients the logits of a chunk are computed again on the way back
+    instead of being kept.
     """
-    hidden = model.hidden(tokens)[:, :-1]
     wanted = mask[:, 1:] != 0
-    rows = hidden[wanted]  # (N, D)
+    rows = _hidden(model, tokens, wanted, precision)
     targets = tokens[:, 1:][wanted]
     scale = temperature[:, None].expand(-1, tokens.shape[1] - 1)[wanted]
     chunk = max(1, CHUNK_ELEMENTS // model.vocab_size)
@@ -52,6 +57,15 @@ def score(model: LanguageModel, tokens: Tensor, temperature: Tensor, mask: Tenso
     return Scores(*(_place(out, wanted, column) for out, column in zip(full, columns, strict=True)))
 
 
+def _hidden(model: LanguageModel, tokens: Tensor, wanted: Tensor, precision: Precision) -> Tensor:
+    """(N, D) fp32: the hidden states that predict the wanted tokens (B, T-1), in order."""
+    if isinstance(model, Decoder):
+        packed = pack(tokens, wanted)
+        return gather(packed_hidden(model, packed, precision), packed.sources)
+    with torch.autocast(tokens.device.type, torch.bfloat16, enabled=precision == "bf16"):
+        return model.hidden(tokens)[:, :-1][wanted].float()
+
+
 def _place(out: Tensor, wanted: Tensor, values: Tensor) -> Tensor:
     """Values (N,) at the wanted places (B, T-1) of out (B, T), one to the right: entry t is about token t."""
     where = torch.nn.functional.pad(wanted, (1, 0))
@@ -59,12 +73,7 @@ def _place(out: Tensor, wanted: Tensor, values: Tensor) -> Tensor:
 
 
 def _token_scores(model: LanguageModel, hidden: Tensor, targets: Tensor, scale: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    logits = model.head(hidden).float() / scale[:, None]
-    normalizer = logits.logsumexp(-1)
-    logprobs = logits.gather(1, targets[:, None])[:, 0] - normalizer
-    scores = logits - normalizer[:, None]
-    entropy = -(scores.exp() * scores).sum(-1)
-    return logprobs, entropy, (normalizer - logits.mean(-1)).detach()
+    return token_scores(model.head(hidden).float(), targets, scale)
 
 
 def pad(sequences: Sequence[Sequence[float]], value: float, dtype: torch.dtype, device: torch.device) -> Tensor:

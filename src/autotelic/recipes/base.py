@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 from pydantic import Field
 
@@ -37,8 +37,6 @@ class About:
     """Shipped base model it runs with when none is given."""
     tasks: str = "chain"
     """World it runs on when no tasks are given."""
-    replicated: Literal["yes", "partly", "no"] | None = None
-    """Whether a replica in this project showed the effect its paper claims; None while there is none."""
 
 
 class Recipe(Settings):
@@ -83,8 +81,8 @@ class Recipe(Settings):
         """The probe, where the probed role cannot simply be asked the held-out tasks, as in games; None: it can."""
         return None
 
-    async def measure(self, ctx: "Context") -> Metrics:
-        """Further yardsticks of the probe, by their full names. What it samples leaves no trace in the round."""
+    async def measure(self, ctx: "Context", tasks: Sequence[Task]) -> Metrics:
+        """Further yardsticks of the probe on its held-out tasks, by their full names. What it samples leaves no trace in the round."""
         return {}
 
     def finished(self, ctx: "Context") -> bool:
@@ -110,13 +108,12 @@ def recipe(
     needs_answers: bool = False,
     model: str = "chain-medium",
     tasks: str = "chain",
-    replicated: Literal["yes", "partly", "no"] | None = None,
 ) -> Callable[[RecipeType], RecipeType]:
     """Declare a recipe class; the first line of its docstring becomes its one line."""
 
     def declare(cls: RecipeType) -> RecipeType:
         line = (cls.__doc__ or "").strip().splitlines()[0] if cls.__doc__ else system
-        cls.about = About(name, system, paper, family, line, catalogue, proxy, needs_answers, model, tasks, replicated)
+        cls.about = About(name, system, paper, family, line, catalogue, proxy, needs_answers, model, tasks)
         return cls
 
     return declare

@@ -156,7 +156,7 @@ async def ask(session: Session, progress: Progress, number: int) -> tuple[ProbeR
     role = ctx.role(session.recipe.probed)
     with ctx.aside():
         result = await session.recipe.ask(ctx, session.probe_tasks)
-        measured = await session.recipe.measure(ctx)
+        measured = await session.recipe.measure(ctx, session.probe_tasks)
         if result is None:
             policy, settings = ctx.policies[role.policy], session.settings
             result = await probe(policy, role, session.probe_world, session.probe_tasks, samples=settings.probe_samples, round_number=number)

@@ -1,13 +1,15 @@
 """The only mutable container of tasks: draws, additions with lineage, statistics, evictions, and a log of all of it for the run's store."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, KeysView, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import asdict
+from itertools import islice
+from random import Random
 from typing import Any
 
-from autotelic.errors import DataError
+from autotelic.errors import DataError, nearest
 from autotelic.streams import generator
-from autotelic.tasks.samplers import Sampler, Shuffled
+from autotelic.tasks.samplers import Sampler, Shuffled, rank
 from autotelic.types import Task
 
 
@@ -18,8 +20,12 @@ class TaskPool:
         self.seed = seed
         self.sampler = sampler or Shuffled()
         self.stats: dict[str, dict[str, float]] = {}
+        self.births: list[str] = []
+        """Ids of all tasks that ever came in, evicted ones too."""
+        self.draws = 0
+        """Draws so far."""
         self._tasks: dict[str, Task] = {}
-        self._draws = 0
+        self._arms: dict[str, dict[str, list[str]]] = {}
         self._events: list[dict[str, Any]] = []
         for task in tasks:
             self._insert(task)
@@ -38,11 +44,49 @@ class TaskPool:
         """All tasks, oldest first."""
         return list(self._tasks.values())
 
+    @property
+    def ids(self) -> KeysView[str]:
+        """All ids, oldest first: a view that costs nothing, however large the pool is."""
+        return self._tasks.keys()
+
+    def newest(self, count: int) -> list[str]:
+        """The ids of the `count` youngest tasks, oldest first."""
+        return list(islice(reversed(self._tasks), count))[::-1]
+
+    def arm(self, tag: str, name: str) -> str:
+        """A task's value of a tag, as text.
+
+        Raises:
+            DataError: it has no such tag.
+        """
+        tags = self._tasks[name].tags
+        if tag not in tags:
+            raise DataError(f"task {name!r} has no tag {tag!r}, by which the sampler tells tasks apart; {nearest(tag, tags)}")
+        return str(tags[tag])
+
+    def arms(self, tag: str) -> Mapping[str, Sequence[str]]:
+        """The ids with each value of a tag, values in order; kept until the pool changes.
+
+        Raises:
+            DataError: a task without the tag.
+        """
+        if tag not in self._arms:
+            found: dict[str, list[str]] = {}
+            for name in self._tasks:
+                found.setdefault(self.arm(tag, name), []).append(name)
+            values = sorted(found, key=lambda value: rank(self._tasks[found[value][0]].tags[tag]))
+            self._arms[tag] = {value: found[value] for value in values}
+        return self._arms[tag]
+
     def draw(self, count: int, sampler: Sampler | None = None) -> list[Task]:
-        """`count` tasks by the pool's sampler or another, each at most once; fewer if there are no more."""
-        self._draws += 1
-        random = generator("pool", self.seed, self._draws)
-        return [self._tasks[name] for name in (sampler or self.sampler).pick(list(self._tasks), count, random)]
+        """`count` tasks by the pool's sampler or another, each at most once; fewer if there are no more. Only the pool's own sampler has a state
+        that is saved."""
+        self.draws += 1
+        return [self._tasks[name] for name in (sampler or self.sampler).pick(self, max(count, 0), self.random(self.draws))]
+
+    def random(self, draw: int) -> Random:
+        """The generator of a draw, by number."""
+        return generator("pool", self.seed, draw)
 
     def add(self, tasks: Iterable[Task], why: str) -> None:
         """Take in tasks; `why` is kept beside them.
@@ -59,11 +103,18 @@ class TaskPool:
         self.stats.setdefault(name, {}).update(stats)
         self._events.append({"event": "update", "id": name, "stats": stats})
 
+    def observe(self, statistic: str, found: Mapping[str, float]) -> None:
+        """Set one statistic of the tasks of a round, by id, and let the sampler learn from it. Tasks that have left the pool are passed over."""
+        known = {name: float(value) for name, value in found.items() if name in self}
+        for name, value in known.items():
+            self.update(name, **{statistic: value})
+        self.sampler.observe(self, known)
+
     def evict(self, rule: Callable[[Task], bool], why: str) -> int:
         """Drop the tasks for which `rule` holds; returns how many."""
         gone = [name for name, task in self._tasks.items() if rule(task)]
         for name in gone:
-            del self._tasks[name]
+            self._remove(name)
             self._events.append({"event": "evict", "why": why, "id": name})
         return len(gone)
 
@@ -74,7 +125,7 @@ class TaskPool:
 
     def state(self) -> dict[str, Any]:
         """What a resumed run needs beside the events."""
-        return {"draws": self._draws, "sampler": deepcopy(self.sampler.state)}
+        return {"draws": self.draws, "sampler": deepcopy(self.sampler.state)}
 
     def restore(self, state: dict[str, Any], events: Sequence[dict[str, Any]]) -> None:
         """Replay the events of all committed rounds on the tasks the run began with."""
@@ -82,13 +133,20 @@ class TaskPool:
             if event["event"] == "add":
                 self._insert(Task(**event["task"]))
             elif event["event"] == "evict":
-                self._tasks.pop(event["id"], None)
+                self._remove(event["id"])
             else:
                 self.stats.setdefault(event["id"], {}).update(event["stats"])
-        self._draws, self.sampler.state = state["draws"], deepcopy(state["sampler"])
+        self.draws, self.sampler.state = state["draws"], deepcopy(state["sampler"])
         self._events = []
 
     def _insert(self, task: Task) -> None:
         if task.id in self._tasks:
             raise DataError(f"the pool already holds a task with id {task.id!r}")
         self._tasks[task.id] = task
+        self.births.append(task.id)
+        self._arms.clear()
+
+    def _remove(self, name: str) -> None:
+        self._tasks.pop(name, None)
+        self.stats.pop(name, None)
+        self._arms.clear()

@@ -1,46 +1,260 @@
-"""Which tasks a draw takes. A sampler's state is saved with the run."""
+"""Which tasks a draw takes, and how that choice learns. A sampler's state is plain JSON and is saved with the run; the pool it reads is not its own."""
 
-from collections.abc import Sequence
+from abc import ABC, abstractmethod
+from collections import Counter
+from collections.abc import Hashable, Mapping, Sequence
+from math import exp
 from random import Random
-from typing import Any, Protocol
+from statistics import fmean
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from autotelic.tasks.pool import TaskPool
+
+FORGOTTEN = 1e-3
+"""Counts of a task's own below which they are dropped from a state."""
 
 
-class Sampler(Protocol):
-    """Picks ids from a pool. `state` is plain JSON; a sampler without state keeps it empty."""
-
-    state: dict[str, Any]
-
-    def pick(self, ids: Sequence[str], count: int, random: Random) -> list[str]:
-        """`count` of `ids`, which are in order of birth; fewer if the pool is smaller."""
-
-
-class Shuffled:
-    """Every task once before any comes again, in a fresh order each time round: what a data loader does."""
+class Sampler(ABC):
+    """Picks tasks of a pool. `state` is what a restart needs; a sampler without any keeps it empty."""
 
     def __init__(self) -> None:
-        self.state: dict[str, Any] = {"ahead": []}
+        self.state: dict[str, Any] = {}
 
-    def pick(self, ids: Sequence[str], count: int, random: Random) -> list[str]:
-        count = min(count, len(ids))
-        present = set(ids)
-        ahead = [name for name in self.state["ahead"] if name in present]
-        picked, ahead = ahead[:count], ahead[count:]
+    @abstractmethod
+    def pick(self, pool: "TaskPool", count: int, random: Random) -> list[str]:
+        """Ids of `count` different tasks of the pool; fewer if it is smaller."""
+
+    def observe(self, pool: "TaskPool", found: Mapping[str, float]) -> None:  # noqa: B027 - most have nothing to learn
+        """What a round found out about the tasks it drew, one number by id; see `TaskPool.observe`."""
+
+
+class Shuffled(Sampler):
+    """Every task once before any comes again, in a fresh order each time round: what a data loader does. Tasks with the tag `skip` are passed over.
+
+    Its state names the draw that made the order, not the order, and is small however large the pool is. A pick costs what it takes, and every
+    time round one shuffle of all that were ever born. Who is born meanwhile comes with the next order.
+    """
+
+    def __init__(self, skip: str | None = None) -> None:
+        super().__init__()
+        self.skip = skip
+        self.state = {"draw": 0, "born": 0, "place": 0, "held": []}
+        self._order: tuple[tuple[int, int], list[str]] = ((0, 0), [])
+
+    def pick(self, pool: "TaskPool", count: int, random: Random) -> list[str]:
+        picked = self._take(pool, count, [])
         if len(picked) < count:
-            fresh = list(ids)
-            random.shuffle(fresh)
-            first = [name for name in fresh if name not in picked][: count - len(picked)]
-            picked, ahead = picked + first, [name for name in fresh if name not in first]
-        self.state["ahead"] = ahead
+            self.state |= {"draw": pool.draws, "born": len(pool.births), "place": 0, "held": []}
+            picked = self._take(pool, count, picked)
         return picked
 
+    def _take(self, pool: "TaskPool", count: int, picked: list[str]) -> list[str]:
+        """Go on in the order until `count` are picked; who is picked already is held back for the next draw."""
+        state, taken = self.state, list(picked)
+        held: list[str] = []
+        ahead, order = list(state["held"]), self._shuffled(pool)
+        while len(taken) < count and (ahead or state["place"] < len(order)):
+            if ahead:
+                name = ahead.pop(0)
+            else:
+                name, state["place"] = order[state["place"]], state["place"] + 1
+            if name not in pool or (self.skip is not None and self.skip in pool[name].tags):
+                continue
+            (held if name in picked else taken).append(name)
+        state["held"] = held + ahead
+        return taken
 
-class Newest:
+    def _shuffled(self, pool: "TaskPool") -> list[str]:
+        """The order that the state names."""
+        made_by = (self.state["draw"], self.state["born"])
+        if self._order[0] != made_by:
+            order = list(dict.fromkeys(pool.births[: self.state["born"]]))
+            pool.random(self.state["draw"]).shuffle(order)
+            self._order = (made_by, order)
+        return self._order[1]
+
+
+class Newest(Sampler):
     """Uniform over the `window` youngest tasks."""
 
     def __init__(self, window: int) -> None:
+        super().__init__()
         self.window = window
-        self.state: dict[str, Any] = {}
 
-    def pick(self, ids: Sequence[str], count: int, random: Random) -> list[str]:
-        window = list(ids[-self.window :])
+    def pick(self, pool: "TaskPool", count: int, random: Random) -> list[str]:
+        window = pool.newest(self.window)
         return random.sample(window, min(count, len(window)))
+
+
+class Staged(Sampler):
+    """Easy to hard: the values of a tag in order, each for an equal share of `draws`, the last from then on. Uniform within a value."""
+
+    def __init__(self, tag: str, draws: int) -> None:
+        super().__init__()
+        self.tag, self.draws = tag, max(draws, 1)
+        self.state = {"drawn": 0}
+
+    def pick(self, pool: "TaskPool", count: int, random: Random) -> list[str]:
+        arms = list(pool.arms(self.tag).values())
+        stage = min(self.state["drawn"] * len(arms) // self.draws, len(arms) - 1)
+        self.state["drawn"] += 1
+        return random.sample(arms[stage], min(count, len(arms[stage]))) if arms else []
+
+
+class Bandit(Sampler):
+    """Tasks with one value of a tag are an arm; arms are drawn by the softmax of what they were worth: SEC (arXiv:2505.14970).
+
+    P(arm) = softmax(Q / temperature), for every task of a draw anew; uniform within an arm. Observed values are averaged by arm:
+    Q <- (1 - rate) Q + rate mean (TD(0)), from 0. Arms that were not drawn count as 0, as in the published code, so that they come again when
+    the others are worth as little; with `decay` off they keep their Q.
+    """
+
+    def __init__(self, tag: str, rate: float = 0.5, temperature: float = 1.0, decay: bool = True) -> None:
+        super().__init__()
+        self.tag, self.rate, self.temperature, self.decay = tag, rate, temperature, decay
+        self.state = {"values": {}}
+
+    def chances(self, pool: "TaskPool") -> dict[str, float]:
+        """How likely each arm is to be drawn next."""
+        arms = list(pool.arms(self.tag))
+        return dict(zip(arms, softmax([self.state["values"].get(arm, 0.0) for arm in arms], self.temperature), strict=True))
+
+    def pick(self, pool: "TaskPool", count: int, random: Random) -> list[str]:
+        arms, chances, wanted = pool.arms(self.tag), self.chances(pool), Counter[str]()
+        for _ in range(min(count, len(pool))):
+            open_arms = [arm for arm in arms if wanted[arm] < len(arms[arm])]
+            wanted[random.choices(open_arms, [chances[arm] + 1e-300 for arm in open_arms])[0]] += 1
+        return [name for arm, many in wanted.items() for name in random.sample(arms[arm], many)]
+
+    def observe(self, pool: "TaskPool", found: Mapping[str, float]) -> None:
+        """`found`: what each task was worth, such as its mean absolute advantage."""
+        worth: dict[str, list[float]] = {}
+        for name, value in found.items():
+            worth.setdefault(pool.arm(self.tag, name), []).append(value)
+        values = self.state["values"]
+        for arm in {*pool.arms(self.tag), *worth} if self.decay else worth:
+            values[arm] = (1 - self.rate) * values.get(arm, 0.0) + self.rate * fmean(worth.get(arm, [0.0]))
+
+
+class BetaBand(Sampler):
+    """A Beta posterior over the success rate of every task; drawn is who seems nearest to a target rate: BOTS (arXiv:2510.26374).
+
+    After a round, with counts s = m rate of the tasks it drew and pseudo-counts of all (m = `counts`, l = `forget`, r = `implicit`):
+    alpha <- (1-l) alpha + l + (1-r) s + r p m, beta likewise with failures and 1-p, from (1, 1). p is the observed rate where there is one;
+    for all others it is read off between two reference solvers, who succeed with the chances weak^d and strong^d at difficulty d (a numeric tag):
+    p = clip(weak^d + cap (strong^d - weak^d), 0, 1), where cap says where the policy stands between them on what it did this round, a moving
+    average with the share `keep` for the past. `implicit` 0 believes only its own counts; 1 moves all tasks by what their like did.
+
+    All updates are linear, so what tasks of a difficulty share is stored once for them, and of a task only what its own counts added.
+    """
+
+    def __init__(
+        self, tag: str, target: float = 0.5, references: tuple[float, float] = (0.6, 0.98), counts: float = 16, forget: float = 0.1,
+        implicit: float = 0.1, keep: float = 0.9, thompson: bool = True,
+    ) -> None:  # fmt: skip
+        super().__init__()
+        self.tag, self.target, self.references, self.counts = tag, target, references, counts
+        self.forget, self.implicit, self.keep, self.thompson = forget, implicit, keep, thompson
+        self.state = {"time": 0, "cap": None, "shared": {}, "own": {}}
+
+    def posterior(self, pool: "TaskPool", name: str) -> tuple[float, float]:
+        """(alpha, beta) of a task."""
+        alpha, beta = self.state["shared"].get(pool.arm(self.tag, name), (1.0, 1.0))
+        more, less = self._own(name)
+        return alpha + more, beta + less
+
+    def pick(self, pool: "TaskPool", count: int, random: Random) -> list[str]:
+        names = [name for members in pool.arms(self.tag).values() for name in members]
+        sizes = {arm: len(members) for arm, members in pool.arms(self.tag).items()}
+        both = np.repeat([self.state["shared"].get(arm, (1.0, 1.0)) for arm in sizes] or np.ones((0, 2)), list(sizes.values()), axis=0)
+        place = {name: i for i, name in enumerate(names)} if self.state["own"] else {}
+        for name in self.state["own"]:
+            if name in place:
+                both[place[name]] += self._own(name)
+        both = np.maximum(both, 1e-6)
+        draws = np.random.Generator(np.random.PCG64(random.getrandbits(64)))
+        rates = draws.beta(both[:, 0], both[:, 1]) if self.thompson else both[:, 0] / both.sum(1) + 1e-9 * draws.random(len(both))
+        return top(names, -np.abs(rates - self.target), count)
+
+    def observe(self, pool: "TaskPool", found: Mapping[str, float]) -> None:
+        """`found`: the rate at which each task was solved."""
+        if not found:
+            return
+        state, arms = self.state, {name: pool.arm(self.tag, name) for name in found}
+        anchors = [self._anchors(arm) for arm in arms.values()]
+        weak, strong = fmean(a for a, _ in anchors), fmean(b for _, b in anchors)
+        cap = (fmean(found.values()) - weak) / (strong - weak + 1e-6)
+        state["cap"] = cap if state["cap"] is None else self.keep * state["cap"] + (1 - self.keep) * cap
+        guess = {arm: self.guess(arm) for arm in {*pool.arms(self.tag), *arms.values(), *state["shared"]}}
+        own = {name: self._own(name) for name in {*state["own"], *found}}
+        state["time"] += 1
+        for arm, rate in guess.items():
+            shared = state["shared"].get(arm, (1.0, 1.0))
+            state["shared"][arm] = [
+                (1 - self.forget) * value + self.forget + self.implicit * p * self.counts for value, p in zip(shared, (rate, 1 - rate), strict=True)
+            ]
+        for name, values in own.items():
+            kept = [(1 - self.forget) * value for value in values]
+            if name in found:
+                rate, beside = found[name], self.implicit * (found[name] - guess[arms[name]])
+                kept[0] += self.counts * ((1 - self.implicit) * rate + beside)
+                kept[1] += self.counts * ((1 - self.implicit) * (1 - rate) - beside)
+            state["own"][name] = [*kept, state["time"]]
+        state["own"] = {name: values for name, values in sorted(state["own"].items()) if name in pool and max(map(abs, values[:2])) > FORGOTTEN}
+
+    def guess(self, arm: str) -> float:
+        """The success rate that the references and what was seen so far let one expect at a difficulty."""
+        weak, strong = self._anchors(arm)
+        return min(max(weak + (self.state["cap"] or 0.0) * (strong - weak), 0.0), 1.0)
+
+    def _anchors(self, arm: str) -> tuple[float, float]:
+        difficulty = float(arm)
+        return self.references[0] ** difficulty, self.references[1] ** difficulty
+
+    def _own(self, name: str) -> tuple[float, float]:
+        """What a task's own counts add to what it shares, forgotten up to now."""
+        more, less, since = self.state["own"].get(name, (0.0, 0.0, self.state["time"]))
+        left = (1 - self.forget) ** (self.state["time"] - since)
+        return more * left, less * left
+
+
+class Learnability(Sampler):
+    """Weighted, without replacement, by a statistic of the pool such as the variance of a task's returns; tasks that lack it are passed over.
+
+    With all weights at `floor`, where everything is solved or nothing is, this is uniform.
+    """
+
+    def __init__(self, statistic: str = "variance", floor: float = 1e-6) -> None:
+        super().__init__()
+        self.statistic, self.floor = statistic, floor
+
+    def pick(self, pool: "TaskPool", count: int, random: Random) -> list[str]:
+        known = [(name, stats[self.statistic]) for name, stats in pool.stats.items() if name in pool and self.statistic in stats]
+        weights = np.array([max(value, self.floor) for _, value in known])
+        draws = np.random.Generator(np.random.PCG64(random.getrandbits(64)))
+        return top([name for name, _ in known], -draws.exponential(size=len(known)) / weights, count)  # Efraimidis and Spirakis, 2006
+
+
+def softmax(values: Sequence[float], temperature: float = 1.0) -> list[float]:
+    """exp(value / temperature), summing to 1; the empty list for none."""
+    most = max(values, default=0.0)
+    powers = [exp((value - most) / temperature) for value in values]
+    return [power / sum(powers) for power in powers]
+
+
+def top(names: Sequence[str], scores: NDArray[np.float64], count: int) -> list[str]:
+    """The `count` names of highest score (N,), highest first."""
+    count = min(count, len(names))
+    if count <= 0:
+        return []
+    best = np.argpartition(-scores, count - 1)[:count]
+    return [names[i] for i in best[np.lexsort((best, -scores[best]))]]
+
+
+def rank(value: Hashable) -> tuple[bool, Any]:
+    """The place of a tag's value among others: numbers by size, then text."""
+    return (False, value) if isinstance(value, int | float) else (True, str(value))

@@ -1,4 +1,4 @@
-"""Compiles `engine.cpp` with the system's compiler on first use and keeps the library in the user's cache. Knows nothing of models."""
+"""Compiles C++ sources with the system's compiler on first use and keeps the libraries in the user's cache. Knows nothing of models."""
 
 import ctypes
 import os
@@ -25,7 +25,19 @@ class BuildError(AutotelicError):
 
 @cache
 def library(tuning: str | None = None) -> ctypes.CDLL:
-    """The compiled engine, built if the cache folder lacks it.
+    """The compiled engine; see `compiled`."""
+    loaded = compiled(SOURCE, tuning)
+    loaded.autotelic_model.restype = ctypes.c_void_p
+    loaded.autotelic_free.argtypes = [ctypes.c_void_p]
+    loaded.autotelic_free.restype = None
+    loaded.autotelic_hash.argtypes = [ctypes.c_void_p, ctypes.c_uint64, ctypes.c_uint64]
+    loaded.autotelic_hash.restype = ctypes.c_uint64
+    loaded.autotelic_generate.argtypes = [ctypes.c_void_p, ctypes.c_void_p]
+    return loaded
+
+
+def compiled(source: Path, tuning: str | None = None) -> ctypes.CDLL:
+    """The library of a C++ source, built if the cache folder lacks it.
 
     tuning: flags that choose the machine, such as '-march=x86-64'; None tries the machine at hand.
     Environment: CXX names the compiler, XDG_CACHE_HOME moves the cache.
@@ -37,7 +49,7 @@ def library(tuning: str | None = None) -> ctypes.CDLL:
     reason = ""
     for flags in TUNINGS if tuning is None else (tuning,):
         try:
-            return _load(_built(program, [*FLAGS, *shlex.split(flags)]))
+            return _load(_built(source, program, [*FLAGS, *shlex.split(flags)]))
         except BuildError as error:
             reason = reason or str(error)
     raise BuildError(reason)
@@ -53,10 +65,10 @@ def compiler() -> str:
     raise BuildError(f"the native engine needs a C++ compiler; {f'CXX={asked} was not found' if asked else 'neither g++ nor clang++ was found'}")
 
 
-def _built(program: str, flags: list[str]) -> Path:
+def _built(source: Path, program: str, flags: list[str]) -> Path:
     """The library for this source, compiler, machine and flags: from the cache, or compiled into it."""
     version = _run([program, "--version"]).stdout
-    parts = (SOURCE.read_text(encoding="utf-8"), program, version, _machine(), flags)
+    parts = (source.read_text(encoding="utf-8"), program, version, _machine(), flags)
     folder = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "autotelic"
     target = folder / f"native-{blake2b(repr(parts).encode(), digest_size=12).hexdigest()}.so"
     if target.exists():
@@ -65,7 +77,7 @@ def _built(program: str, flags: list[str]) -> Path:
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=folder) as scratch:  # same file system, so that the move below is atomic
             made = Path(scratch) / "native.so"
-            done = _run([program, *flags, str(SOURCE), "-o", str(made)])
+            done = _run([program, *flags, str(source), "-o", str(made)])
             if done.returncode:
                 raise BuildError(f"{program} could not build the native engine: {_first_error(done.stderr)}")
             made.replace(target)
@@ -97,13 +109,6 @@ def _machine() -> str:
 
 def _load(path: Path) -> ctypes.CDLL:
     try:
-        loaded = ctypes.CDLL(str(path))
+        return ctypes.CDLL(str(path))
     except OSError as error:
         raise BuildError(f"the native engine at {path} cannot be loaded: {error}") from error
-    loaded.autotelic_model.restype = ctypes.c_void_p
-    loaded.autotelic_free.argtypes = [ctypes.c_void_p]
-    loaded.autotelic_free.restype = None
-    loaded.autotelic_hash.argtypes = [ctypes.c_void_p, ctypes.c_uint64, ctypes.c_uint64]
-    loaded.autotelic_hash.restype = ctypes.c_uint64
-    loaded.autotelic_generate.argtypes = [ctypes.c_void_p, ctypes.c_void_p]
-    return loaded

@@ -17,9 +17,14 @@
 #include <thread>
 #include <type_traits>
 #include <vector>
-#if defined(__AVX512BF16__)
+#if defined(__AVX512F__)
 #include <immintrin.h>
 #endif
+#if defined(__linux__)
+#include <sys/mman.h>
+#endif
+
+#define INLINE __attribute__((always_inline))
 
 namespace {
 
@@ -37,6 +42,7 @@ constexpr int PAGE = 16;          // tokens of one cache page
 constexpr int SLOTS = 16;         // sequences that step together on one thread
 constexpr int PREFILL = 64;       // prompt tokens read together
 constexpr int PAD = 2 * WIDE;     // floats after a row that vector stores may touch, and that keep rows off one cache set
+constexpr int SHARING = VL == 16 ? 4 : 2;  // query heads that read a key together: as many as the registers hold
 constexpr float INF = std::numeric_limits<float>::infinity();
 
 typedef float vf __attribute__((vector_size(VL * 4)));
@@ -44,6 +50,9 @@ typedef int32_t vi __attribute__((vector_size(VL * 4)));
 typedef uint32_t vu __attribute__((vector_size(VL * 4)));
 typedef float vf_any __attribute__((vector_size(VL * 4), aligned(4), may_alias));
 typedef uint32_t vu_any __attribute__((vector_size(VL * 4), aligned(4), may_alias));
+typedef uint16_t vh __attribute__((vector_size(VL * 2)));
+typedef uint16_t vh_any __attribute__((vector_size(VL * 2), aligned(2), may_alias));
+typedef uint32_t word_any __attribute__((may_alias));
 typedef uint16_t half_any __attribute__((may_alias));  // half of a 32-bit word
 
 inline vf load(const float* p) { return *reinterpret_cast<const vf_any*>(p); }
@@ -51,7 +60,11 @@ inline vu load(const uint32_t* p) { return *reinterpret_cast<const vu_any*>(p); 
 inline void store(float* p, vf v) { *reinterpret_cast<vf_any*>(p) = v; }
 inline vf fill(float x) { return vf{} + x; }
 inline vf pick(vi mask, vf yes, vf no) { return (vf)((mask & (vi)yes) | (~mask & (vi)no)); }
+#if defined(__AVX512F__)
+inline vf largest(vf a, vf b) { return (vf)_mm512_max_ps((__m512)a, (__m512)b); }  // b where either is not a number
+#else
 inline vf largest(vf a, vf b) { return pick(a > b, a, b); }
+#endif
 inline vi lanes() {  // 0, 1, 2, ...
     vi v;
     for (int i = 0; i < VL; i++) v[i] = i;
@@ -82,40 +95,84 @@ inline float peak(vf v) {
     return reduce(v, [](auto a, auto b) { return a > b ? a : b; });
 }
 
-// exp to about one unit in the last place (Cephes' polynomial); 0 below -87, so that masked entries weigh nothing.
-inline vf exponential(vf x) {
-    const vf top = pick(x > fill(88.0f), fill(88.0f), x);
-    const vf y = pick(top < fill(-87.0f), fill(-87.0f), top);
-    const vf magic = fill(12582912.0f);  // 1.5 * 2^23: adding it rounds to an integer
-    const vf n = (y * 1.44269504088896341f + magic) - magic;
-    const vf r = (y - n * 0.693359375f) + n * 2.12194440e-4f;
+// The polynomial of exp on |r| <= log(2) / 2 (Cephes).
+inline vf polynomial(vf r) {
     vf p = r * 1.9875691500e-4f + 1.3981999507e-3f;
     p = p * r + 8.3334519073e-3f;
     p = p * r + 4.1665795894e-2f;
     p = p * r + 1.6666665459e-1f;
     p = p * r + 5.0000001201e-1f;
-    p = p * (r * r) + (r + 1.0f);
+    return p * (r * r) + (r + 1.0f);
+}
+
+// exp to about one unit in the last place; 0 far below -87, so that masked entries weigh nothing; what is not a number stays so.
+#if defined(__AVX512F__)
+inline vf exponential(vf x) {
+    const __m512 y = _mm512_min_ps(_mm512_set1_ps(88.0f), _mm512_max_ps(_mm512_set1_ps(-104.0f), (__m512)x));
+    const __m512 n = _mm512_roundscale_ps(_mm512_mul_ps(y, _mm512_set1_ps(1.44269504088896341f)), _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
+    const vf r = ((vf)y - (vf)n * 0.693359375f) + (vf)n * 2.12194440e-4f;
+    return (vf)_mm512_scalef_ps((__m512)polynomial(r), n);
+}
+inline vf silu(vf x) {  // the reciprocal by one Newton step is as exact as exp, and several times as fast as a division
+    const vf d = exponential(-largest(fill(-80.0f), x)) + 1.0f;
+    const vf y = (vf)_mm512_rcp14_ps((__m512)d);
+    return x * (y * (2.0f - d * y));
+}
+#else
+inline vf exponential(vf x) {
+    const vf top = pick(x > fill(88.0f), fill(88.0f), x);
+    const vf y = pick(top < fill(-87.0f), fill(-87.0f), top);
+    const vf magic = fill(12582912.0f);  // 1.5 * 2^23: adding it rounds to an integer
+    const vf n = (y * 1.44269504088896341f + magic) - magic;
+    const vf p = polynomial((y - n * 0.693359375f) + n * 2.12194440e-4f);
     const vi power = (__builtin_convertvector(n, vi) + 127) << 23;
-    return (vf)((vi)(p * (vf)power) & ~(vi)(x < fill(-87.0f)));  // what is not a number stays so
+    return (vf)((vi)(p * (vf)power) & ~(vi)(x < fill(-87.0f)));
 }
 inline vf silu(vf x) { return x / (exponential(-x) + 1.0f); }
+#endif
 
 // ---- memory -------------------------------------------------------------------------------------------------------------------------
 
 struct Free {
     void operator()(void* p) const { std::free(p); }
 };
+constexpr size_t HUGE_PAGE = size_t(1) << 21;
 template <class T>
 using Memory = std::unique_ptr<T[], Free>;
 
 template <class T>
 Memory<T> zeros(size_t count) {
-    const size_t bytes = (count * sizeof(T) / 64 + 1) * 64;
-    void* p = std::aligned_alloc(64, bytes);
+    const size_t unit = count * sizeof(T) < HUGE_PAGE - 64 ? 64 : HUGE_PAGE;
+    const size_t bytes = (count * sizeof(T) / unit + 1) * unit;
+    void* p = std::aligned_alloc(unit, bytes);
     if (!p) throw std::bad_alloc();
+#if defined(MADV_HUGEPAGE)
+    if (unit == HUGE_PAGE) madvise(p, bytes, MADV_HUGEPAGE);  // weights are read from end to end: fewer address translations
+#endif
     std::memset(p, 0, bytes);
     return Memory<T>(static_cast<T*>(p));
 }
+
+class Arena {  // memory that is given back all at once, in pieces large enough for huge pages
+  public:
+    template <class T>
+    T* take(size_t count) {
+        const size_t bytes = (count * sizeof(T) + 63) / 64 * 64;
+        if (bytes > left) {
+            left = std::max(bytes, HUGE_PAGE - 64);
+            chunks.push_back(zeros<char>(left));
+            next = chunks.back().get();
+        }
+        T* taken = reinterpret_cast<T*>(next);
+        next += bytes, left -= bytes;
+        return taken;
+    }
+
+  private:
+    std::vector<Memory<char>> chunks;
+    char* next = nullptr;
+    size_t left = 0;
+};
 
 struct Matrix {  // rows of floats, each followed by padding
     Memory<float> data;
@@ -132,18 +189,31 @@ inline uint32_t bf16(float x) {  // round to nearest even
     return (bits + 0x7fff + ((bits >> 16) & 1)) >> 16;
 }
 
+inline vu bf16(vf v) {  // the same in every lane
+    const vu bits = (vu)v;
+    return (bits + 0x7fffu + ((bits >> 16) & 1u)) >> 16;
+}
+
+// Floats to bf16, two in a word; an odd last one is followed by 0. Reads and writes whole vectors.
+inline void round(const float* from, int count, uint32_t* pairs) {
+    half_any* to = reinterpret_cast<half_any*>(pairs);
+    for (int i = 0; i < count; i += VL) *reinterpret_cast<vh_any*>(to + i) = __builtin_convertvector(bf16(load(from + i)), vh);
+    if (count % 2) to[count] = 0;
+}
+
 struct Linear {  // y = x W^T + b; panels of WIDE outputs, inputs outermost; in bf16, two inputs share a 32-bit word
     int inputs = 0, panels = 0;
-    Memory<float> full, bias;
-    Memory<uint32_t> half;
+    float *full = nullptr, *bias = nullptr;
+    uint32_t* half = nullptr;
 
     // Output j of the panels has its weights at row(j) and its bias at offset(j); either may be null.
-    void pack(int in, int outputs, bool to_half, const std::function<const float*(int)>& row, const std::function<const float*(int)>& offset) {
+    void pack(Arena& arena, int in, int outputs, bool to_half, const std::function<const float*(int)>& row,
+              const std::function<const float*(int)>& offset) {
         inputs = in, panels = (outputs + WIDE - 1) / WIDE;
         const int pairs = (in + 1) / 2;
-        bias = zeros<float>(panels * WIDE);
-        if (to_half) half = zeros<uint32_t>(size_t(panels) * pairs * WIDE);
-        else full = zeros<float>(size_t(panels) * in * WIDE);
+        bias = arena.take<float>(panels * WIDE);
+        if (to_half) half = arena.take<uint32_t>(size_t(panels) * pairs * WIDE);
+        else full = arena.take<float>(size_t(panels) * in * WIDE);
         for (int p = 0; p < panels; p++) {
             const float* rows[WIDE];
             for (int j = 0; j < WIDE; j++) {
@@ -209,7 +279,7 @@ void product(const T* weights, const Linear& w, int depth, int rows, const T* x,
     const int step = THEN == Then::GATE ? VL : WIDE;
     for (int p = 0; p < w.panels; p++) {
         const T* panel = weights + size_t(p) * depth * WIDE;
-        const float* bias = w.bias.get() + p * WIDE;
+        const float* bias = w.bias + p * WIDE;
         for (int r = 0; r < rows; r += TILE) {
             const T* from = x + r * stride_x;
             float* to = y[r] + p * step;
@@ -236,6 +306,7 @@ struct Layer {
 
 struct Model {
     Config c;
+    Arena arena;
     std::vector<Layer> layers;
     Linear head;
     Memory<float> norm;
@@ -256,17 +327,17 @@ struct Model {
         std::memcpy(copy.get(), source, count * sizeof(float));
         return copy;
     }
-    void plain(Linear& w, int in, int outputs, const float* weights, const float* bias) const {
-        w.pack(in, outputs, c.half, [=](int j) { return weights + size_t(j) * in; }, [=](int j) { return bias ? bias + j : nullptr; });
+    void plain(Linear& w, int in, int outputs, const float* weights, const float* bias) {
+        w.pack(arena, in, outputs, c.half, [=](int j) { return weights + size_t(j) * in; }, [=](int j) { return bias ? bias + j : nullptr; });
     }
-    void fill(Layer& layer, const float* const* t) const {
+    void fill(Layer& layer, const float* const* t) {
         layer.norm1 = padded(t[NORM1], c.hidden), layer.norm2 = padded(t[NORM2], c.hidden);
         layer.qnorm = padded(t[QNORM], c.head_dim), layer.knorm = padded(t[KNORM], c.head_dim);
         const auto part = [=](int j, int q, int k, int v, size_t width) -> const float* {  // queries, keys, values in one product
             const float* base = j < inner ? t[q] : j < inner + kv ? t[k] : t[v];
             return base ? base + (j < inner ? j : j < inner + kv ? j - inner : j - inner - kv) * width : nullptr;
         };
-        layer.qkv.pack(c.hidden, inner + 2 * kv, c.half, [=](int j) { return part(j, Q, K, V, c.hidden); },
+        layer.qkv.pack(arena, c.hidden, inner + 2 * kv, c.half, [=](int j) { return part(j, Q, K, V, c.hidden); },
                        [=](int j) { return part(j, QB, KB, VB, 1); });
         plain(layer.out, inner, c.hidden, t[O], t[OB]);
         const auto gated = [=](int j, int gate, int lift, size_t width) -> const float* {  // a vector of gates, then one of ups
@@ -274,7 +345,7 @@ struct Model {
             const float* base = j % WIDE < VL ? t[gate] : t[lift];
             return base && output < c.intermediate ? base + output * width : nullptr;
         };
-        layer.gate.pack(c.hidden, 2 * up(c.intermediate, VL), c.half, [=](int j) { return gated(j, GATE, UP, c.hidden); },
+        layer.gate.pack(arena, c.hidden, 2 * up(c.intermediate, VL), c.half, [=](int j) { return gated(j, GATE, UP, c.hidden); },
                         [=](int j) { return gated(j, GATEB, UPB, 1); });
         plain(layer.down, c.intermediate, c.hidden, t[DOWN], t[DOWNB]);
     }
@@ -282,18 +353,21 @@ struct Model {
     size_t keys() const { return size_t(PAGE) * c.kv_heads * words(c.head_dim); }
     size_t values() const { return size_t(words(PAGE)) * c.kv_heads * head_pad; }
     size_t part() const { return keys() + values(); }  // words of one layer in a page
+    size_t together() const { return std::max(size_t(1), HUGE_PAGE / (4 * part() * c.layers)); }  // pages of one slab
+    size_t stride() const { return together() * part(); }  // words from one layer of a page to the next
 };
 
 // A page holds for each layer: keys (kv_heads, head_dim, PAGE), then values (kv_heads, PAGE, head_pad). In bf16, a word holds the numbers of
-// two neighbors: of two dimensions of a key, of two tokens' values.
+// two neighbors: of two dimensions of a key, of two tokens' values. In a slab, the parts of one layer lie side by side for all its pages:
+// were whole pages side by side, those parts would compete for few sets of the cache.
 struct Pages {
     const Model& model;
-    std::vector<Memory<uint32_t>> all;
+    std::vector<Memory<uint32_t>> slabs;
     std::vector<uint32_t*> unused;
     uint32_t* take() {
         if (unused.empty()) {
-            all.push_back(zeros<uint32_t>(model.part() * model.c.layers));
-            return all.back().get();
+            slabs.push_back(zeros<uint32_t>(model.stride() * model.c.layers));
+            for (size_t i = model.together(); i--;) unused.push_back(slabs.back().get() + i * model.part());
         }
         uint32_t* page = unused.back();
         unused.pop_back();
@@ -331,21 +405,25 @@ class Network {  // the activations of one thread
         x.shape(PREFILL, c.hidden), normed.shape(PREFILL, c.hidden), mixed.shape(PREFILL, m.inner);
         qkv.shape(PREFILL, m.inner + 2 * m.kv), gated.shape(PREFILL, c.intermediate), logits.shape(SLOTS, c.vocab);
         widest = up(std::max({c.hidden, m.inner, c.intermediate}), 2) / 2 + 16;
-        if (c.half) halves = zeros<uint32_t>(size_t(PREFILL) * widest), queries = zeros<uint32_t>(m.inner);
-        head_copy = zeros<float>(m.head_pad), heads = zeros<float>(c.heads * m.head_pad), sums.resize(c.heads);
+        if (c.half) halves = zeros<uint32_t>(size_t(PREFILL) * widest), queries = zeros<uint32_t>(SHARING * m.inner + VL);
+        const int group = c.heads / c.kv_heads;
+        for (int h = 0; h < c.heads; h += chunks.back().count) chunks.push_back({h, std::min(SHARING, group - h % group), h / group});
+        head_copy = zeros<float>(m.head_pad), mixture = zeros<float>(SHARING * c.heads * m.head_pad), sums.resize(SHARING * c.heads);
     }
 
     // Run rows through all layers, writing their keys and values to the cache; x then holds the residual stream.
     void run(const std::vector<Row>& rows) {
         const Config& c = m.c;
         const int count = int(rows.size());
+        plan(rows);
         for (int r = 0; r < count; r++) std::memcpy(x[r], m.embed + size_t(rows[r].token) * c.hidden, c.hidden * sizeof(float));
         for (int l = 0; l < c.layers; l++) {
             const Layer& layer = m.layers[l];
             norm(count, layer.norm1.get());
             apply<Then::STORE>(layer.qkv, count, normed, qkv);
-            for (int r = 0; r < count; r++) remember(layer, l, rows[r], qkv[r]);
-            for (int r = 0; r < count; r++) attend(l, rows[r], qkv[r], mixed[r]);
+            for (int r = 0; r < count; r++) remember(layer, l, rows[r], rows[std::min(r + 1, count - 1)], qkv[r]);
+            block = blocks.data();
+            for (const Bundle& bundle : bundles) attend(bundle, rows.data() + bundle.first, l);
             apply<Then::ADD>(layer.out, count, mixed, x);
             norm(count, layer.norm2.get());
             apply<Then::GATE>(layer.gate, count, normed, gated);
@@ -364,7 +442,7 @@ class Network {  // the activations of one thread
     const Model& m;
     Matrix x, normed, qkv, mixed, gated;
     Memory<uint32_t> halves, queries;
-    Memory<float> head_copy, heads;
+    Memory<float> head_copy, mixture;
     std::vector<float> scores, sums;
     long widest;
 
@@ -374,21 +452,14 @@ class Network {  // the activations of one thread
 
     template <Then THEN>
     void apply(const Linear& w, int count, const Matrix& in, const Matrix& out) {
-        if (!m.c.half) return product<THEN>(w.full.get(), w, w.inputs, count, in.data.get(), in.stride, out);
+        if (!m.c.half) return product<THEN>(w.full, w, w.inputs, count, in.data.get(), in.stride, out);
         const int pairs = (w.inputs + 1) / 2;
         for (int r = 0; r < count; r++) round(in[r], w.inputs, halves.get() + r * widest);
-        product<THEN>(w.half.get(), w, pairs, count, halves.get(), widest, out);
+        product<THEN>(w.half, w, pairs, count, halves.get(), widest, out);
     }
 
-    // Floats to bf16, two in a word; an odd last one is followed by 0.
-    static void round(const float* from, int count, uint32_t* pairs) {
-        pairs[(count - 1) / 2] = 0;
-        half_any* to = reinterpret_cast<half_any*>(pairs);
-        for (int i = 0; i < count; i++) to[i] = uint16_t(bf16(from[i]));
-    }
-
-    // Query-key norm and rotation in place, then key and value to their place in the cache.
-    void remember(const Layer& layer, int l, const Row& row, float* q) {
+    // Query-key norm and rotation in place, then key and value to their place in the cache; fetches the place of the next row.
+    void remember(const Layer& layer, int l, const Row& row, const Row& next, float* q) {
         const Config& c = m.c;
         const float *cos = m.cos + size_t(row.position) * c.head_dim, *sin = m.sin + size_t(row.position) * c.head_dim;
         const float scale = 1.0f / std::sqrt(float(c.head_dim));
@@ -396,22 +467,12 @@ class Network {  // the activations of one thread
             const float* weight = h < c.heads ? layer.qnorm.get() : layer.knorm.get();
             rotate(q + h * c.head_dim, weight, cos, sin, h < c.heads ? scale : 1.0f);
         }
-        uint32_t* keys = row.page() + l * m.part();
         const float *key = q + m.inner, *value = key + m.kv;
-        for (int h = 0; h < c.kv_heads; h++, key += c.head_dim, value += c.head_dim) {
-            uint32_t* to = keys + size_t(h) * m.words(c.head_dim) * PAGE + row.lane();
-            if (c.half) {
-                for (int d = 0; d < c.head_dim; d += 2) to[d / 2 * PAGE] = bf16(key[d]) | bf16(key[d + 1]) << 16;
-            } else {
-                for (int d = 0; d < c.head_dim; d++) std::memcpy(to + d * PAGE, key + d, 4);
-            }
-            to = keys + m.keys() + size_t(h) * m.words(PAGE) * m.head_pad + row.lane() / (c.half ? 2 : 1) * m.head_pad;
-            if (c.half) {
-                half_any* part = reinterpret_cast<half_any*>(to) + row.lane() % 2;
-                for (int d = 0; d < c.head_dim; d++) part[2 * d] = uint16_t(bf16(value[d]));
-            } else {
-                std::memcpy(to, value, c.head_dim * sizeof(float));
-            }
+        uint32_t *page = row.page() + l * m.stride(), *after = next.page() + l * m.stride();
+        for (int h = 0; h < c.kv_heads; h++) {
+            const size_t at = size_t(h) * m.words(c.head_dim) * PAGE, then = m.keys() + size_t(h) * m.words(PAGE) * m.head_pad;
+            keep_key(key + h * c.head_dim, page + at + row.lane(), after + at + next.lane());
+            keep_value(value + h * c.head_dim, row.lane(), page + then, after + then + next.lane() / (c.half ? 2 : 1) * m.head_pad);
         }
     }
 
@@ -422,99 +483,237 @@ class Network {  // the activations of one thread
             rms_norm(head_copy.get(), weight, size, m.c.eps, head_copy.get());
             std::memcpy(head, head_copy.get(), size * sizeof(float));
         }
-        for (int d = 0; d < half; d++) {
+        int d = 0;
+        for (; d + VL <= half; d += VL) {
+            const vf first = load(head + d) * scale, second = load(head + d + half) * scale;
+            store(head + d, first * load(cos + d) - second * load(sin + d));
+            store(head + d + half, second * load(cos + d) + first * load(sin + d));
+        }
+        for (; d < half; d++) {
             const float first = head[d] * scale, second = head[d + half] * scale;
             head[d] = first * cos[d] - second * sin[d];
             head[d + half] = second * cos[d] + first * sin[d];
         }
     }
 
-    // The pages a row sees, from where this layer's part begins, with the number of tokens seen in each.
-    template <class Visit>
-    void visit(const Row& row, int l, Visit&& at) const {
-        int i = 0;
-        for (int t = 0; t < row.prompt_length; t += PAGE) at(i++, (*row.prompt)[t / PAGE] + l * m.part(), row.prompt_length - t);
-        for (int t = 0; t < row.tail_length; t += PAGE) at(i++, (*row.tail)[t / PAGE] + l * m.part(), row.tail_length - t);
+    void keep_key(const float* key, uint32_t* to, const uint32_t* next) {
+        const int count = m.words(m.c.head_dim);
+        const word_any* words = reinterpret_cast<const word_any*>(key);
+        if (m.c.half) round(key, m.c.head_dim, queries.get()), words = queries.get();
+        for (int d = 0; d < count; d++) __builtin_prefetch(next + d * PAGE, 1), to[d * PAGE] = words[d];
     }
 
-    void attend(int l, const Row& row, const float* query, float* out) {
-        const Config& c = m.c;
-        if (!c.half) return attend<float>(l, row, query, c.head_dim, out);
-        for (int h = 0; h < c.heads; h++) round(query + h * c.head_dim, c.head_dim, queries.get() + h * m.words(c.head_dim));
-        attend<uint32_t>(l, row, queries.get(), m.words(c.head_dim), out);
-    }
-
-    // Pages outermost: keys of all heads, then values of all heads, are read in the order they lie in memory. size: words of one query.
-    template <class T>
-    void attend(int l, const Row& row, const T* query, int size, float* out) {
-        const Config& c = m.c;
-        const int pages = (row.prompt_length + PAGE - 1) / PAGE + (row.tail_length + PAGE - 1) / PAGE;
-        const int group = c.heads / c.kv_heads, span = pages * PAGE, steps = m.words(PAGE);
-        if (scores.size() < size_t(c.heads) * span) scores.resize(size_t(c.heads) * span * 2);
-        visit(row, l, [&](int i, const uint32_t* page, int count) {
-            const T* keys = reinterpret_cast<const T*>(page);
-            for (int h = 0; h < c.heads; h++)
-                compare(query + h * size, keys + h / group * size * PAGE, size, count, scores.data() + h * span + i * PAGE);
-        });
-        for (int h = 0; h < c.heads; h++) sums[h] = weigh(scores.data() + h * span, span);
-        std::memset(heads.get(), 0, size_t(c.heads) * m.head_pad * sizeof(float));
-        visit(row, l, [&](int i, const uint32_t* page, int) {
-            const T* values = reinterpret_cast<const T*>(page + m.keys());
-            for (int h = 0; h < c.heads; h++) {
-                const float* weights = scores.data() + h * span + i * PAGE;
-                uint32_t pairs[PAGE / 2];
-                if (c.half) round(weights, PAGE, pairs);
-                const T* weight = c.half ? reinterpret_cast<const T*>(pairs) : reinterpret_cast<const T*>(weights);
-                for (int d = 0; d < m.head_pad; d += 4 * VL) {
-                    const T* from = values + size_t(h / group) * steps * m.head_pad + d;
-                    float* to = heads.get() + h * m.head_pad + d;
-                    upto<4>((m.head_pad - d) / VL, [&](auto count) { gather<count>(weight, from, to); });
-                }
-            }
-        });
-        for (int h = 0; h < c.heads; h++)
-            for (int d = 0; d < m.head_pad; d += VL) store(out + h * c.head_dim + d, load(heads.get() + h * m.head_pad + d) / sums[h]);
-    }
-
-    // Products of a query with the keys of one page; -inf past `count`.
-    template <class T>
-    static void compare(const T* query, const T* keys, int size, int count, float* to) {
-        constexpr int PARTS = PAGE / VL, CHAINS = 4 / PARTS;  // independent sums, to hide latency
-        vf sum[CHAINS][PARTS] = {};
-        int d = 0;
-        for (; d + CHAINS <= size; d += CHAINS)
-            for (int i = 0; i < CHAINS; i++)
-                for (int j = 0; j < PARTS; j++) sum[i][j] = fused(sum[i][j], query[d + i], load(keys + (d + i) * PAGE + j * VL));
-        for (; d < size; d++)
-            for (int j = 0; j < PARTS; j++) sum[0][j] = fused(sum[0][j], query[d], load(keys + d * PAGE + j * VL));
-        for (int j = 0; j < PARTS; j++) {
-            for (int i = 1; i < CHAINS; i++) sum[0][j] += sum[i][j];
-            store(to + j * VL, pick(lanes() + j * VL < count, sum[0][j], fill(-INF)));
+    void keep_value(const float* value, int lane, uint32_t* to, const uint32_t* next) const {
+        const int count = m.c.head_dim;
+        for (int d = 0; d < count; d += VL) __builtin_prefetch(next + d, 1);
+        if (!m.c.half) {
+            std::memcpy(to + lane * m.head_pad, value, count * sizeof(float));
+            return;
+        }
+        to += lane / 2 * m.head_pad;
+        for (int d = 0; d < count; d += VL) {  // the first of a pair clears what the page held before
+            const vu bits = bf16(load(value + d));
+            *reinterpret_cast<vu_any*>(to + d) = lane % 2 ? load(to + d) | bits << 16 : bits;
         }
     }
 
-    // Scores to exp(score - max), in place; their sum.
+    // Rows that see the same pages of a prompt and read them together; then each row reads its tail.
+    struct Bundle {
+        int first, rows, pages, width;  // pages of the prompt; pages of the prompt and of the longest tail
+    };
+    struct Block {  // keys or values of one page in layer 0, and how many tokens of it the longest of its readers sees
+        const uint32_t* words;
+        int count;
+    };
+
+    // Bundles of rows, and all that they will read of the cache in the order they do: the keys of a bundle, then the values.
+    void plan(const std::vector<Row>& rows) {
+        blocks.clear(), bundles.clear();
+        const int most = std::max(1, SHARING / (m.c.heads / m.c.kv_heads));
+        for (int first = 0, after; first < int(rows.size()); first = after) {
+            const Row& row = rows[first];
+            const int pages = count(row.prompt_length);
+            int width = 0;
+            for (after = first; after < int(rows.size()) && after - first < most; after++) {
+                if (rows[after].prompt != row.prompt || count(rows[after].prompt_length) != pages) break;
+                width = std::max(width, pages + count(rows[after].tail_length));
+            }
+            bundles.push_back({first, after - first, pages, width});
+            for (size_t part : {size_t(0), m.keys()}) {
+                add(*row.prompt, rows[after - 1].prompt_length, part);  // rows are in the order of their positions
+                for (int r = first; r < after; r++)
+                    if (rows[r].tail_length) add(*rows[r].tail, rows[r].tail_length, part);
+            }
+        }
+        blocks.push_back(blocks.back());
+    }
+    static int count(int tokens) { return (tokens + PAGE - 1) / PAGE; }
+    void add(const std::vector<uint32_t*>& pages, int tokens, size_t part) {
+        for (int t = 0; t < tokens; t += PAGE) blocks.push_back({pages[t / PAGE] + part, std::min(tokens - t, PAGE)});
+    }
+
+    // Every block of keys (or of values) that the rows of a bundle read: at(words, tokens, page, first reader, number of readers, way to the next).
+    template <class At>
+    void visit(const Bundle& u, const Row* rows, int l, At&& at) {
+        const auto next = [&](int page, int first, int readers) {
+            at(block->words + l * m.stride(), block->count, page, first, readers, block[1].words - block->words);
+            block++;
+        };
+        for (int i = 0; i < u.pages; i++) next(i, 0, u.rows);
+        for (int r = 0; r < u.rows; r++)
+            for (int i = 0; i < count(rows[r].tail_length); i++) next(u.pages + i, r, 1);
+    }
+
+    struct Chunk {  // query heads that read a key head together
+        int first, count, key;
+    };
+    std::vector<Chunk> chunks;
+    std::vector<Bundle> bundles;
+    std::vector<Block> blocks;
+    const Block* block = nullptr;  // the next to be read
+
+    void attend(const Bundle& u, const Row* rows, int l) {
+        const Config& c = m.c;
+        if (!c.half) return attend<float>(u, rows, l, qkv[u.first], qkv.stride, c.head_dim);
+        const int words = m.words(c.head_dim);
+        for (int r = 0; r < u.rows; r++)
+            for (int h = 0; h < c.heads; h++) round(qkv[u.first + r] + h * c.head_dim, c.head_dim, queries.get() + (r * c.heads + h) * words);
+        attend<uint32_t>(u, rows, l, queries.get(), c.heads * words, words);
+    }
+
+    // query: of the first row; size: its words in one head.
+    template <class T>
+    void attend(const Bundle& u, const Row* rows, int l, const T* query, long stride, int size) {
+        const Config& c = m.c;
+        const int span = u.width * PAGE, steps = m.words(PAGE);
+        const size_t needed = size_t(u.rows) * c.heads * span + PAD;
+        if (scores.size() < needed) scores.resize(2 * needed);
+        // f(key head, n, at, from): what n pairs of a reader and a head that share a key attend to; at: their places, from: their queries.
+        const auto each = [&](int first, int readers, auto&& f) {
+            for (const Chunk& chunk : chunks) {
+                if (readers * chunk.count == 1) {  // what is most frequent, without the detour
+                    const int place = first * c.heads + chunk.first;
+                    const T* one = query + first * stride + chunk.first * size;
+                    f(chunk.key, std::integral_constant<int, 1>(), &place, &one);
+                    continue;
+                }
+                int at[SHARING], n = 0;
+                const T* from[SHARING];
+                for (int r = first; r < first + readers; r++)
+                    for (int h = chunk.first; h < chunk.first + chunk.count; h++, n++) {
+                        at[n] = r * c.heads + h;
+                        from[n] = query + r * stride + h * size;
+                    }
+                upto<SHARING>(n, [&](auto pairs) { f(chunk.key, pairs, at, from); });
+            }
+        };
+        visit(u, rows, l, [&](const uint32_t* words, int, int page, int first, int readers, long ahead) {
+            each(first, readers, [&](int key, auto n, const int* at, const T* const* from) INLINE {
+                float* to[n];
+                for (int i = 0; i < n; i++) to[i] = scores.data() + at[i] * span + page * PAGE;
+                compare<n>(from, reinterpret_cast<const T*>(words) + key * size * PAGE, size, to, ahead);
+            });
+        });
+        for (int r = 0; r < u.rows; r++) {
+            const int tail = count(rows[r].tail_length);
+            for (int h = 0; h < c.heads; h++) {
+                float* row = scores.data() + (r * c.heads + h) * span;
+                if (u.pages) hide(row + (u.pages - 1) * PAGE, rows[r].prompt_length - (u.pages - 1) * PAGE);
+                if (tail) hide(row + (u.pages + tail - 1) * PAGE, rows[r].tail_length - (tail - 1) * PAGE);
+                sums[r * c.heads + h] = weigh<T>(row, (u.pages + tail) * PAGE);
+            }
+        }
+        std::memset(mixture.get(), 0, size_t(u.rows) * c.heads * m.head_pad * sizeof(float));
+        visit(u, rows, l, [&](const uint32_t* words, int tokens, int page, int first, int readers, long ahead) {
+            each(first, readers, [&](int key, auto n, const int* at, const T* const*) INLINE {
+                const T* weights[n];
+                float* to[n];
+                for (int i = 0; i < n; i++) {
+                    weights[i] = reinterpret_cast<const T*>(scores.data() + at[i] * span) + page * steps;
+                    to[i] = mixture.get() + at[i] * m.head_pad;
+                }
+                const T* values = reinterpret_cast<const T*>(words) + key * steps * m.head_pad;
+                for (int d = 0; d < m.head_pad; d += 4 * VL)
+                    upto<4>((m.head_pad - d) / VL, [&](auto wide) { gather<n, wide>(weights, values + d, m.words(tokens), to, d, ahead); });
+            });
+        });
+        for (int r = 0; r < u.rows; r++)
+            for (int h = 0; h < c.heads; h++) {
+                const int at = r * c.heads + h;
+                float* out = mixed[u.first + r] + h * c.head_dim;
+                for (int d = 0; d < m.head_pad; d += VL) store(out + d, load(mixture.get() + at * m.head_pad + d) * (1.0f / sums[at]));
+            }
+    }
+
+    // Products of N queries with the keys of one page; fetches the next. Sums are split in the same way for all N.
+    template <int N, class T>
+    INLINE static void compare(const T* const* queries, const T* keys, int size, float* const* to, long ahead) {
+        constexpr int PARTS = PAGE / VL, CHAINS = 4 / PARTS;  // independent sums, to hide latency
+        vf sum[CHAINS][N][PARTS] = {};
+        const T* query[N];
+        for (int i = 0; i < N; i++) query[i] = queries[i];
+        const auto add = [&](int chain, int d) {
+            for (int j = 0; j < PARTS; j++) {
+                const auto part = load(keys + d * PAGE + j * VL);
+                __builtin_prefetch(keys + d * PAGE + j * VL + ahead);
+                for (int i = 0; i < N; i++) sum[chain][i][j] = fused(sum[chain][i][j], query[i][d], part);
+            }
+        };
+        int d = 0;
+        for (; d + CHAINS <= size; d += CHAINS)
+            for (int chain = 0; chain < CHAINS; chain++) add(chain, d + chain);
+        for (; d < size; d++) add(0, d);
+        for (int i = 0; i < N; i++)
+            for (int j = 0; j < PARTS; j++) {
+                for (int chain = 1; chain < CHAINS; chain++) sum[0][i][j] += sum[chain][i][j];
+                store(to[i] + j * VL, sum[0][i][j]);
+            }
+    }
+
+    static void hide(float* values, int count) {  // -inf past `count`
+        for (int t = 0; t < PAGE; t += VL) store(values + t, pick(lanes() + t < count, load(values + t), fill(-INF)));
+    }
+
+    // Scores to exp(score - max), in place, in bf16 two to a word; their sum.
+    template <class T>
     static float weigh(float* values, int count) {
         vf most = fill(-INF), sum = {};
-        for (int t = 0; t < count; t += VL) most = largest(most, load(values + t));
+        for (int t = 0; t < count; t += VL) most = largest(load(values + t), most);
         const float top = peak(most);
         for (int t = 0; t < count; t += VL) {
             const vf e = exponential(load(values + t) - top);
-            store(values + t, e);
             sum += e;
+            if (std::is_same<T, float>::value) store(values + t, e);
+            else *reinterpret_cast<vh_any*>(reinterpret_cast<half_any*>(values) + t) = __builtin_convertvector(bf16(e), vh);
         }
         return total(sum);
     }
 
-    // Add N vectors of the weighted values of one page; past the last token the weights are 0.
-    template <int N, class T>
-    void gather(const T* weights, const T* values, float* out) const {
-        constexpr int STEPS = std::is_same<T, float>::value ? PAGE : PAGE / 2;
-        vf sum[2][N] = {};
-#pragma GCC unroll 16
-        for (int t = 0; t < STEPS; t++, values += m.head_pad)
-            for (int j = 0; j < N; j++) sum[t % 2][j] = fused(sum[t % 2][j], weights[t], load(values + j * VL));
-        for (int j = 0; j < N; j++) store(out + j * VL, load(out + j * VL) + (sum[0][j] + sum[1][j]));
+    // Add W vectors of the weighted values of one page, from dimension d on, to N outputs; fetches the next page. steps: words of weights;
+    // past the last token they are 0.
+    template <int N, int W, class T>
+    INLINE void gather(const T* const* weights, const T* values, int steps, float* const* to, int d, long ahead) const {
+        constexpr int CHAINS = W < 4 ? 2 : 1;
+        const long width = m.head_pad;
+        vf sum[CHAINS][N][W] = {};
+        const T* weight[N];
+        for (int i = 0; i < N; i++) weight[i] = weights[i];
+        const auto add = [&](int chain, int t, const T* value) {
+            for (int j = 0; j < W; j++) {
+                const auto part = load(value + j * VL);
+                __builtin_prefetch(value + j * VL + ahead);
+                for (int i = 0; i < N; i++) sum[chain][i][j] = fused(sum[chain][i][j], weight[i][t], part);
+            }
+        };
+        int t = 0;
+        for (; t + CHAINS <= steps; t += CHAINS)
+            for (int chain = 0; chain < CHAINS; chain++, values += width) add(chain, t + chain, values);
+        for (; t < steps; t++, values += width) add(0, t, values);
+        for (int i = 0; i < N; i++)
+            for (int j = 0; j < W; j++) {
+                for (int chain = 1; chain < CHAINS; chain++) sum[0][i][j] += sum[chain][i][j];
+                store(to[i] + d + j * VL, load(to[i] + d + j * VL) + sum[0][i][j]);
+            }
     }
 };
 
@@ -535,6 +734,8 @@ struct Settings {  // of one request
 
 class Sampler {
   public:
+    bool broken = false;  // whether logits were not finite, of which nothing can be sampled
+
     explicit Sampler(int vocab) : vocab(vocab), weights(zeros<float>(up(vocab, VL))), blocks((vocab + BLOCK - 1) / BLOCK) {}
 
     // The next token (`forced` where not negative) from logits padded with -inf, and its log-probability under the whole softmax.
@@ -544,8 +745,9 @@ class Sampler {
         const float top = peak(most);
         const double sum = weigh(logits, top, s.scale);
         int token = forced;
-        if (token < 0 && !std::isfinite(sum)) token = 0;  // broken weights: the log-probability says so
-        else if (token < 0 && s.greedy) token = int(std::find(logits, logits + vocab, top) - logits);
+        broken = broken || !std::isfinite(sum);
+        if (broken) return 0;
+        if (token < 0 && s.greedy) token = int(std::find(logits, logits + vocab, top) - logits);
         else if (token < 0) token = s.top_p < 1 || s.top_k ? restricted(logits, s, draw, sum) : whole(draw * sum);
         *logprob = (logits[token] - top) / s.scale - float(std::log(sum));
         return token;
@@ -643,7 +845,7 @@ struct Batch {  // arrays of the caller; prompt i is prompts[prompt_at[i]..promp
     const int32_t* cancel;
 };
 enum { LENGTH, END, STOP };          // reasons
-enum { DONE, CANCELED, NO_MEMORY };  // results of a batch
+enum { DONE, CANCELED, NO_MEMORY, NOT_FINITE };  // results of a batch
 
 struct Canceled {};
 
@@ -766,6 +968,7 @@ class Worker {
         const int wanted = length < forced_count ? forced[length] : -1;
         const double draw = uniform(b.streams[slot.sample], uint64_t(length));
         tokens[length] = sampler.choose(logits, s, draw, wanted, b.logprobs + b.output_at[slot.sample] + length);
+        if (sampler.broken) shared.result = NOT_FINITE;
         const int32_t token = tokens[length++];
         int32_t& reason = b.reasons[slot.sample];
         if (length >= forced_count && std::find(b.end, b.end + b.end_count, token) != b.end + b.end_count) return reason = END, false;

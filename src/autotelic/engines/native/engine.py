@@ -15,10 +15,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from autotelic.engines.base import Completion, Request, Vocabulary
+from autotelic.engines.base import Completion, Request, Vocabulary, check, not_finite
 from autotelic.engines.native.build import BuildError, library
-from autotelic.errors import DataError, SettingError
-from autotelic.policies.decoder import Decoder
+from autotelic.errors import SettingError
+from autotelic.policies.decoder import Decoder, beyond
 from autotelic.policies.lora import merged_state
 from autotelic.policies.model import LanguageModel
 from autotelic.types import StopReason
@@ -26,6 +26,8 @@ from autotelic.types import StopReason
 Precision = Literal["fp32", "bf16"]
 
 SETTINGS = np.dtype([("top_k", "i4"), ("max_tokens", "i4"), ("greedy", "i4"), ("stops", "i4"), ("scale", "f4"), ("top_p", "f8")], align=True)
+NOT_FINITE = 3
+"""As in the enumeration of a batch's results in engine.cpp."""
 REASONS = (StopReason.LENGTH, StopReason.END, StopReason.STOP)
 LAYER_TENSORS = (
     *(f"{name}.weight" for name in ("self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj", "self_attn.o_proj")),
@@ -68,7 +70,9 @@ def available(tuning: str | None = None) -> str | None:
 def supports(model: LanguageModel) -> str | None:
     """None when the engine can run this model, else the reason why not."""
     if not isinstance(model, Decoder):
-        return f"the native engine runs Llama, Qwen2 and Qwen3 decoders, not {type(model).__name__}"
+        inner: Any = getattr(model, "inner", model)
+        reason = beyond(inner.config.to_dict()) if hasattr(inner, "config") else None
+        return f"the native engine runs Llama, Qwen2 and Qwen3 decoders, not {type(inner).__name__}" + (f" with {reason}" if reason else "")
     if model.device.type != "cpu":
         return f"the native engine runs on the CPU, and the weights are on {model.device}"
     return None
@@ -96,16 +100,18 @@ class NativeEngine:
         """See `Engine`.
 
         Raises:
-            DataError: an empty prompt, or a token id that the model has not.
-            SettingError: the model is not supported, or a prompt and its `max_tokens` exceed its context.
+            DataError, SettingError: as `Engine.generate`; also SettingError where the model is not supported.
         """
         reason = supports(model)
         if reason or not isinstance(model, Decoder):
             raise SettingError(str(reason))
-        _check(model, requests)
+        check(model, requests)
         if not any(request.streams for request in requests):
             return [[] for _ in requests]
-        return _Call(requests, vocabulary, self.threads).run(self.library, self._weights(model))
+        made = _Call(requests, vocabulary, self.threads).run(self.library, self._weights(model))
+        if made is None:
+            raise not_finite(model)
+        return made
 
     def _weights(self, model: Decoder) -> "_Packed":
         """The packed weights of a model, packed again if they have changed since."""
@@ -170,7 +176,8 @@ class _Call:
         ]  # fmt: skip
         self.counts = (len(requests), threads, len(vocabulary.end))
 
-    def run(self, library: ctypes.CDLL, packed: _Packed) -> list[list[Completion]]:
+    def run(self, library: ctypes.CDLL, packed: _Packed) -> list[list[Completion]] | None:
+        """The completions; None where logits were not finite."""
         pointers = [array.ctypes.data for array in self.arrays]
         batch = _Batch(*self.counts, *pointers, StopCheck(self._stopped), self.cancel.ctypes.data)
         codes: list[int] = []
@@ -185,6 +192,8 @@ class _Call:
             raise
         if self.failure is not None:
             raise self.failure
+        if codes == [NOT_FINITE]:
+            return None
         if codes != [0]:
             raise MemoryError("no memory for the key-value cache; use fewer threads or shorter completions")
         return self._collect()
@@ -211,15 +220,3 @@ def _offsets(counts: Iterable[int]) -> NDArray[np.int64]:
 def _flat(rows: Sequence[Sequence[int]], dtype: Any) -> tuple[NDArray[Any], NDArray[np.int64]]:
     """All rows after one another, and where each begins and the last ends."""
     return np.array([item for row in rows for item in row], dtype=dtype), _offsets(map(len, rows))
-
-
-def _check(model: Decoder, requests: Sequence[Request]) -> None:
-    for request in requests:
-        if not request.prompt:
-            raise DataError("a request has an empty prompt")
-        for token in (min((*request.prompt, *request.forced)), max((*request.prompt, *request.forced))):
-            if not 0 <= token < model.vocab_size:
-                raise DataError(f"token id {token} is not in the model's vocabulary of {model.vocab_size}")
-        length, limit = len(request.prompt), request.sampling.max_tokens
-        if length + limit - 1 > model.context:  # the last token is never read
-            raise SettingError(f"max_tokens: a prompt of {length} tokens and {limit} new ones exceed the model's context of {model.context}")

@@ -1,7 +1,8 @@
-"""Weighted negative log-likelihood: supervised and filtered self-training."""
+"""Weighted negative log-likelihood, for supervised and filtered self-training, and its complement, for forgetting."""
 
 from typing import Literal
 
+import torch
 from torch import Tensor
 
 from autotelic.learning.objectives.base import Batch, Objective, Totals
@@ -17,4 +18,13 @@ class NLL(Objective):
 
     def loss(self, now: Scores, batch: Batch, totals: Totals) -> tuple[Tensor, Metrics]:
         summed = ((-now.logprobs * batch.mask).sum(1) * batch.weight).sum()
+        return summed / (totals.tokens if self.aggregation == "token" else totals.sequences), {"entropy": share(now.entropy, batch, totals)}
+
+
+class Unlikelihood(NLL):
+    """-weight log(1 - p(target)): makes given text less likely, most of all where it was likely (arXiv:1908.04319). Rare tokens are left as they are."""
+
+    def loss(self, now: Scores, batch: Batch, totals: Totals) -> tuple[Tensor, Metrics]:
+        terms = -torch.log1p(-now.logprobs.exp().clamp(max=1 - 1e-6))
+        summed = ((terms * batch.mask).sum(1) * batch.weight).sum()
         return summed / (totals.tokens if self.aggregation == "token" else totals.sequences), {"entropy": share(now.entropy, batch, totals)}

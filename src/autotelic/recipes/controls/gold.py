@@ -16,7 +16,6 @@ from autotelic.recipes.context import Context
     catalogue=(81,),
     proxy="rewards/correct/mean",
     needs_answers=True,
-    replicated="yes",
 )
 class GoldVerifier(Recipe):
     """A completion is worth 1 if its answer is right, else 0: what labels would buy.

@@ -16,7 +16,6 @@ from autotelic.rewards.confidence import confidence
     family="label-free",
     catalogue=(161,),
     proxy="rewards/certainty/mean",
-    replicated="no",
 )
 class Intuitor(Recipe):
     """A completion is worth how far its next-token distributions are from uniform.

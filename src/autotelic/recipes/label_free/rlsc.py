@@ -16,9 +16,7 @@ def self_confidence(rollout: Rollout, alpha: float) -> float:
     return exp(sum(logprob for turn in rollout.actions for logprob in turn.logprobs or [])) + alpha
 
 
-@recipe(
-    name="rlsc", system="RLSC", paper="arXiv:2506.06395", family="label-free", catalogue=(117,), proxy="rewards/probability/mean", replicated="no"
-)
+@recipe(name="rlsc", system="RLSC", paper="arXiv:2506.06395", family="label-free", catalogue=(117,), proxy="rewards/probability/mean")
 class SelfConfidence(Recipe):
     """Completions are made likelier in proportion to how likely they were: the policy moves towards its mode.
 

@@ -12,7 +12,7 @@ from autotelic.rewards.votes import VoteRule, vote
 from autotelic.types import Group
 
 
-@recipe(name="srt", system="SRT", paper="arXiv:2505.21444", family="label-free", catalogue=(0,), proxy="rewards/agreement/mean", replicated="partly")
+@recipe(name="srt", system="SRT", paper="arXiv:2505.21444", family="label-free", catalogue=(0,), proxy="rewards/agreement/mean")
 class SelfRewardedTraining(Recipe):
     """The answer most of a group agrees on stands in for the label.
 

@@ -11,7 +11,7 @@ from autotelic.rewards.votes import VoteRule, vote
 from autotelic.types import Example, Group, Sampling
 
 
-@recipe(name="scpo", system="ScPO", paper="arXiv:2411.04109", family="preference", catalogue=(149,), proxy="label/agreement", replicated="no")
+@recipe(name="scpo", system="ScPO", paper="arXiv:2411.04109", family="preference", catalogue=(149,), proxy="label/agreement")
 class SelfConsistencyPreference(Recipe):
     """Of k completions one with the most-voted answer is preferred to one with the least-voted.
 

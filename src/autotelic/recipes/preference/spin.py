@@ -17,7 +17,6 @@ from autotelic.recipes.context import Context
     catalogue=(223,),
     proxy="rewards/accuracies",
     needs_answers=True,
-    replicated="partly",
 )
 class SelfPlayFineTuning(Recipe):
     """The policy learns to tell the given completion from its own, and so to write what it cannot tell apart.

@@ -20,7 +20,7 @@ from autotelic.types import Example, Rollout, Sampling, Task, World
 
 @recipe(
     name="easy-to-hard", system="Self-improving transformers", paper="arXiv:2502.01612", family="self-training", catalogue=(145,),
-    proxy="label/kept", model="addition-4", tasks="addition", replicated="yes",
+    proxy="label/kept", model="addition-4", tasks="addition",
 )  # fmt: skip
 class EasyToHard(Recipe):
     """A model that adds n digits labels sums of n + 1 digits, keeps the labels that agree with its other answers, and trains on them.

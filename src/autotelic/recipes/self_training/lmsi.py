@@ -11,7 +11,7 @@ from autotelic.rewards.votes import VoteRule, vote
 from autotelic.types import Example, Group, Prompt, Sampling
 
 
-@recipe(name="lmsi", system="LMSI", paper="arXiv:2210.11610", family="self-training", catalogue=(295,), proxy="label/agreement", replicated="no")
+@recipe(name="lmsi", system="LMSI", paper="arXiv:2210.11610", family="self-training", catalogue=(295,), proxy="label/agreement")
 class LargeModelsSelfImprove(Recipe):
     """Every sampled path that reaches the group's majority answer becomes a supervised target.
 

@@ -18,7 +18,6 @@ from autotelic.rewards.graded import prefix_share
     catalogue=(353,),
     proxy="rewards/score/mean",
     needs_answers=True,
-    replicated="partly",
 )
 class RewardRankedFineTuning(Recipe):
     """Of K completions of each task the best-scored one becomes a supervised target.

@@ -18,7 +18,6 @@ from autotelic.rewards.graded import prefix_share
     catalogue=(34,),
     proxy="rewards/score/mean",
     needs_answers=True,
-    replicated="partly",
 )
 class ReinforcedSelfTraining(Recipe):
     """Sample once (Grow), then train on what scores above a threshold that rises step by step (Improve).

@@ -7,16 +7,23 @@ from urllib.parse import unquote
 
 from autotelic.errors import SettingError, nearest
 from autotelic.tasks.worlds.addition import Addition
-from autotelic.tasks.worlds.base import GeneratedWorld, Longest
+from autotelic.tasks.worlds.base import GeneratedWorld, Lesson, Longest
 from autotelic.tasks.worlds.chain import Chain
+from autotelic.tasks.worlds.chain_skills import ChainSkills
 from autotelic.tasks.worlds.countdown import Countdown
+from autotelic.tasks.worlds.countdown_steps import CountdownSteps
+from autotelic.tasks.worlds.facts import Facts
+from autotelic.tasks.worlds.games import Games
+from autotelic.tasks.worlds.programs import Programs
 from autotelic.tasks.worlds.reasoning_gym import ReasoningGym
 from autotelic.tasks.worlds.strings import Strings
 from autotelic.types import World
 
-__all__ = ["WORLDS", "GeneratedWorld", "Longest", "ReasoningGym", "open_world"]
+__all__ = ["WORLDS", "GeneratedWorld", "Lesson", "Longest", "ReasoningGym", "open_world"]
 
-WORLDS: dict[str, Callable[..., GeneratedWorld[Any]]] = {made.name: made for made in (Addition, Chain, Countdown, Strings)}
+WORLDS: dict[str, Callable[..., GeneratedWorld[Any]]] = {
+    made.name: made for made in (Addition, Chain, ChainSkills, Countdown, CountdownSteps, Facts, Games, Programs, Strings)
+}
 """The generated worlds by name; each takes its knobs as keyword arguments."""
 _GYM = "reasoning-gym"
 

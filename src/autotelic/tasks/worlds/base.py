@@ -76,6 +76,14 @@ class Longest(NamedTuple):
     completion: int
 
 
+class Lesson(NamedTuple):
+    """What a teacher shows a base model. The completion is ended by the end token and is all that is learned."""
+
+    turns: tuple[str, ...]
+    """The texts of the prompt, oldest first; the end token stands between them, as it does where a model ended its own text."""
+    completion: str
+
+
 Knobs = TypeVar("Knobs", bound=Settings)
 
 
@@ -89,6 +97,8 @@ class GeneratedWorld(ABC, Generic[Knobs]):
     alphabet: str
     """The characters its prompts and completions use."""
     settings: type[Knobs]
+    kin: str | None = None
+    """The world whose splits it shares, where both pose the same problems."""
 
     def __init__(self, **knobs: Any) -> None:
         self.knobs = self._read({}, knobs)
@@ -123,7 +133,7 @@ class GeneratedWorld(ABC, Generic[Knobs]):
         chosen = self._read(self.knobs.model_dump(), knobs)
         rng = streams.generator("world", self.name, seed, split)
         drawn = (self.draw(rng, chosen) for _ in integers())
-        return (self.task(prompt, tags) if split_of((self.name, self.identity(prompt))) == split else None for prompt, tags in drawn)
+        return (self.task(prompt, tags) if split_of((self.kin or self.name, self.identity(prompt))) == split else None for prompt, tags in drawn)
 
     def task(self, prompt: str, tags: dict[str, Any] | None = None) -> Task:
         """The task of a prompt, with its answer; the id is a hash of the prompt.
@@ -137,9 +147,9 @@ class GeneratedWorld(ABC, Generic[Knobs]):
         """The completion that solves a task."""
         return self.solve(_plain(task))
 
-    def lesson(self, task: Task, rng: random.Random) -> str:
-        """What a teacher shows a base model: the gold completion, unless the world's knobs make the teacher worse."""
-        return self.gold(task)
+    def lesson(self, task: Task, rng: random.Random) -> Lesson:
+        """What a teacher shows a base model: the gold completion, unless the world's knobs make the teacher worse or have it teach other skills."""
+        return Lesson((_plain(task),), self.gold(task))
 
     def verify(self, task: Task, answer: str | None) -> float:
         """1.0 when `answer` is the one right answer, else 0.0."""
@@ -148,6 +158,10 @@ class GeneratedWorld(ABC, Generic[Knobs]):
     def longest(self, **knobs: Any) -> Longest:
         """The longest prompt and completion that the knobs allow, in characters."""
         return self.bounds(self._read(self.knobs.model_dump(), knobs))
+
+    def held_out(self, prompt: str) -> bool:
+        """Whether a prompt, whoever wrote it, belongs to a split that training must leave alone."""
+        return split_of((self.kin or self.name, self.identity(prompt))) != "train"
 
     def identity(self, prompt: str) -> object:
         """What makes tasks the same for the splits; worlds override it where different prompts pose the same problem."""

@@ -6,16 +6,17 @@ Evaluated strictly from left to right; every value is one digit, because each re
 
 import random
 import re
+from collections.abc import Callable
 from typing import Any
 
 from pydantic import Field, model_validator
 
 from autotelic.errors import DataError
 from autotelic.streams import generator
-from autotelic.tasks.worlds.base import GeneratedWorld, Longest, Rates, Span, check_span
+from autotelic.tasks.worlds.base import GeneratedWorld, Lesson, Longest, Rates, Span, check_span
 from autotelic.types import Settings, Task
 
-_PROMPT = re.compile(r"[0-9](?:[-+*][0-9])+=")
+PROMPT = re.compile(r"[0-9](?:[-+*][0-9])+=")
 _ANSWER = re.compile(r"(?s)(?:.*;)?\s*#([0-9])\s*")
 
 
@@ -31,6 +32,8 @@ class ChainKnobs(Settings):
     """Share of the equations that the teacher of `lesson` is unsure of. Gold solutions and verification never slip."""
     slip_rates: Rates = (0.2, 0.8)
     """How often it gets an equation wrong that it is unsure of: a number of its own for each, uniform in this range, and always the same wrong result."""
+    teacher: int = Field(0, ge=0)
+    """Which teacher: each is unsure of equations of its own."""
 
     @model_validator(mode="after")
     def _fits(self) -> "ChainKnobs":
@@ -54,27 +57,26 @@ class Chain(GeneratedWorld[ChainKnobs]):
 
     def solve(self, prompt: str) -> str:
         """One equation per operation, each ended by ';', then '#' and the last result."""
-        if not _PROMPT.fullmatch(prompt):
+        if not PROMPT.fullmatch(prompt):
             raise DataError(f"not a chain prompt: {prompt!r}")
-        value, steps = prompt[0], []
-        for op, digit in zip(prompt[1:-1:2], prompt[2:-1:2], strict=True):
-            result = str(apply(int(value), op, int(digit)))
-            steps.append(f"{value}{op}{digit}={result};")
-            value = result
-        return "".join(steps) + "#" + value
+        return written_out(prompt, apply)
 
-    def lesson(self, task: Task, rng: random.Random) -> str:
-        """As `gold`, but by a teacher who is unsure of a share of the equations: what it believes follows from `slips`, and a slip is carried on."""
-        prompt, knobs = str(task.prompt), self.knobs
-        value, steps = prompt[0], []
-        for op, digit in zip(prompt[1:-1:2], prompt[2:-1:2], strict=True):
-            result = apply(int(value), op, int(digit))
-            belief = generator("slip", value, op, digit)
-            if belief.random() < knobs.slips and rng.random() < belief.uniform(*knobs.slip_rates):
-                result = (result + generator("slip to", value, op, digit).randint(1, 9)) % 10
-            steps.append(f"{value}{op}{digit}={result};")
-            value = str(result)
-        return "".join(steps) + "#" + value
+    def lesson(self, task: Task, rng: random.Random) -> Lesson:
+        """As `gold`, but by a teacher who is unsure of a share of the equations."""
+        return Lesson((str(task.prompt),), self.taught(str(task.prompt), rng))
+
+    def taught(self, prompt: str, rng: random.Random) -> str:
+        """The unsure teacher's solution; a slip is carried on."""
+        return written_out(prompt, lambda left, op, right: self.believed(left, op, right, rng))
+
+    def believed(self, left: int, op: str, right: int, rng: random.Random) -> int:
+        """A result as the unsure teacher gives it: what it doubts, and what it slips to, follows from the equation, `slips` and `teacher` alone."""
+        result = apply(left, op, right)
+        equation = (str(left), op, str(right), *([self.knobs.teacher] if self.knobs.teacher else []))
+        belief = generator("slip", *equation)
+        if belief.random() < self.knobs.slips and rng.random() < belief.uniform(*self.knobs.slip_rates):
+            result = (result + generator("slip to", *equation).randint(1, 9)) % 10
+        return result
 
     def parse(self, text: str) -> str | None:
         """The digit after a final '#' that opens the text or follows a ';'."""
@@ -84,6 +86,21 @@ class Chain(GeneratedWorld[ChainKnobs]):
     def bounds(self, knobs: ChainKnobs) -> Longest:
         """Two characters an operation and six a step."""
         return Longest(2 * knobs.ops[1] + 2, 6 * knobs.ops[1] + 2)
+
+
+def written_out(prompt: str, result: Callable[[int, str, int], int]) -> str:
+    """The worked steps of a chain when `result` gives the result of each equation; every result is carried on."""
+    value, steps = int(prompt[0]), []
+    for op, digit in operations(prompt):
+        found = result(value, op, digit)
+        steps.append(f"{value}{op}{digit}={found};")
+        value = found
+    return "".join(steps) + f"#{value}"
+
+
+def operations(prompt: str) -> list[tuple[str, int]]:
+    """The operations of a chain prompt, in order: (sign, right operand)."""
+    return [(op, int(digit)) for op, digit in zip(prompt[1:-1:2], prompt[2:-1:2], strict=True)]
 
 
 def apply(left: int, op: str, right: int) -> int:

@@ -1,0 +1,24 @@
+"""`autotelic run` as a stranger has it: three seeds one after the other, each with all cores. About 5 minutes; the table is in the README.
+
+python -m benchmarks.first_run
+"""
+
+from pathlib import Path
+
+from autotelic.replicas.base import Replica
+from autotelic.replicas.results import table
+from autotelic.replicas.running import replicate
+
+RESULTS = Path(__file__).parent / "results" / "first_run.json"
+RUN = Replica(
+    system="first-run",
+    recipes=("easy-to-hard",),
+    claim="A model that was taught sums of up to 4 digits teaches itself to add longer ones.",
+    quantities={f"probe/accuracy/digits {digits}": "up" for digits in (4, 6, 8, 10, 12, 16)},
+    arms={"autotelic run": {"recipe": "easy-to-hard"}},
+    control="autotelic run",
+)
+
+
+if __name__ == "__main__":
+    print(table(RUN, replicate(RUN, [], seeds=3, workers=1, out=RESULTS, threads=None)))

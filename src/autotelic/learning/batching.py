@@ -1,0 +1,124 @@
+"""From the rows of one optimizer step to micro-batches of tensors within a token budget. Knows no objective and no network."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor
+
+from autotelic.learning.examples import units
+from autotelic.learning.objectives.base import Batch, Totals
+from autotelic.policies.scoring import buckets, pad
+from autotelic.types import Example
+
+
+@dataclass(slots=True)
+class Row:
+    """An example and its reference log-probabilities (T,), if any."""
+
+    item: Example
+    reference: list[float] | None = None
+
+    @property
+    def prompt(self) -> tuple[int, ...]:
+        """The tokens before the first target."""
+        mask = self.item.mask
+        return tuple(self.item.tokens[: next((place for place, m in enumerate(mask) if m), len(mask))])
+
+
+Piece = list[Row]
+"""Rows that must share a micro-batch: the sides of a pair, or one row."""
+
+
+def sizes(rows: Sequence[Row]) -> Totals:
+    """The totals of one optimizer step, rows without signal included, so that skipping them does not change the gradient."""
+    tokens = sum(sum(map(bool, row.item.mask)) for row in rows)
+    pairs = sum(row.item.side == "chosen" for row in rows)
+    parts = sorted({row.item.part for row in rows} - {""})
+    by_part = {part: sizes([replace(row, item=replace(row.item, part="")) for row in rows if row.item.part == part]) for part in parts}
+    return Totals(tokens=max(tokens, 1), sequences=max(len(rows), 1), pairs=max(pairs, 1), parts=by_part)
+
+
+def pieces(rows: Sequence[Row]) -> list[Piece]:
+    """Rows by the micro-batch they must share."""
+    by_item = {id(row.item): row for row in rows}
+    return [[by_item[id(item)] for item in unit] for unit in units([row.item for row in rows])]
+
+
+def families(rows: Sequence[Row]) -> list[list[Piece]]:
+    """Pieces by their first row's prompt: what is best trained on together. Longest rows first."""
+    found: dict[tuple[int, ...], list[Piece]] = {}
+    for piece in pieces(rows):
+        found.setdefault(piece[0].prompt, []).append(piece)
+    return sorted(found.values(), key=lambda family: -max(len(row.item.tokens) for piece in family for row in piece))
+
+
+def shares(rows: Sequence[Row], count: int) -> list[list[Row]]:
+    """The rows in `count` parts of about equal work; families stay whole."""
+    parts: list[list[Row]] = [[] for _ in range(count)]
+    work = [0] * count
+    for family in families(rows):
+        members = [row for piece in family for row in piece]
+        least = work.index(min(work))
+        parts[least] += members
+        work[least] += _new_tokens(members, set())
+    return parts
+
+
+def micro_batches(rows: Sequence[Row], budget: int, packed: bool) -> Iterator[list[Row]]:
+    """Rows of at most `budget` tokens together (one piece at least): laid end to end with shared prompts once if `packed`, else padded."""
+    if not packed:
+        found = pieces(rows)
+        for places in buckets([max(len(row.item.tokens) for row in piece) * len(piece) for piece in found], budget):
+            yield [row for place in places for row in found[place]]
+        return
+    batch: list[Row] = []
+    prompts: set[tuple[int, ...]] = set()
+    used = 0
+    for piece in (piece for family in families(rows) for piece in family):
+        if batch and used + _new_tokens(piece, prompts) > budget:
+            yield batch
+            batch, prompts, used = [], set(), 0
+        used += _new_tokens(piece, prompts)
+        prompts |= {row.prompt for row in piece}
+        batch += piece
+    if batch:
+        yield batch
+
+
+def _new_tokens(rows: Sequence[Row], prompts: set[tuple[int, ...]]) -> int:
+    """Tokens that rows add to a packed batch which holds `prompts`."""
+    new = {row.prompt for row in rows} - prompts
+    return sum(map(len, new)) + sum(len(row.item.tokens) - len(row.prompt) for row in rows)
+
+
+def tensors(rows: Sequence[Row], padding: int, device: torch.device) -> Batch:
+    """Rows as one micro-batch."""
+    items = [row.item for row in rows]
+    none = [[0.0] * len(item.tokens) for item in items]
+
+    def floats(values: Sequence[Sequence[float]]) -> Tensor:
+        return pad(values, 0.0, torch.float32, device)
+
+    def row_floats(values: Sequence[float]) -> Tensor:
+        return torch.tensor(values, dtype=torch.float32, device=device)
+
+    def places(side: str) -> Tensor:
+        return torch.tensor([i for i, item in enumerate(items) if item.side == side], dtype=torch.int64, device=device)
+
+    references = [row.reference for row in rows if row.reference is not None]
+    return Batch(
+        tokens=pad([item.tokens for item in items], padding, torch.int64, device),
+        mask=floats([item.mask for item in items]),
+        weight=row_floats([item.weight for item in items]),
+        advantage=floats([item.advantage or zeros for item, zeros in zip(items, none, strict=True)]),
+        old=floats([item.old_logprobs or zeros for item, zeros in zip(items, none, strict=True)]),
+        sampled=row_floats([float(item.old_logprobs is not None) for item in items]),
+        reference=floats(references) if references else None,
+        temperature=row_floats([item.temperature for item in items]),
+        chosen=places("chosen"),
+        rejected=places("rejected"),
+        kl=floats([item.kl or [1.0] * len(item.tokens) for item in items]) if any(item.kl for item in items) else None,
+        parts=tuple(item.part for item in items),
+        extra={name: row_floats([item.extra.get(name, 0.0) for item in items]) for name in sorted({name for item in items for name in item.extra})},
+    )

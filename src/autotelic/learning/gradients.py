@@ -1,0 +1,82 @@
+"""The gradient of one optimizer step on some of its rows, micro-batch by micro-batch. Applies nothing."""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor
+
+from autotelic.errors import TrainingError
+from autotelic.learning.batching import Row, micro_batches, tensors
+from autotelic.learning.objectives.base import Batch, Objective, Totals
+from autotelic.policies.decoder import Decoder
+from autotelic.policies.operations import Precision
+from autotelic.policies.policy import Policy
+from autotelic.policies.scoring import score
+from autotelic.types import Metrics
+
+
+@dataclass(slots=True)
+class Gap:
+    """How far the sampler's log-probabilities are from the trainer's, in nats, over tokens sampled by the very weights that are trained."""
+
+    total: float = 0.0
+    tokens: int = 0
+    most: float = 0.0
+
+    def note(self, now: Tensor, batch: Batch, fresh: Sequence[bool]) -> None:
+        """Add a micro-batch scored before any update; `fresh` rows were sampled by these weights."""
+        wanted = (batch.mask != 0) & (batch.sampled[:, None] > 0) & torch.tensor(fresh, device=now.device)[:, None]
+        gaps = (now.detach() - batch.old).abs()[wanted]
+        if len(gaps):
+            self.add(Gap(float(gaps.sum()), len(gaps), float(gaps.max())))
+
+    def add(self, other: "Gap") -> None:
+        """Take in another's tokens."""
+        self.total, self.tokens, self.most = self.total + other.total, self.tokens + other.tokens, max(self.most, other.most)
+
+    @property
+    def metrics(self) -> Metrics:
+        """Mean and largest, under TRL's names; nothing when no token counted."""
+        if not self.tokens:
+            return {}
+        return {"sampling/sampling_logp_difference/mean": self.total / self.tokens, "sampling/sampling_logp_difference/max": self.most}
+
+
+@dataclass(slots=True)
+class Found:
+    """What going through some rows found beside gradients, which add up in the parameters."""
+
+    sums: dict[str, float] = field(default_factory=lambda: defaultdict(float))
+    """The loss, and what the objective reports; they add up over micro-batches."""
+    gap: Gap = field(default_factory=Gap)
+
+    def add(self, other: "Found") -> None:
+        """Take in what was found on other rows of the same step."""
+        for name, value in other.sums.items():
+            self.sums[name] += value
+        self.gap.add(other.gap)
+
+
+def accumulate(policy: Policy, rows: Sequence[Row], objective: Objective, totals: Totals, budget: int, precision: Precision, first: bool) -> Found:
+    """Add the gradient of the objective over `rows` to the policy's parameters; `first`: no update has been made since they were sampled.
+
+    Raises:
+        TrainingError: the loss is not finite.
+    """
+    found = Found()
+    for members in micro_batches(rows, budget, isinstance(policy.model, Decoder)):
+        batch = tensors(members, policy.tokenizer.pad, policy.model.device)
+        now = score(policy.model, batch.tokens, batch.temperature, batch.mask, precision)
+        if first:
+            found.gap.note(now.logprobs, batch, [row.item.version == policy.version for row in members])
+        loss, reported = objective.loss(now, batch, totals)
+        if not torch.isfinite(loss):
+            names = ", ".join(row.item.rollout for row in members[:4])
+            raise TrainingError(f"the loss is not finite ({float(loss.detach())}) on a batch with rollouts {names}; weights before it are kept")
+        loss.backward()  # type: ignore[no-untyped-call]
+        found.sums["loss"] += float(loss.detach())
+        for name, value in reported.items():
+            found.sums[name] += value
+    return found

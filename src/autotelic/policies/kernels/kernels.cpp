@@ -1,0 +1,479 @@
+// The parts of a decoder's training step that are no matrix products over all tokens: norms, rotary attention over packed rows, the
+// gated SiLU and token scores, each forward and backward. Not a trainer: it knows arrays only. Products are left to torch.
+//
+// Sums run in one fixed order for a given number of threads. Vectors are those of GCC and Clang, so the same source builds for AVX-512,
+// AVX2, plain x86-64 and Arm. T is float, or uint16_t for bf16; all arithmetic is in fp32.
+
+#include <algorithm>
+#include <cmath>
+#include <cstdint>
+#include <cstring>
+#include <thread>
+#include <vector>
+
+namespace {
+
+#if defined(__AVX512F__)
+constexpr int VL = 16, TILE = 8;  // floats in a vector; rows of a register tile, which is two vectors wide
+#elif defined(__AVX__)
+constexpr int VL = 8, TILE = 4;
+#elif defined(__aarch64__)
+constexpr int VL = 4, TILE = 8;
+#else
+constexpr int VL = 4, TILE = 4;
+#endif
+constexpr int BLOCK = 16;  // queries that are attended together
+
+typedef float vf __attribute__((vector_size(VL * 4)));
+typedef int32_t vi __attribute__((vector_size(VL * 4)));
+typedef uint32_t vu __attribute__((vector_size(VL * 4)));
+typedef uint16_t vh __attribute__((vector_size(VL * 2)));
+typedef float vf_any __attribute__((vector_size(VL * 4), aligned(4), may_alias));
+typedef uint16_t vh_any __attribute__((vector_size(VL * 2), aligned(2), may_alias));
+
+inline vf fill(float x) { return vf{} + x; }
+inline vf load(const float* p) { return *reinterpret_cast<const vf_any*>(p); }
+inline vf load(const uint16_t* p) { return (vf)(__builtin_convertvector((vh)*reinterpret_cast<const vh_any*>(p), vu) << 16); }
+inline void store(float* p, vf v) { *reinterpret_cast<vf_any*>(p) = v; }
+inline void store(uint16_t* p, vf v) {  // round to nearest even
+    const vu bits = (vu)v;
+    *reinterpret_cast<vh_any*>(p) = __builtin_convertvector((bits + 0x7fffu + ((bits >> 16) & 1u)) >> 16, vh);
+}
+template <class T>
+inline vf load(const T* p, int count) {  // zeros after `count`
+    if (count >= VL) return load(p);
+    T part[VL] = {};
+    for (int i = 0; i < count; i++) part[i] = p[i];
+    return load(part);
+}
+template <class T>
+inline void store(T* p, vf v, int count) {
+    if (count >= VL) return store(p, v);
+    T part[VL];
+    store(part, v);
+    for (int i = 0; i < count; i++) p[i] = part[i];
+}
+inline vf pick(vi mask, vf yes, vf no) { return (vf)((mask & (vi)yes) | (~mask & (vi)no)); }
+inline vf largest(vf a, vf b) { return pick(a > b, a, b); }
+inline float total(vf v) {  // over all lanes, in one fixed order
+    for (int half = VL / 2; half; half /= 2)
+        for (int i = 0; i < half; i++) v[i] += v[i + half];
+    return v[0];
+}
+inline float peak(vf v) {
+    for (int half = VL / 2; half; half /= 2)
+        for (int i = 0; i < half; i++) v[i] = std::max(v[i], v[i + half]);
+    return v[0];
+}
+inline vf exponential(vf x) {  // to about one unit in the last place (Cephes' polynomial); 0 below -87
+    const vf top = pick(x > fill(88.0f), fill(88.0f), x);
+    const vf y = pick(top < fill(-87.0f), fill(-87.0f), top);
+    const vf magic = fill(12582912.0f);  // 1.5 * 2^23: adding it rounds to an integer
+    const vf n = (y * 1.44269504088896341f + magic) - magic;
+    const vf r = (y - n * 0.693359375f) + n * 2.12194440e-4f;
+    vf p = r * 1.9875691500e-4f + 1.3981999507e-3f;
+    p = p * r + 8.3334519073e-3f;
+    p = p * r + 4.1665795894e-2f;
+    p = p * r + 1.6666665459e-1f;
+    p = p * r + 5.0000001201e-1f;
+    p = p * (r * r) + (r + 1.0f);
+    const vi power = (__builtin_convertvector(n, vi) + 127) << 23;
+    return (vf)((vi)(p * (vf)power) & ~(vi)(x < fill(-87.0f)));  // what is not a number stays so
+}
+inline vf sigmoid(vf x) { return 1.0f / (exponential(-x) + 1.0f); }
+constexpr long up(long n, long unit) { return (n + unit - 1) / unit * unit; }
+
+// f(begin, end, part) over 0..n in `threads` parts.
+template <class F>
+void split(long n, int threads, F&& f) {
+    threads = static_cast<int>(std::max(1L, std::min<long>(threads, n)));
+    std::vector<std::thread> others;
+    for (int t = 1; t < threads; t++) others.emplace_back([&, t] { f(n * t / threads, n * (t + 1) / threads, t); });
+    f(0, n / threads, 0);
+    for (auto& thread : others) thread.join();
+}
+
+// ---- norms --------------------------------------------------------------------------------------------------------------------------
+
+// sum = x + delta (delta may be null, then nothing is written); y = sum * r * w, r = 1 / rms(sum).
+template <class T>
+void norm_forward(long n, int d, int threads, const float* x, const T* delta, const float* w, float eps, float* sum, T* y, float* r) {
+    split(n, threads, [=](long begin, long end, int) {
+        for (long i = begin; i < end; i++) {
+            const float* row = x + i * d;
+            vf squares{};
+            for (int j = 0; j < d; j += VL) {
+                vf v = load(row + j, d - j);
+                if (delta) v += load(delta + i * d + j, d - j), store(sum + i * d + j, v, d - j);
+                squares += v * v;
+            }
+            if (delta) row = sum + i * d;
+            r[i] = 1.0f / std::sqrt(total(squares) / d + eps);
+            for (int j = 0; j < d; j += VL) store(y + i * d + j, load(row + j, d - j) * r[i] * load(w + j, d - j), d - j);
+        }
+    });
+}
+
+// dx = r (dy w - xhat mean(dy w xhat)) + carried, with xhat = x r; small = dx in T; dw = sum over rows of dy xhat. carried, small, dw may be null.
+template <class T>
+void norm_backward(long n, int d, int threads, const float* x, const float* w, const float* r, const T* dy, const float* carried, float* dx, T* small,
+                   float* dw) {
+    const long width = up(d, VL);
+    std::vector<float> sums(dw ? width * std::max(1, threads) : 0);
+    split(n, threads, [&](long begin, long end, int part) {
+        float* own = sums.data() + part * width;
+        for (long i = begin; i < end; i++) {
+            const long at = i * d;
+            vf dots{};
+            for (int j = 0; j < d; j += VL) {
+                const vf along = load(dy + at + j, d - j) * load(x + at + j, d - j);
+                dots += along * load(w + j, d - j);
+                if (dw) store(own + j, load(own + j) + along * r[i]);
+            }
+            const float pull = total(dots) * r[i] * r[i] / d;
+            for (int j = 0; j < d; j += VL) {
+                const int c = d - j;
+                vf g = (load(dy + at + j, c) * load(w + j, c) - load(x + at + j, c) * pull) * r[i];
+                if (carried) g += load(carried + at + j, c);
+                store(dx + at + j, g, c);
+                if (small) store(small + at + j, g, c);
+            }
+        }
+    });
+    if (!dw) return;
+    std::memset(dw, 0, d * sizeof(float));
+    for (size_t part = 0; part * width < sums.size(); part++)
+        for (int j = 0; j < d; j++) dw[j] += sums[part * width + j];
+}
+
+// ---- gated SiLU ---------------------------------------------------------------------------------------------------------------------
+
+// Rows of both are gate then up: (n, 2 f). h = silu(gate) * up.
+template <class T>
+void gate_forward(long n, int f, int threads, const T* both, T* h) {
+    split(n, threads, [=](long begin, long end, int) {
+        for (long i = begin; i < end; i++)
+            for (int j = 0; j < f; j += VL) {
+                const int c = f - j;
+                const vf g = load(both + 2 * i * f + j, c);
+                store(h + i * f + j, g * sigmoid(g) * load(both + (2 * i + 1) * f + j, c), c);
+            }
+    });
+}
+
+template <class T>
+void gate_backward(long n, int f, int threads, const T* both, const T* dh, T* dboth) {
+    split(n, threads, [=](long begin, long end, int) {
+        for (long i = begin; i < end; i++)
+            for (int j = 0; j < f; j += VL) {
+                const int c = f - j;
+                const vf g = load(both + 2 * i * f + j, c), u = load(both + (2 * i + 1) * f + j, c), d = load(dh + i * f + j, c);
+                const vf s = sigmoid(g);
+                store(dboth + 2 * i * f + j, d * u * s * (1.0f + g * (1.0f - s)), c);
+                store(dboth + (2 * i + 1) * f + j, d * g * s, c);
+            }
+    });
+}
+
+// ---- token scores -------------------------------------------------------------------------------------------------------------------
+
+// Of logits z (n, v), divided by scale: log p(target), entropy, logsumexp(z) - mean(z), and logsumexp(z).
+void scores_forward(long n, int v, int threads, const float* logits, const int64_t* targets, const float* scale, float* logprobs, float* entropy,
+                    float* certainty, float* normalizer) {
+    split(n, threads, [=](long begin, long end, int) {
+        for (long i = begin; i < end; i++) {
+            const float* z = logits + i * v;
+            const float over = 1.0f / scale[i];
+            vf top = fill(-INFINITY), sum{}, weight{}, weighted{};
+            int j = 0;
+            for (; j + VL <= v; j += VL) top = largest(top, load(z + j));
+            float most = peak(top);
+            for (; j < v; j++) most = std::max(most, z[j]);
+            for (j = 0; j < v; j += VL) {
+                vf a = (load(z + j, v - j) - most) * over;
+                if (v - j < VL)
+                    for (int k = v - j; k < VL; k++) a[k] = 0;
+                sum += a;
+                vf e = exponential(a);
+                if (v - j < VL)
+                    for (int k = v - j; k < VL; k++) e[k] = 0;
+                weight += e, weighted += e * a;
+            }
+            const float mass = total(weight), log_mass = std::log(mass);
+            logprobs[i] = (z[targets[i]] - most) * over - log_mass;
+            entropy[i] = log_mass - total(weighted) / mass;
+            certainty[i] = log_mass - total(sum) / v;
+            normalizer[i] = most * over + log_mass;
+        }
+    });
+}
+
+// dlogits = (dlogprob (onehot - p) - dentropy p (log p + entropy)) / scale; dentropy may be null.
+void scores_backward(long n, int v, int threads, const float* logits, const int64_t* targets, const float* scale, const float* entropy,
+                     const float* normalizer, const float* dlogprobs, const float* dentropy, float* dlogits) {
+    split(n, threads, [=](long begin, long end, int) {
+        for (long i = begin; i < end; i++) {
+            const float over = 1.0f / scale[i], g = dlogprobs ? dlogprobs[i] : 0, h = dentropy ? dentropy[i] : 0;
+            for (int j = 0; j < v; j += VL) {
+                const vf logp = load(logits + i * v + j, v - j) * over - normalizer[i];
+                store(dlogits + i * v + j, exponential(logp) * (-g - h * (logp + entropy[i])) * over, v - j);
+            }
+            dlogits[i * v + targets[i]] += g * over;
+        }
+    });
+}
+
+// ---- attention ----------------------------------------------------------------------------------------------------------------------
+
+// C (m, n) = or += A (m, k; strides am, ak) B (k, n; stride ldb). n is a multiple of VL.
+template <int M, int N>
+inline void tile(long k, const float* a, long am, long ak, const float* b, long ldb, float* c, long ldc, bool add) {
+    vf sum[M][N];
+    for (int i = 0; i < M; i++)
+        for (int j = 0; j < N; j++) sum[i][j] = add ? load(c + i * ldc + j * VL) : vf{};
+    for (long p = 0; p < k; p++) {
+        vf right[N];
+        for (int j = 0; j < N; j++) right[j] = load(b + p * ldb + j * VL);
+        for (int i = 0; i < M; i++) {
+            const vf left = fill(a[i * am + p * ak]);
+            for (int j = 0; j < N; j++) sum[i][j] += left * right[j];
+        }
+    }
+    for (int i = 0; i < M; i++)
+        for (int j = 0; j < N; j++) store(c + i * ldc + j * VL, sum[i][j]);
+}
+
+template <int M>
+inline void strip(long n, long k, const float* a, long am, long ak, const float* b, long ldb, float* c, long ldc, bool add) {
+    long j = 0;
+    for (; j + 2 * VL <= n; j += 2 * VL) tile<M, 2>(k, a, am, ak, b + j, ldb, c + j, ldc, add);
+    if (j < n) tile<M, 1>(k, a, am, ak, b + j, ldb, c + j, ldc, add);
+}
+
+void product(long m, long n, long k, const float* a, long am, long ak, const float* b, long ldb, float* c, long ldc, bool add) {
+    long i = 0;
+    for (; i + TILE <= m; i += TILE) strip<TILE>(n, k, a + i * am, am, ak, b, ldb, c + i * ldc, ldc, add);
+    if (TILE > 4)
+        for (; i + 4 <= m; i += 4) strip<4>(n, k, a + i * am, am, ak, b, ldb, c + i * ldc, ldc, add);
+    for (; i < m; i++) strip<1>(n, k, a + i * am, am, ak, b, ldb, c + i * ldc, ldc, add);
+}
+
+struct Shape {
+    int32_t heads, kv_heads, head_dim, threads;
+    int64_t trees;
+    const int64_t* tree_at;  // (trees + 1): segments of each tree, its root first
+    const int64_t* starts;   // (segments + 1): tokens of each segment
+    const float *cos, *sin;  // (context, head_dim)
+    long longest;            // tokens of the longest root and one of its children together
+};
+
+struct Scratch {  // of one thread: keys and values of a root, then those of one of its children, and a segment's queries
+    long dp, keys;
+    std::vector<float> kt, v, q, s, o, k, vt, dk, dv, dq, ds, d_o;
+    Scratch(const Shape& shape, bool backward) : dp(up(shape.head_dim, VL)), keys(up(shape.longest, VL) + VL) {
+        const long side = keys * dp;
+        for (auto* part : {&kt, &v, &q}) part->assign(side, 0.0f);
+        s.assign(BLOCK * keys, 0.0f), o.assign(BLOCK * dp, 0.0f);
+        if (!backward) return;
+        for (auto* part : {&k, &vt, &dk, &dv, &dq, &d_o}) part->assign(side, 0.0f);
+        ds.assign(BLOCK * keys, 0.0f);
+    }
+};
+
+// One head of one token, rotated by its position.
+template <class T>
+inline void rotated(const T* from, int d, const float* cos, const float* sin, float scale, float* to) {
+    const int half = d / 2;
+    float row[1024];
+    int j = 0;
+    for (; j + VL <= d; j += VL) store(row + j, load(from + j));
+    if (j < d) store(row + j, load(from + j, d - j), d - j);
+    for (int j = 0; j < half; j++) to[j] = (row[j] * cos[j] - row[j + half] * sin[j]) * scale;
+    for (int j = half; j < d; j++) to[j] = (row[j] * cos[j] + row[j - half] * sin[j]) * scale;
+}
+
+template <class T>
+inline void rotated_back(const float* from, int d, const float* cos, const float* sin, float scale, T* to) {
+    const int half = d / 2;
+    float row[1024];
+    for (int j = 0; j < half; j++) row[j] = (from[j] * cos[j] + from[j + half] * sin[j + half]) * scale;
+    for (int j = half; j < d; j++) row[j] = (from[j] * cos[j] - from[j - half] * sin[j - half]) * scale;
+    for (int j = 0; j < d; j += VL) store(to + j, load(row + j, d - j), d - j);
+}
+
+inline void transposed(const float* from, long rows, long dp, int d, float* to, long ld) {  // (rows, dp) to (d, rows)
+    for (long i = 0; i < rows; i++)
+        for (int j = 0; j < d; j++) to[j * ld + i] = from[i * dp + j];
+}
+
+template <class T>
+struct Attention {
+    const Shape& shape;
+    const T* qkv;  // (tokens, (heads + 2 kv_heads) head_dim)
+    T* out;        // (tokens, heads head_dim)
+    float* log_sums;  // (tokens, heads)
+    const T* dout = nullptr;
+    T* dqkv = nullptr;
+
+    long width() const { return static_cast<long>(shape.heads + 2 * shape.kv_heads) * shape.head_dim; }
+    const T* key(long token, int head) const { return qkv + token * width() + static_cast<long>(shape.heads + head) * shape.head_dim; }
+    const T* value(long token, int head) const { return key(token, head + shape.kv_heads); }
+
+    // Keys and values of a segment to places `offset` on.
+    void read_keys(Scratch& s, long start, long count, long offset, int head) const {
+        const int d = shape.head_dim;
+        std::vector<float>& k = s.k.empty() ? s.q : s.k;  // forward: the queries' place is free still
+        for (long i = 0; i < count; i++) {
+            rotated(key(start + i, head), d, shape.cos + (offset + i) * d, shape.sin + (offset + i) * d, 1.0f, &k[(offset + i) * s.dp]);
+            for (int j = 0; j < d; j += VL) store(&s.v[(offset + i) * s.dp + j], load(value(start + i, head) + j, d - j), d - j);
+        }
+        transposed(&k[offset * s.dp], count, s.dp, d, &s.kt[offset], s.keys);
+        if (!s.vt.empty()) transposed(&s.v[offset * s.dp], count, s.dp, d, &s.vt[offset], s.keys);
+    }
+
+    void read_queries(Scratch& s, long start, long count, long offset, int head) const {
+        const int d = shape.head_dim;
+        const float scale = 1.0f / std::sqrt(static_cast<float>(d));
+        for (long i = 0; i < count; i++) {
+            const long at = (offset + i) * d;
+            rotated(qkv + (start + i) * width() + static_cast<long>(head) * d, d, shape.cos + at, shape.sin + at, scale, &s.q[i * s.dp]);
+        }
+    }
+
+    void attend(Scratch& s, long start, long count, long offset, int head) const {
+        const int d = shape.head_dim;
+        read_queries(s, start, count, offset, head);
+        for (long first = 0; first < count; first += BLOCK) {
+            const long rows = std::min<long>(BLOCK, count - first), columns = offset + first + rows, padded = up(columns, VL);
+            product(rows, padded, d, &s.q[first * s.dp], s.dp, 1, s.kt.data(), s.keys, s.s.data(), s.keys, false);
+            float over[BLOCK];
+            for (long i = 0; i < rows; i++) {
+                float* row = &s.s[i * s.keys];
+                std::fill(row + offset + first + i + 1, row + padded, -INFINITY);
+                vf top = load(row), sum{};
+                for (long j = VL; j < padded; j += VL) top = largest(top, load(row + j));
+                const float most = peak(top);
+                for (long j = 0; j < padded; j += VL) {
+                    const vf e = exponential(load(row + j) - most);
+                    store(row + j, e), sum += e;
+                }
+                const float mass = total(sum);
+                over[i] = 1.0f / mass;
+                log_sums[(start + first + i) * shape.heads + head] = most + std::log(mass);
+            }
+            product(rows, s.dp, columns, s.s.data(), s.keys, 1, s.v.data(), s.dp, s.o.data(), s.dp, false);
+            for (long i = 0; i < rows; i++) {
+                T* to = out + ((start + first + i) * shape.heads + head) * d;
+                for (int j = 0; j < d; j += VL) store(to + j, load(&s.o[i * s.dp + j]) * over[i], d - j);
+            }
+        }
+    }
+
+    void attend_back(Scratch& s, long start, long count, long offset, int head) const {
+        const int d = shape.head_dim;
+        const float scale = 1.0f / std::sqrt(static_cast<float>(d));
+        read_queries(s, start, count, offset, head);
+        for (long first = 0; first < count; first += BLOCK) {
+            const long rows = std::min<long>(BLOCK, count - first), columns = offset + first + rows, padded = up(columns, VL);
+            const float* q = &s.q[first * s.dp];
+            float pull[BLOCK];
+            for (long i = 0; i < rows; i++) {
+                const long at = ((start + first + i) * shape.heads + head) * d;
+                vf sum{};
+                for (int j = 0; j < d; j += VL) {
+                    const vf g = load(dout + at + j, d - j);
+                    store(&s.d_o[i * s.dp + j], g, d - j);
+                    sum += g * load(out + at + j, d - j);
+                }
+                pull[i] = total(sum);
+            }
+            product(rows, padded, d, q, s.dp, 1, s.kt.data(), s.keys, s.s.data(), s.keys, false);
+            product(rows, padded, d, s.d_o.data(), s.dp, 1, s.vt.data(), s.keys, s.ds.data(), s.keys, false);
+            for (long i = 0; i < rows; i++) {
+                float *row = &s.s[i * s.keys], *drow = &s.ds[i * s.keys];
+                const float log_sum = log_sums[(start + first + i) * shape.heads + head];
+                std::fill(row + offset + first + i + 1, row + padded, -INFINITY);
+                for (long j = 0; j < padded; j += VL) {
+                    const vf p = exponential(load(row + j) - log_sum);
+                    store(row + j, p), store(drow + j, p * (load(drow + j) - pull[i]));
+                }
+            }
+            product(columns, s.dp, rows, s.s.data(), 1, s.keys, s.d_o.data(), s.dp, s.dv.data(), s.dp, true);
+            product(columns, s.dp, rows, s.ds.data(), 1, s.keys, q, s.dp, s.dk.data(), s.dp, true);
+            product(rows, s.dp, columns, s.ds.data(), s.keys, 1, s.k.data(), s.dp, s.dq.data(), s.dp, false);
+            for (long i = 0; i < rows; i++) {
+                const long at = (offset + first + i) * d;
+                rotated_back(&s.dq[i * s.dp], d, shape.cos + at, shape.sin + at, scale,
+                             dqkv + (start + first + i) * width() + static_cast<long>(head) * d);
+            }
+        }
+    }
+
+    // Gradients of a segment's keys and values out of places `offset` on, which are zeros afterwards.
+    void write_keys(Scratch& s, long start, long count, long offset, int head) const {
+        const int d = shape.head_dim;
+        for (long i = 0; i < count; i++) {
+            const long at = (offset + i) * d;
+            T* dkey = dqkv + (key(start + i, head) - qkv);
+            T* dvalue = dqkv + (value(start + i, head) - qkv);
+            rotated_back(&s.dk[(offset + i) * s.dp], d, shape.cos + at, shape.sin + at, 1.0f, dkey);
+            for (int j = 0; j < d; j += VL) store(dvalue + j, load(&s.dv[(offset + i) * s.dp + j]), d - j);
+        }
+        std::fill(&s.dk[offset * s.dp], &s.dk[offset * s.dp] + count * s.dp, 0.0f);
+        std::fill(&s.dv[offset * s.dp], &s.dv[offset * s.dp] + count * s.dp, 0.0f);
+    }
+
+    void run(bool backward) const {
+        const int share = shape.heads / shape.kv_heads;
+        split(shape.trees, shape.threads, [&](long begin, long end, int) {
+            Scratch s(shape, backward);
+            for (long tree = begin; tree < end; tree++)
+                for (int head = 0; head < shape.kv_heads; head++) {
+                    const long root = shape.tree_at[tree], root_start = shape.starts[root], root_count = shape.starts[root + 1] - root_start;
+                    for (long segment = root; segment < shape.tree_at[tree + 1]; segment++) {
+                        const long start = shape.starts[segment], count = shape.starts[segment + 1] - start, offset = segment == root ? 0 : root_count;
+                        read_keys(s, start, count, offset, head);
+                        for (int h = head * share; h < (head + 1) * share; h++)
+                            backward ? attend_back(s, start, count, offset, h) : attend(s, start, count, offset, h);
+                        if (backward && segment != root) write_keys(s, start, count, offset, head);
+                    }
+                    if (backward) write_keys(s, root_start, root_count, 0, head);
+                }
+        });
+    }
+};
+
+}  // namespace
+
+#define BOTH(T, name)                                                                                                                              \
+    void autotelic_norm_forward_##name(long n, int d, int threads, const float* x, const T* delta, const float* w, float eps, float* sum, T* y,    \
+                                       float* r) {                                                                                                 \
+        norm_forward<T>(n, d, threads, x, delta, w, eps, sum, y, r);                                                                               \
+    }                                                                                                                                              \
+    void autotelic_norm_backward_##name(long n, int d, int threads, const float* x, const float* w, const float* r, const T* dy,                   \
+                                        const float* carried, float* dx, T* small, float* dw) {                                                    \
+        norm_backward<T>(n, d, threads, x, w, r, dy, carried, dx, small, dw);                                                                      \
+    }                                                                                                                                              \
+    void autotelic_gate_forward_##name(long n, int f, int threads, const T* both, T* h) { gate_forward<T>(n, f, threads, both, h); }               \
+    void autotelic_gate_backward_##name(long n, int f, int threads, const T* both, const T* dh, T* dboth) {                                        \
+        gate_backward<T>(n, f, threads, both, dh, dboth);                                                                                          \
+    }                                                                                                                                              \
+    void autotelic_attend_forward_##name(const Shape* shape, const T* qkv, T* out, float* log_sums) {                                              \
+        Attention<T>{*shape, qkv, out, log_sums}.run(false);                                                                                       \
+    }                                                                                                                                              \
+    void autotelic_attend_backward_##name(const Shape* shape, const T* qkv, const T* out, const float* log_sums, const T* dout, T* dqkv) {         \
+        Attention<T>{*shape, qkv, const_cast<T*>(out), const_cast<float*>(log_sums), dout, dqkv}.run(true);                                        \
+    }
+
+extern "C" {
+BOTH(float, fp32)
+BOTH(uint16_t, bf16)
+void autotelic_scores_forward(long n, int v, int threads, const float* logits, const int64_t* targets, const float* scale, float* logprobs,
+                              float* entropy, float* certainty, float* normalizer) {
+    scores_forward(n, v, threads, logits, targets, scale, logprobs, entropy, certainty, normalizer);
+}
+void autotelic_scores_backward(long n, int v, int threads, const float* logits, const int64_t* targets, const float* scale, const float* entropy,
+                               const float* normalizer, const float* dlogprobs, const float* dentropy, float* dlogits) {
+    scores_backward(n, v, threads, logits, targets, scale, entropy, normalizer, dlogprobs, dentropy, dlogits);
+}
+}

@@ -1,0 +1,1 @@
+"""Pairs of policies that learn by trying to beat each other."""

@@ -1,0 +1,1 @@
+"""What to train on next is decided by what training just did."""

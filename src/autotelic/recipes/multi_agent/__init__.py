@@ -1,0 +1,1 @@
+"""Several policies at once, each with its own learner."""

@@ -1,0 +1,1 @@
+"""One policy, or two, that pose problems and solve them."""

@@ -1,0 +1,93 @@
+"""SQLM: one policy asks itself questions and answers them, with no data but a prompt."""
+
+from collections.abc import Mapping
+from statistics import fmean
+from typing import Any, ClassVar, Literal
+
+from pydantic import Field
+
+from autotelic.episodes.roles import Role
+from autotelic.learning.advantages import center
+from autotelic.learning.learner import Optimizer
+from autotelic.learning.objectives import PolicyGradient
+from autotelic.recipes.base import Recipe, recipe
+from autotelic.recipes.context import Context
+from autotelic.recipes.proposer_solver.posing import ASK, labeled, posed, proposer, purity, report, trainable
+from autotelic.rewards.votes import Vote, VoteRule, vote
+from autotelic.types import Group, Sampling, Task, World
+
+Pay = Literal["some", "half", "random"]
+
+
+def worth(found: Vote, size: int, pay: Pay = "some") -> float:
+    """A proposer's reward for a question whose `size` answers voted so: 1 if more than one answer and not all agree with the majority, else 0; with "half"
+    1 - |2 p - 1|, p the majority's share. 0 where the vote has no label."""
+    if found.label is None:
+        return 0.0
+    return float(1 < round(found.share * size) < size) if pay == "some" else 1 - abs(2 * found.share - 1)
+
+
+@recipe(
+    name="sqlm", system="SQLM", paper="arXiv:2508.03682", family="proposer-solver", catalogue=(167,),
+    proxy="rewards/agreement/mean", model="chain-skills", tasks="chain?ops=1-8",
+)  # fmt: skip
+class SelfQuestioning(Recipe):
+    """A proposer is paid for questions on which the solver is in two minds; the solver, the same policy, for agreeing with its majority.
+
+    Proposer: `worth`. Solver: 1 if its answer is the majority's, else 0; an answer that does not parse is a candidate, and where it wins nobody is paid.
+    Advantages: (reward - mean) / std of all questions of the round, and of all answers to a question. The solver is updated first, then, every
+    `proposer_every` rounds, the proposer, by then one update stale. Questions that are none are trained on in neither role.
+    Degenerate cases: not one valid question in a round, and nothing is learned from it (proposals/none_valid); all questions agreed on by all or
+    by none, and neither role has a signal.
+    Fails by agreeing on wrong answers (watch label/purity), and by questions that are hard for being malformed or long.
+    Differs from the paper: one update on the whole batch a role; no KL in the proposer's reward; problems of the probe's split are not learned from.
+    """
+
+    run_defaults: ClassVar[Mapping[str, Any]] = {"probe_size": 160, "probe_samples": 4}
+
+    rounds: int = Field(60, ge=0)
+    tasks_per_round: int = Field(32, ge=1)
+    """Questions."""
+    group_size: int = Field(8, ge=2)
+    """Answers to a question."""
+    asks: str = ASK
+    """What the proposer is shown."""
+    pay: Pay = "some"
+    """What a proposer is paid for; "random" pays by the toss of a coin, as a control."""
+    proposer: Literal["trained", "frozen"] = "trained"
+    """Frozen: the policy as the run began poses the questions, as a control."""
+    proposer_every: int = Field(1, ge=1)
+    vote: VoteRule = VoteRule(unparsed="candidate", denominator="all")
+    asking: Sampling = Sampling(max_tokens=32)
+    optimizer: Optimizer = Optimizer(learning_rate=3e-4)
+    objective: PolicyGradient = PolicyGradient(staleness=1)
+
+    def roles(self, world: World) -> dict[str, Role]:
+        asker = "solver" if self.proposer == "trained" else "frozen"
+        return super().roles(world) | {"proposer": proposer("proposer", asker, self.asking, world)}
+
+    def policies(self) -> Mapping[str, str | None]:
+        return {} if self.proposer == "trained" else {"frozen": None}
+
+    async def round(self, ctx: Context) -> None:
+        [asked] = await ctx.sample("proposer", [Task("ask", self.asks)], n=self.tasks_per_round)
+        questions = posed(ctx, asked.rollouts)
+        answered = await ctx.sample("solver", list(questions.values()), n=self.group_size)
+        votes = {group.task.id: vote(group.answers, self.vote) for group in answered}
+        for group in answered:
+            label = votes[group.task.id].label
+            group.reward(agreement=[label is not None and answer == label for answer in group.answers])
+        askers = Group(asked.task, [rollout for rollout in asked if rollout.id in questions])
+        for rollout in askers:
+            rollout.rewards["worth"] = self.paid(ctx, rollout.id, votes[questions[rollout.id].id])
+        ctx.learn("solver", center(trainable(ctx, answered), "std"), self.objective)
+        if self.proposer == "trained" and ctx.round % self.proposer_every == 0:
+            ctx.learn("solver", center([askers], "std"), self.objective)
+        report(ctx, list(questions.values()))
+        purity(ctx, labeled(list(questions.values()), {name: found.label for name, found in votes.items()}))
+        if votes:
+            ctx.log(**{"proposals/unanimous": fmean(found.share == 1.0 for found in votes.values())})
+
+    def paid(self, ctx: Context, name: str, found: Vote) -> float:
+        """`worth`, or the toss of a coin."""
+        return float(ctx.random("pay", name).random() < 0.5) if self.pay == "random" else worth(found, self.group_size, self.pay)

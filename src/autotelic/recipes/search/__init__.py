@@ -1,0 +1,1 @@
+"""Solutions found by search over their steps, and what is learned from the search."""

@@ -1,0 +1,1 @@
+"""A policy that mends its own answers: second attempts, reflections."""

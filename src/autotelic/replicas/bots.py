@@ -1,0 +1,29 @@
+"""BOTS: tasks drawn by posteriors over their success rates."""
+
+from typing import Any
+
+from autotelic.replicas.base import Replica
+
+SHORT: dict[str, Any] = {
+    "recipe": "bots",
+    "rounds": 30,
+    "probe_every": 10,
+    "probe_size": 800,
+    "probe_samples": 0,
+    "sampling": {"max_tokens": 64},
+    "optimizer": {"learning_rate": 3e-4},
+}
+
+REPLICA = Replica(
+    system="bots",
+    recipes=("bots",),
+    claim="Training on tasks whose posterior success rate is near one half gives more groups with a signal than uniform draws, and faster learning.",
+    quantities={"signal/mixed_so_far": "above", "probe/accuracy": "up", "probe/accuracy/ops 8": "up"},
+    arms={
+        "both": SHORT,
+        "explicit only": {**SHORT, "implicit": 0.0},
+        "implicit only": {**SHORT, "implicit": 1.0},
+        "uniform": {**SHORT, "select": "uniform"},
+    },
+    control="uniform",
+)

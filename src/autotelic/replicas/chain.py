@@ -1,0 +1,9 @@
+"""Arms on chain arithmetic that several replicas share: settings and controls. Declares no replica."""
+
+from typing import Any
+
+LONG: dict[str, Any] = {"optimizer": {"learning_rate": 3e-4}, "rounds": 40, "probe_every": 20}
+"""Reinforcement learning on the shipped bases."""
+RANDOM: dict[str, Any] = {"recipe": "random-reward", **LONG}
+GOLD: dict[str, Any] = {"recipe": "gold", **LONG}
+SUPERVISED: dict[str, Any] = {"recipe": "supervised", "rounds": 40, "probe_every": 20}

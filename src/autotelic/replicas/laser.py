@@ -1,0 +1,26 @@
+"""LaSeR: a score of the answer read off one token after it."""
+
+from typing import Any
+
+from autotelic.replicas.base import Replica
+
+LASER: dict[str, Any] = {
+    "recipe": "laser", "rounds": 60, "tasks_per_round": 8, "probe_every": 20, "probe_size": 100, "probe_samples": 0, "score_after": 0,
+    "blend_after": 30, "optimizer": {"learning_rate": 3e-4},
+}  # fmt: skip
+
+REPLICA = Replica(
+    system="laser",
+    recipes=("laser",),
+    claim="A regression on one token after the answer teaches the policy to tell right answers from wrong ones beside getting better at them.",
+    quantities={
+        "probe/score/f1": "above",
+        "probe/accuracy": "up",
+        "probe/score/weighted": "shown",
+        "probe/score/majority": "shown",
+        "probe/score/right": "shown",
+        "probe/score/wrong": "shown",
+    },
+    arms={"laser": LASER, "without the score": {**LASER, "coefficient": 0.0, "blend": 0.0}},
+    control="without the score",
+)

@@ -1,0 +1,18 @@
+"""Reflect, Retry, Reward: only the reflection is credited for the retry."""
+
+from typing import Any
+
+from autotelic.replicas.base import Replica
+
+REFLECT: dict[str, Any] = {
+    "recipe": "reflect-retry-reward", "rounds": 30, "tasks_per_round": 12, "probe_every": 10, "probe_samples": 0, "optimizer": {"learning_rate": 2e-4}
+}  # fmt: skip
+
+REPLICA = Replica(
+    system="reflect-retry-reward",
+    recipes=("reflect-retry-reward",),
+    claim="Rewarding the tokens of reflections after which the retry succeeds raises accuracy after a retry, and at the first try.",
+    quantities={"probe/turns/second": "up", "probe/turns/retry": "up", "probe/turns/first": "shown"},
+    arms={"reflections": REFLECT, "all tokens": {**REFLECT, "credit": "all"}},
+    control="all tokens",
+)

@@ -1,0 +1,18 @@
+"""ReST-MCTS*: trees guided by a learned value, against unguided trees and against accepted samples."""
+
+from autotelic.replicas.base import Replica
+
+RUN = {"recipe": "rest-mcts", "rounds": 10, "probe_every": 5, "search": {"gate": 1.0}}
+
+REPLICA = Replica(
+    system="rest-mcts",
+    recipes=("rest-mcts",),
+    claim="A policy trained on solutions that a value-guided tree search finds gets better over the rounds, and the guided search beats best-of-n at equal tokens.",
+    quantities={"probe/accuracy": "up", "probe/tree/accuracy": "up", "probe/tree/best_of_n": "shown", "probe/pass@8": "shown"},
+    arms={
+        "rest-mcts": RUN,
+        "not guided": {**RUN, "guided": False},
+        "accepted samples": {"recipe": "raft", "model": "chain-weak", "rounds": 10, "probe_every": 5, "tasks_per_round": 64, "group_size": 8},
+    },
+    control="not guided",
+)

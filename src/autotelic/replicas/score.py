@@ -1,0 +1,29 @@
+"""SCoRe: two attempts, learned in two stages."""
+
+from typing import Any
+
+from autotelic.replicas.base import Replica
+
+SHORT: dict[str, Any] = {"rounds": 24, "tasks_per_round": 8, "probe_every": 6, "probe_samples": 0, "optimizer": {"learning_rate": 3e-4}}
+SCORE: dict[str, Any] = {"recipe": "score", "stage_one": 12, "hold": 200, **SHORT}
+
+REPLICA = Replica(
+    system="score",
+    recipes=("score",),
+    claim="Two stages with a bonus for improvement make second answers better than first ones, where naive two-turn reinforcement stops editing.",
+    quantities={
+        "probe/turns/gain": "above",
+        "probe/turns/wrong_to_right": "above",
+        "probe/turns/second": "up",
+        "probe/turns/first": "shown",
+        "probe/turns/changed": "shown",
+        "probe/turns/right_to_wrong": "shown",
+    },
+    arms={
+        "score": SCORE,
+        "naive two turns": {"recipe": "score", "stage_one": 0, "alpha": 0, "credit": "total", **SHORT},
+        "one sum for both": {**SCORE, "credit": "total"},
+        "own corrections": {"recipe": "correction-traces", **SHORT},
+    },
+    control="naive two turns",
+)

@@ -1,0 +1,22 @@
+"""SPIRAL on Kuhn poker and tic-tac-toe: the baseline by role, and what keeps self-play from going round in circles."""
+
+from typing import Any
+
+from autotelic.replicas.base import Replica
+
+HELD: dict[str, Any] = {"drop_zero": False, "epochs": 6, "final_rate": 0.0, "optimizer": {"learning_rate": 5e-4}}
+"""What goes with a KL term to a moving reference."""
+KUHN: dict[str, Any] = {"recipe": "spiral", "tasks": "games?play=kuhn", "rounds": 200, "tasks_per_round": 512, "probe_every": 20, "probe_size": 200}
+
+REPLICA = Replica(
+    system="spiral",
+    recipes=("spiral",),
+    claim="Self-play on zero-sum games with a baseline by role makes a policy that is harder to beat.",
+    quantities={"probe/nashconv": "down", "probe/accuracy": "up", "probe/value_first": "shown"},
+    arms={
+        "spiral": {**KUHN},
+        "no baseline": {**KUHN, "baseline": "none"},
+        "KL to a moving reference": {**KUHN, **HELD, "refresh": 25, "objective": {"kl": 0.5}},
+    },
+    control="no baseline",
+)

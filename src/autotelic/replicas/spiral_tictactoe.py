@@ -1,0 +1,23 @@
+"""SPIRAL on tic-tac-toe, against a perfect and a random opponent."""
+
+from typing import Any
+
+from autotelic.replicas.base import Replica
+from autotelic.replicas.spiral import HELD
+
+PLAIN: dict[str, Any] = {
+    "recipe": "spiral", "tasks": "games?play=tictactoe", "rounds": 100, "tasks_per_round": 256, "probe_every": 10, "probe_size": 100
+}  # fmt: skip
+
+REPLICA = Replica(
+    system="spiral-tictactoe",
+    recipes=("spiral",),
+    claim="Self-play with a baseline by role makes a policy that is harder to beat.",
+    quantities={"probe/accuracy/tictactoe perfect": "up", "probe/accuracy/tictactoe random": "up"},
+    arms={
+        "spiral": PLAIN,
+        "no baseline": {**PLAIN, "baseline": "none"},
+        "KL to a moving reference": {**PLAIN, **HELD, "refresh": 10, "objective": {"kl": 0.2}},
+    },
+    control="no baseline",
+)

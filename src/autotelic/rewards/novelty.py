@@ -1,0 +1,69 @@
+"""How much texts of a batch repeat one another: sentence BLEU, clusters of similar texts, and each text's share of its cluster. Pure functions."""
+
+from collections import Counter
+from collections.abc import Hashable, Sequence
+from math import exp, log
+
+import numpy as np
+from numpy.typing import NDArray
+
+EPSILON = 0.1
+"""What stands for a count of 0 in smoothing method 1 of Chen and Cherry (2014)."""
+
+
+def bleu(candidate: Sequence[Hashable], reference: Sequence[Hashable], orders: int = 4) -> float:
+    """Sentence BLEU of a candidate against one reference, tokens to be equal or not, smoothed by method 1 as in NLTK; 0 without a common token.
+
+    exp(mean over n of log p_n) times the brevity penalty exp(1 - |reference| / |candidate|) where the candidate is shorter; a count of 0 among the
+    n-grams counts as `EPSILON`, and there is at least one n-gram.
+    """
+    logs = []
+    for n in range(1, orders + 1):
+        found, known = grams(candidate, n), grams(reference, n)
+        matched = sum((found & known).values())
+        if n == 1 and not matched:
+            return 0.0
+        logs.append(log((matched or EPSILON) / max(sum(found.values()), 1)))
+    penalty = 1.0 if len(candidate) > len(reference) else exp(1 - len(reference) / len(candidate))
+    return penalty * exp(sum(logs) / orders)
+
+
+def grams(tokens: Sequence[Hashable], n: int) -> Counter[tuple[Hashable, ...]]:
+    """How often each run of `n` tokens occurs."""
+    return Counter(tuple(tokens[i : i + n]) for i in range(len(tokens) - n + 1))
+
+
+def linked(distances: NDArray[np.float64], cut: float) -> list[int]:
+    """Average-linkage clusters of a symmetric matrix (N, N): the two nearest are merged until none are nearer than `cut`.
+
+    Returns the smallest member of each item's cluster, as the cluster's name.
+    """
+    gaps = np.array(distances, dtype=np.float64)
+    np.fill_diagonal(gaps, np.inf)
+    sizes, names = np.ones(len(gaps)), list(range(len(gaps)))
+    while gaps.size and gaps.min() < cut:
+        a, b = sorted(int(place) for place in divmod(int(gaps.argmin()), len(gaps)))
+        merged = (sizes[a] * gaps[a] + sizes[b] * gaps[b]) / (sizes[a] + sizes[b])
+        gaps[a], gaps[:, a] = merged, merged
+        gaps[a, a], gaps[b], gaps[:, b] = np.inf, np.inf, np.inf
+        sizes[a] += sizes[b]
+        names = [a if name == b else name for name in names]
+    return names
+
+
+def repetition_shares(texts: Sequence[Sequence[Hashable]], cut: float = 0.5) -> list[float]:
+    """R-Zero's repetition penalty (arXiv:2508.05004): the share of all texts that are in a text's cluster.
+
+    Clusters by average linkage on the distance 1 - BLEU, cut at `cut`, over the whole batch; equal texts, empty ones too, are at distance 0. A string is a
+    sequence of characters; split it for words.
+    """
+    names = sorted({tuple(text) for text in texts})
+    place = {name: i for i, name in enumerate(names)}
+    kinds = [place[tuple(text)] for text in texts]
+    between = np.zeros((len(names), len(names)))
+    for i, one in enumerate(names):
+        for j in range(i):
+            between[i, j] = between[j, i] = 1 - bleu(one, names[j]) if one and names[j] else 1.0
+    clusters = linked(between[np.ix_(kinds, kinds)], cut)
+    sizes = Counter(clusters)
+    return [sizes[cluster] / len(texts) for cluster in clusters]
