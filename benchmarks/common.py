@@ -13,6 +13,8 @@ from typing import Any
 
 import torch
 
+import autotelic
+
 RESULTS = Path(__file__).parent / "results"
 
 
@@ -27,7 +29,8 @@ def machine() -> dict[str, Any]:
 
 def versions(*packages: str) -> dict[str, str]:
     """Installed versions of Python, torch, transformers, numpy, autotelic and of further `packages`; "absent" where not installed."""
-    return {"python": platform.python_version(), **{name: _version(name) for name in ("autotelic", "torch", "transformers", "numpy", *packages)}}
+    found = {name: _version(name) for name in ("torch", "transformers", "numpy", *packages)}
+    return {"python": platform.python_version(), "autotelic": autotelic.__version__, **found}
 
 
 def spread(values: Sequence[float]) -> dict[str, Any]:

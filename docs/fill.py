@@ -2,7 +2,8 @@
 
 A place is what stands between `<!-- KIND: NAME -->` and `<!-- end -->`. Kinds: `file` (a file, verbatim), `output` (a file of terminal
 output), `recipes` (the table of `autotelic recipes`), `replicas` (a section for every replica with results: claim, figure,
-table, finding), `benchmark` (the table of a benchmark that is a replica), `systems` (the catalogue by family, and its counts).
+table, finding), `benchmark` (the table of a benchmark that is a replica), `speed` (the
+tables of a speed benchmark), `systems` (the catalogue by family, and its counts).
 """
 
 import importlib
@@ -22,7 +23,7 @@ ROOT = Path(__file__).resolve().parent.parent
 RESULTS = ROOT / "benchmarks" / "results"
 FIGURES = ROOT / "docs" / "figures"
 OUTCOMES = {"replicated": "replicated", "partly": "partly replicated", "no": "not replicated"}
-PLACE = re.compile(r"(?s)(<!-- (file|output|recipes|replicas|benchmark|systems): (\S+) -->\n).*?(<!-- end -->)")
+PLACE = re.compile(r"(?s)(<!-- (file|output|recipes|replicas|benchmark|speed|systems): (\S+) -->\n).*?(<!-- end -->)")
 
 
 def pages() -> list[Path]:
@@ -37,7 +38,7 @@ def filled(text: str) -> str:
 
 def content(kind: str, name: str) -> str:
     """What belongs into a place."""
-    makers = {"recipes": recipe_table, "replicas": replica_sections, "benchmark": benchmark_table, "systems": systems_tables}
+    makers = {"recipes": recipe_table, "replicas": replica_sections, "benchmark": benchmark_table, "speed": speed_tables, "systems": systems_tables}
     if kind in makers:
         return makers[kind](name)
     language = {".py": "python", ".toml": "toml"}.get(Path(name).suffix, "text")
@@ -101,6 +102,13 @@ def benchmark_table(module: str) -> str:
     sys.path.insert(0, str(ROOT))
     found = importlib.import_module(f"benchmarks.{module}")
     return table(found.RUN, read(found.RESULTS, found.RUN)) + "\n"
+
+
+def speed_tables(name: str) -> str:
+    """The tables of a speed benchmark."""
+    sys.path.insert(0, str(ROOT))
+    found: str = importlib.import_module("benchmarks.markdown").tables(name)
+    return found
 
 
 def systems_tables(_: str) -> str:

@@ -107,7 +107,7 @@ def test_every_world_is_documented() -> None:
         assert all(f"`{knob}`" in row for knob in world().settings.model_fields)
 
 
-@pytest.mark.parametrize("name", ["srt", "scpo", "intuitor", "rest", "easy-to-hard"])
+@pytest.mark.parametrize("name", list(recipes()))
 def test_every_metric_is_documented(name: str, tmp_path: Path) -> None:
     outcome = loop.start(small(name, rounds=1, out=str(tmp_path / "run")), Progress(quiet=True))
     rows = [json.loads(line) for line in (outcome.folder / "metrics.jsonl").read_text(encoding="utf-8").splitlines()]

@@ -7,6 +7,7 @@ import torch
 from conftest import FAMILIES
 from torch import Tensor
 
+from autotelic.engines.native import build
 from autotelic.policies import kernels
 from autotelic.policies.decoder import Decoder
 from autotelic.policies.lora import LoRA, inject
@@ -14,17 +15,23 @@ from autotelic.policies.packing import pack
 from autotelic.policies.scoring import Scores, score
 
 Tiny = Callable[..., Decoder]
-PATHS = ("kernels", "torch")
+PATHS = ("kernels", "portable kernels", "torch")
 
 
 @pytest.fixture(params=PATHS)
 def path(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
-    """Both ways to compute an operation."""
+    """All ways to compute an operation: kernels for this machine, kernels without its special instructions, plain torch."""
     if request.param == "torch":
         monkeypatch.setattr(kernels, "suits", lambda *tensors: False)
     elif not kernels.available():
         pytest.skip("no compiler")
+    elif request.param == "portable kernels":
+        monkeypatch.setattr(build, "TUNINGS", ("",))
+        kernels._library.cache_clear()
     yield request.param
+    monkeypatch.undo()
+    if request.param == "portable kernels":
+        kernels._library.cache_clear()
 
 
 def batch() -> tuple[Tensor, Tensor, Tensor]:

@@ -22,13 +22,11 @@ from autotelic.recipes.proposer_solver.soar import gain, spread_gains
 from autotelic.recipes.proposer_solver.sqlm import worth
 from autotelic.recipes.registry import find
 from autotelic.rewards.novelty import bleu, linked, repetition_shares
-from autotelic.rewards.votes import VoteRule, vote
 from autotelic.runs import loop
 from autotelic.runs.progress import Progress
 from autotelic.tasks.worlds import open_world
 from autotelic.types import Task
 
-RULE = VoteRule(unparsed="candidate", denominator="all")
 QUICK: dict[str, dict[str, Any]] = {
     "sqlm": {"tasks_per_round": 8},
     "r-zero": {"tasks_per_round": 3, "asking_steps": 2, "questions": 24, "tries": 4},
@@ -40,23 +38,12 @@ QUICK: dict[str, dict[str, Any]] = {
 
 
 @pytest.mark.parametrize(
-    "answers,some,half",
-    [
-        ("1111", 0.0, 0.0),
-        ("1112", 1.0, 0.5),
-        ("1122", 1.0, 1.0),
-        ("1234", 0.0, 0.5),
-        ("1", 0.0, 0.0),
-        ("", 0.0, 0.0),
-        ("NNNN", 0.0, 0.0),
-        ("NNN1", 0.0, 0.0),
-        ("11NN", 1.0, 1.0),
-    ],
+    "right,some,verified,half", [(0, 0.0, 0.0, 0.0), (1, 0.0, 1.0, 0.5), (2, 1.0, 1.0, 1.0), (3, 1.0, 1.0, 0.5), (4, 0.0, 0.0, 0.0)]
 )
-def test_what_a_question_is_worth(answers, some, half):
-    found = vote([None if answer == "N" else answer for answer in answers], RULE)
-    assert worth(found, len(answers)) == some
-    assert worth(found, len(answers), "half") == pytest.approx(half)
+def test_what_a_question_is_worth(right, some, verified, half):
+    assert worth(right, 4) == some
+    assert worth(right, 4, judge="verifier") == verified
+    assert worth(right, 4, "half") == pytest.approx(half)
 
 
 def test_uncertainty_is_that_of_the_published_code():
@@ -179,8 +166,17 @@ def test_where_all_agree_or_none_answers_sqlm_learns_nothing(tmp_path):
     assert all(row["proposals/unanimous"] == 1.0 and row["proposer/rewards/worth/mean"] == 0 for row in agreed)
     assert same_weights(folder / "model", base_folder("chain-skills"))
     mute, folder = run("sqlm", tmp_path / "mute", sampling={"max_tokens": 2})
-    assert all(row["rewards/agreement/mean"] == 0 and "label/purity" not in row for row in mute)
+    assert all(row["rewards/solved/mean"] == 0 and "label/purity" not in row for row in mute)
     assert same_weights(folder / "model", base_folder("chain-skills"))
+
+
+def test_sqlm_by_the_verifier_pays_for_the_truth(tmp_path):
+    rows, folder = run("sqlm", tmp_path, judge="verifier")
+    assert all(0 < row["rewards/solved/mean"] < 1 for row in rows)
+    stored = [json.loads(line) for line in (folder / "rounds" / "00001" / "rollouts.jsonl").read_text(encoding="utf-8").splitlines()]
+    world = open_world("chain")
+    solved = [row for row in stored if "solved" in row["rewards"]]
+    assert solved and all(row["rewards"]["solved"] == world.verify(Task("x", row["prompt"]), row["answer"]) for row in solved)
 
 
 def test_without_a_question_in_the_band_r_zero_leaves_the_solver_alone(tmp_path):

@@ -17,7 +17,7 @@ def test_files_and_folders(tmp_path):
     (tmp_path / "c.jsonl").write_text('{"text": "three"}\n\n{"document": "four", "id": 1}\n')
     (tmp_path / "blank.txt").write_text(" \n")
     (tmp_path / "picture.png").write_bytes(b"\xff")
-    assert read_corpus(tmp_path) == {"b.txt": "two", "c.jsonl:1": "three", "c.jsonl:3": "four", "a.md": "one"}
+    assert read_corpus(tmp_path) == {"b.txt": "two", "c.jsonl:1": "three", "c.jsonl:3": "four", "sub/a.md": "one"}
     assert read_corpus(tmp_path / "b.txt") == {"b.txt": "two"}
 
 

@@ -1,3 +1,3 @@
 """Language models that improve themselves, and an honest report of whether they did."""
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"

@@ -126,11 +126,11 @@ BASES: dict[str, BaseSpec] = {
         ),
         BaseSpec(
             name="games",
-            note="knows the legal moves of Kuhn poker, tic-tac-toe and a negotiation, and plays them at random",
-            tasks="games?play=kuhn+tictactoe+tictactoe+tictactoe+negotiation",
+            note="plays Kuhn poker, tic-tac-toe and a negotiation at random; illegal moves are rare in Kuhn poker, common in tic-tac-toe",
+            tasks="games",
             intermediate=170,
             context=64,
-            steps=1600,
+            steps=1000,
         ),
         BaseSpec(
             name="countdown-steps",

@@ -26,4 +26,10 @@ REPLICA = Replica(
         "uniform": {**SHORT, "select": "uniform"},
     },
     control="uniform",
+    finding="""\
+- Of 960 groups trained on in 30 rounds, 695 had right and wrong answers under uniform draws, 697 with both kinds of evidence, 713 with a task's own outcomes only and 721
+  with implicit evidence only; accuracy ends at .88 to .91 in all arms. No interval excludes zero.
+- There is little to win here: nearly three of four groups have a signal however they are drawn, and with one answer in ten right by luck even the hardest level keeps one.
+  Implicit evidence gains most, as the level of a chain says nearly all of its difficulty. A pool with many solved or hopeless tasks was not tried.""",
+    outcome="no",
 )

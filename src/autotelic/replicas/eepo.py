@@ -17,6 +17,6 @@ REPLICA = Replica(
     recipes=("eepo",),
     claim="Forgetting between the halves of a group keeps its answers diverse, and training on both halves ends at a higher accuracy than GRPO.",
     quantities={"probe/accuracy": "above", "probe/pass@8": "above", "probe/entropy": "above", "probe/pass@1": "shown"},
-    arms={"eepo": {**RUN, "forget_rate": 1e-4}, "eepo, forgets more": {**RUN, "forget_rate": 3e-4}, "grpo": {**RUN, "forget": False}},
+    arms={"eepo": {**RUN, "forget_rate": 1e-4}, "grpo": {**RUN, "forget": False}},
     control="grpo",
 )

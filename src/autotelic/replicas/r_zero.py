@@ -7,7 +7,7 @@ RUN = {"recipe": "r-zero", "rounds": 5, "probe_every": 1}
 REPLICA = Replica(
     system="r-zero",
     recipes=("r-zero",),
-    claim="Questioner and solver, taught in turns, raise the solver's accuracy over the iterations, while the labels of the ever harder questions grow less pure.",
+    claim="Questioner and solver, taught in turns, raise the solver's accuracy, while the labels of the ever harder questions grow less pure.",
     quantities={
         "probe/accuracy": "up",
         "label/purity": "down",

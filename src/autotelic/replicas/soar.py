@@ -7,7 +7,7 @@ RUN = {"recipe": "soar", "rounds": 16, "probe_every": 8}
 REPLICA = Replica(
     system="soar",
     recipes=("soar",),
-    claim="A teacher paid with the student's gain on hard problems poses ones from which it learns to solve them; pay by learnability collapses instead.",
+    claim="A teacher paid with the student's gain on hard problems poses ones that teach it to solve them; pay by learnability collapses instead.",
     quantities={
         "probe/accuracy": "up",
         "teacher/gain": "shown",

@@ -4,9 +4,9 @@ from typing import Any
 
 from autotelic.replicas.base import Replica
 
-HELD: dict[str, Any] = {"drop_zero": False, "epochs": 6, "final_rate": 0.0, "optimizer": {"learning_rate": 5e-4}}
+HELD: dict[str, Any] = {"drop_zero": False, "epochs": 4, "final_rate": 0.0, "optimizer": {"learning_rate": 1e-3}}
 """What goes with a KL term to a moving reference."""
-KUHN: dict[str, Any] = {"recipe": "spiral", "tasks": "games?play=kuhn", "rounds": 200, "tasks_per_round": 512, "probe_every": 20, "probe_size": 200}
+KUHN: dict[str, Any] = {"recipe": "spiral", "tasks": "games?play=kuhn", "rounds": 100, "tasks_per_round": 512, "probe_every": 20, "probe_size": 60}
 
 REPLICA = Replica(
     system="spiral",
@@ -16,7 +16,7 @@ REPLICA = Replica(
     arms={
         "spiral": {**KUHN},
         "no baseline": {**KUHN, "baseline": "none"},
-        "KL to a moving reference": {**KUHN, **HELD, "refresh": 25, "objective": {"kl": 0.5}},
+        "KL to a moving reference": {**KUHN, **HELD, "rounds": 250, "probe_every": 50, "refresh": 35, "objective": {"kl": 1.0}},
     },
     control="no baseline",
 )

@@ -6,7 +6,7 @@ from autotelic.replicas.base import Replica
 from autotelic.replicas.spiral import HELD
 
 PLAIN: dict[str, Any] = {
-    "recipe": "spiral", "tasks": "games?play=tictactoe", "rounds": 100, "tasks_per_round": 256, "probe_every": 10, "probe_size": 100
+    "recipe": "spiral", "tasks": "games?play=tictactoe", "rounds": 40, "tasks_per_round": 256, "probe_every": 20, "probe_size": 100
 }  # fmt: skip
 
 REPLICA = Replica(

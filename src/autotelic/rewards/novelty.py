@@ -54,8 +54,8 @@ def linked(distances: NDArray[np.float64], cut: float) -> list[int]:
 def repetition_shares(texts: Sequence[Sequence[Hashable]], cut: float = 0.5) -> list[float]:
     """R-Zero's repetition penalty (arXiv:2508.05004): the share of all texts that are in a text's cluster.
 
-    Clusters by average linkage on the distance 1 - BLEU, cut at `cut`, over the whole batch; equal texts, empty ones too, are at distance 0. A string is a
-    sequence of characters; split it for words.
+    Clusters by average linkage on the distance 1 - BLEU, cut at `cut`, over the whole batch; equal texts, empty ones too, are at distance 0. A string
+    is a sequence of characters; split it for words.
     """
     names = sorted({tuple(text) for text in texts})
     place = {name: i for i, name in enumerate(names)}

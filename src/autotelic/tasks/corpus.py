@@ -21,13 +21,14 @@ def read_corpus(path: str | Path) -> dict[str, str]:
     if not path.exists():
         raise DataError(f"{path}: no such file or folder")
     files = sorted(f for f in path.rglob("*") if f.is_file() and f.suffix.lower() in SUFFIXES) if path.is_dir() else [path]
-    found = {name: text for file in files for name, text in _documents(file).items() if text.strip()}
+    root = path if path.is_dir() else path.parent
+    found = {name: text for file in files for name, text in _documents(file, file.relative_to(root).as_posix()).items() if text.strip()}
     if not found:
         raise DataError(f"{path}: the corpus is empty; it needs text in files that end in {', '.join(SUFFIXES)}")
     return found
 
 
-def _documents(file: Path) -> dict[str, str]:
+def _documents(file: Path, name: str) -> dict[str, str]:
     if file.suffix.lower() not in SUFFIXES:
         raise DataError(f"{file}: unknown kind of file {file.suffix!r}; known: {', '.join(SUFFIXES)}")
     try:
@@ -35,9 +36,9 @@ def _documents(file: Path) -> dict[str, str]:
     except (OSError, UnicodeDecodeError) as error:
         raise DataError(f"{file}: cannot be read as UTF-8 text ({error})") from error
     if file.suffix.lower() != ".jsonl":
-        return {file.name: text}
+        return {name: text}
     lines = [(number, line) for number, line in enumerate(text.splitlines(), 1) if line.strip()]
-    return {f"{file.name}:{number}": _column(f"{file} line {number}", line) for number, line in lines}
+    return {f"{name}:{number}": _column(f"{file} line {number}", line) for number, line in lines}
 
 
 def _column(where: str, line: str) -> str:
@@ -53,9 +54,13 @@ def _column(where: str, line: str) -> str:
 
 def passages(text: str, size: int) -> list[str]:
     """A text in pieces of at most `size` characters, cut at white space where a piece has any."""
-    found, rest = [], text.strip()
-    while len(rest) > size:
-        cut = max(rest.rfind(" ", 1, size + 1), rest.rfind("\n", 1, size + 1))
-        piece, rest = rest[: cut if cut > 0 else size], rest[cut if cut > 0 else size :].strip()
-        found.append(piece.strip())
-    return [*found, rest] if rest else found
+    text = text.strip()
+    found, start = [], 0
+    while start < len(text):
+        end = start + size
+        if end < len(text):
+            cut = max(text.rfind(" ", start + 1, end + 1), text.rfind("\n", start + 1, end + 1))
+            end = cut if cut > 0 else end
+        found.append(text[start:end].strip())
+        start = end
+    return [piece for piece in found if piece]

@@ -51,8 +51,8 @@ class AbsoluteZero(Recipe):
     temperature; `solutions` more to learn from. Rewards `learnability` and `solved`; advantages whitened over the tokens of each of the six
     buckets (kind x role); one update on all. Buffers are the pool, which begins with one program and is first filled by the untrained policy.
     Degenerate cases: all of a bucket rewarded alike, and it carries no signal; nothing valid posed, and solvers are trained on the buffers.
-    Fails by posing what is hard for being long or lucky to solve: watch proposals/rate and proposals/ops beside the probe. With `tries` greedy, p is 0 or
-    1 and every reward -.5, as in the published code by mistake; their temperature must therefore be above 0.
+    Fails by posing what is hard for being long or lucky to solve: watch proposals/rate and proposals/ops beside the probe. With `tries` greedy,
+    p is 0 or 1 and every reward -.5, as in the published code by mistake; their temperature must therefore be above 0.
     Differs from the paper: programs of a toy language; problems of the probe's split are posed but never solved for training; full buffers drop the
     oldest, not the newest. Solving problems again is done only where too few were posed.
     """

@@ -31,13 +31,14 @@ def uncertainty(share: float | None, repeated: float, scale: float = 1.0) -> flo
     proxy="rewards/correct/mean", model="chain-skills", tasks="chain?ops=1-8",
 )  # fmt: skip
 class RZero(Recipe):
-    """A questioner learns to ask what the frozen solver answers one way about half the time; then the solver learns the majority's answers to such questions.
+    """A questioner learns to ask what divides the frozen solver's answers in halves; then the solver learns the majority's answers to such questions.
 
     A round is an iteration. Questioner, `asking_steps` updates: reward `uncertainty`, with the share that similar questions have in the whole batch
     (clusters by BLEU) taken off. Then `questions` are asked and answered by vote; those whose majority has a share in `keep` make the solver's data.
-    Solver, `steps` updates: .9 x (answer is the majority's) + .1 x (it parses). Both: (reward - mean) / std of a group, and a KL to the weights with which
-    the phase began. Degenerate cases: no valid question, and every reward is -1 - 1 and nothing is learned (proposals/none_valid); no question in the
-    band, all solved or none, and the solver's phase is left out (filter/empty).
+    Solver, `steps` updates: .9 x (answer is the majority's) + .1 x (it parses). Both: (reward - mean) / std of a group, and a KL to the weights
+    with which the phase began.
+    Degenerate cases: no valid question, every reward is -1 - 1 and nothing is learned (proposals/none_valid); no question in the band, as all are
+    solved or none is, and the solver's phase is left out (filter/empty).
     Fails by labels that grow wrong with the questions' difficulty: watch label/purity over the iterations.
     Differs from the paper: questions without the questioner's own answer, which is not used there either; optimizers live on from phase to phase; one
     vote, over all answers, for reward and data; BLEU over characters; problems of the probe's split are not learned from.

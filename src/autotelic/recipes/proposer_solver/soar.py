@@ -46,14 +46,14 @@ def spread_gains(gains: Sequence[float]) -> list[float]:
 class Soar(Recipe):
     """A teacher poses problems; a copy of the student trains on them for a moment; the teacher is paid with the copy's gain on hard tasks.
 
-    A round: `tasks_per_round` data sets of `problems` problems that the teacher poses and answers. For each, `students` copies of the student make `steps`
-    updates of RLOO on it, reward 1 for the teacher's answer. The set's `gain` is measured on a sample of the hard tasks, which are never trained on, with
-    their answers; every problem of the set gets it as its reward, minus the mean gain of the other sets. When the mean gain of the last `window`
-    rounds is above `threshold`, the best copy takes the student's place.
+    A round: `tasks_per_round` data sets of `problems` problems that the teacher poses and answers. For each, `students` copies of the student
+    make `steps` updates of RLOO on it, reward 1 for the teacher's answer. The set's `gain` is measured on a sample of the hard tasks, which are never
+    trained on, with their answers; every problem of the set gets it as its reward, minus the mean gain of the other sets. When the mean gain of the
+    last `window` rounds is above `threshold`, the best copy takes the student's place.
     Degenerate cases: a set without a valid problem has gain 0 and trains no one (students/untrained); no task of the sample ever solved and all gains
     0, and the teacher has no signal; all solved likewise.
-    Fails by noise: the gains of a few steps on a few tasks are small beside their error. A promotion picks the luckiest copy (watch student/hard, which
-    is measured anew).
+    Fails by noise: the gains of a few steps on a few tasks are small beside their error. A promotion picks the luckiest copy (watch student/hard,
+    which is measured anew).
     Differs from the paper (whose details are recalled, not read): the teacher answers its problems in a second prompt, greedily, and only posing is
     trained; with "learnability" the teacher is paid 1 - |2 p - 1| for a problem that the student solves its way at rate p, as a control.
     """

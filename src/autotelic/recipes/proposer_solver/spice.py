@@ -35,14 +35,14 @@ class Spice(Recipe):
     """A challenger reads a document and writes a question with its answer; a reasoner, the same policy, answers without the document.
 
     Challenger: `frontier` of the reasoner's `tries` at its question, `penalty` for one that does not parse or cannot be put. Reasoner: 1 for the
-    challenger's answer, else 0. Advantages: reward minus the mean of the role's own group - the questions to one document, the answers to one question.
-    Degenerate cases: no valid question in a round, and only challengers are there to learn, from nothing if all are invalid; an answer that everyone or
-    no one gives.
-    Fails by false answers, which make a known fact look half known: with `checked` off the challenger is paid for them (watch questions/true). Without
-    documents (`grounded` off) it can only ask what the policy believes, and the reasoner learns to believe it more.
-    Differs from the paper, whose text was not at hand (the formula is that of independent reimplementations): answers are checked against the document;
-    all valid questions are trained on; answers are compared in the world's canonical form, and there are no multiple-choice questions. Questions of the
-    probe's split are asked and not trained on.
+    challenger's answer, else 0. Advantages: reward minus the mean of the role's own group, the questions to one document or the answers to one
+    question. Degenerate cases: no valid question in a round, and only challengers are there to learn, from nothing if all are invalid; an answer
+    that everyone or no one gives.
+    Fails by false answers, which make a known fact look half known: with `checked` off the challenger is paid for them (watch questions/true).
+    Without documents (`grounded` off) it can only ask what the policy believes, and the reasoner learns to believe it more.
+    Differs from the paper, whose text was not at hand (the formula is that of independent reimplementations): answers are checked against the
+    document; all valid questions are trained on; answers are compared in the world's canonical form, and there are no multiple-choice questions.
+    Questions of the probe's split are asked and not trained on.
     """
 
     run_defaults: ClassVar[Mapping[str, Any]] = {"probe_size": 130, "probe_samples": 4}
@@ -75,7 +75,11 @@ class Spice(Recipe):
     @field_validator("form")
     @classmethod
     def _groups(cls, form: str) -> str:
-        if not {"question", "answer"} <= set(re.compile(form).groupindex):
+        try:
+            groups = re.compile(form).groupindex
+        except re.error as error:
+            raise ValueError(f"form is not a regular expression: {error}") from error
+        if not {"question", "answer"} <= set(groups):
             raise ValueError("form needs the groups (?P<question>...) and (?P<answer>...)")
         return form
 

@@ -13,28 +13,33 @@ from autotelic.learning.objectives import PolicyGradient
 from autotelic.recipes.base import Recipe, recipe
 from autotelic.recipes.context import Context
 from autotelic.recipes.proposer_solver.posing import ASK, labeled, posed, proposer, purity, report, trainable
-from autotelic.rewards.votes import Vote, VoteRule, vote
+from autotelic.rewards.votes import VoteRule, vote
 from autotelic.types import Group, Sampling, Task, World
 
 Pay = Literal["some", "half", "random"]
+Judge = Literal["majority", "verifier"]
 
 
-def worth(found: Vote, size: int, pay: Pay = "some") -> float:
-    """A proposer's reward for a question whose `size` answers voted so: 1 if more than one answer and not all agree with the majority, else 0; with "half"
-    1 - |2 p - 1|, p the majority's share. 0 where the vote has no label."""
-    if found.label is None:
-        return 0.0
-    return float(1 < round(found.share * size) < size) if pay == "some" else 1 - abs(2 * found.share - 1)
+def worth(right: int, size: int, pay: Pay = "some", judge: Judge = "majority") -> float:
+    """A proposer's reward for a question to which `right` of `size` answers are right.
+
+    "some": 1 if not all are, and more than one is by the majority (which one answer always is), or any by the verifier; else 0. "half":
+    1 - |2 p - 1| with p = right / size; 0 where no answer is right.
+    """
+    if pay == "some":
+        return float((judge == "majority") < right < size)
+    return 1 - abs(2 * right / size - 1) if right else 0.0
 
 
 @recipe(
     name="sqlm", system="SQLM", paper="arXiv:2508.03682", family="proposer-solver", catalogue=(167,),
-    proxy="rewards/agreement/mean", model="chain-skills", tasks="chain?ops=1-8",
+    proxy="rewards/solved/mean", model="chain-skills", tasks="chain?ops=1-8",
 )  # fmt: skip
 class SelfQuestioning(Recipe):
     """A proposer is paid for questions on which the solver is in two minds; the solver, the same policy, for agreeing with its majority.
 
-    Proposer: `worth`. Solver: 1 if its answer is the majority's, else 0; an answer that does not parse is a candidate, and where it wins nobody is paid.
+    Proposer: `worth`. Solver: 1 if its answer is the majority's, else 0; what does not parse is a candidate, and where it wins nobody is paid. With
+    judge="verifier", as the paper has it for code with unit tests, the world says what is right.
     Advantages: (reward - mean) / std of all questions of the round, and of all answers to a question. The solver is updated first, then, every
     `proposer_every` rounds, the proposer, by then one update stale. Questions that are none are trained on in neither role.
     Degenerate cases: not one valid question in a round, and nothing is learned from it (proposals/none_valid); all questions agreed on by all or
@@ -52,6 +57,7 @@ class SelfQuestioning(Recipe):
     """Answers to a question."""
     asks: str = ASK
     """What the proposer is shown."""
+    judge: Judge = "majority"
     pay: Pay = "some"
     """What a proposer is paid for; "random" pays by the toss of a coin, as a control."""
     proposer: Literal["trained", "frozen"] = "trained"
@@ -75,11 +81,11 @@ class SelfQuestioning(Recipe):
         answered = await ctx.sample("solver", list(questions.values()), n=self.group_size)
         votes = {group.task.id: vote(group.answers, self.vote) for group in answered}
         for group in answered:
-            label = votes[group.task.id].label
-            group.reward(agreement=[label is not None and answer == label for answer in group.answers])
+            group.reward(solved=self.judged(ctx, group, votes[group.task.id].label))
+        right = {group.task.id: sum(rollout.rewards["solved"] for rollout in group) for group in answered}
         askers = Group(asked.task, [rollout for rollout in asked if rollout.id in questions])
         for rollout in askers:
-            rollout.rewards["worth"] = self.paid(ctx, rollout.id, votes[questions[rollout.id].id])
+            rollout.rewards["worth"] = self.paid(ctx, rollout.id, round(right[questions[rollout.id].id]))
         ctx.learn("solver", center(trainable(ctx, answered), "std"), self.objective)
         if self.proposer == "trained" and ctx.round % self.proposer_every == 0:
             ctx.learn("solver", center([askers], "std"), self.objective)
@@ -88,6 +94,14 @@ class SelfQuestioning(Recipe):
         if votes:
             ctx.log(**{"proposals/unanimous": fmean(found.share == 1.0 for found in votes.values())})
 
-    def paid(self, ctx: Context, name: str, found: Vote) -> float:
+    def judged(self, ctx: Context, group: Group, label: str | None) -> list[float]:
+        """The solver's rewards."""
+        if self.judge == "verifier":
+            return [ctx.world.verify(group.task, answer) for answer in group.answers]
+        return [float(label is not None and answer == label) for answer in group.answers]
+
+    def paid(self, ctx: Context, name: str, right: int) -> float:
         """`worth`, or the toss of a coin."""
-        return float(ctx.random("pay", name).random() < 0.5) if self.pay == "random" else worth(found, self.group_size, self.pay)
+        if self.pay == "random":
+            return float(ctx.random("pay", name).random() < 0.5)
+        return worth(right, self.group_size, self.pay, self.judge)

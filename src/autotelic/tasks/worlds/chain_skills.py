@@ -90,7 +90,7 @@ class ChainSkills(Chain):
         return written_out(problem, result)
 
     def checked(self, problem: str, solution: str, rng: random.Random) -> tuple[str, list[bool]]:
-        """How the unsure teacher checks a solution: it reckons the equations anew up to the first that differs, and errs where it slips `CHECKS` times.
+        """How the unsure teacher checks a solution: it reckons the equations anew up to the first that differs; it errs if it slips `CHECKS` times.
 
         Returns the equations as it reckons them, and which of the solution's agree.
         """
@@ -299,7 +299,7 @@ def ended(problem: str, solution: str) -> bool:
 
 
 def quality(problem: str, solution: str) -> int:
-    """The right grade: five times the share of the equations before the first wrong one, rounded half up; 0 for a solution that does not end properly."""
+    """The right grade: five times the share of the equations before the first wrong one, rounded half up; 0 for one that does not end properly."""
     found = [*marks(problem, solution), False]
     return share(found.index(False), len(operations(problem))) if ended(problem, solution) else 0
 
@@ -310,6 +310,6 @@ def share(right: int, of: int) -> int:
 
 
 def first_wrong(problem: str, solution: str) -> int:
-    """The right critique: the index from 1 of the first equation that is wrong or missing (the answer counts as one more), at most 9; 0 if none is."""
+    """The right critique: the index from 1 of the first equation that is wrong or missing (the answer is one more), at most 9; 0 if none is."""
     found = [*marks(problem, solution), ended(problem, solution)]
     return 0 if all(found) else min(found.index(False) + 1, 9)

@@ -99,7 +99,7 @@ def backwards(program: str, data: str) -> list[str] | None:
 
 
 def shortest(pairs: Sequence[tuple[str, str]]) -> str | None:
-    """The shortest program that turns the first list of every pair into the second, the first in alphabetical order of those; None if there is none."""
+    """The shortest program that turns the first list of every pair into the second, the first in the alphabet of those; None if there is none."""
     goal = tuple(after for _, after in pairs)
     layer = {tuple(data for data, _ in pairs): ""}
     seen = set(layer)
