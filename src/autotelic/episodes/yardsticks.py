@@ -35,7 +35,8 @@ def choices(ctx: "Context", role: str, decisions: Sequence[Decision]) -> tuple[l
         sequences += [[*prompt, *tokenizer.encode(move), tokenizer.end_id] for move in legal]
         starts += [len(prompt)] * len(legal)
     chances = iter([float(scores.logprobs.sum().exp()) for scores in policy.scores(sequences, starts)])
-    found, illegal = [], []
+    found: list[Mapping[str, float]] = []
+    illegal = []
     for _, legal in decisions:
         own = [next(chances) for _ in legal]
         found.append({move: chance / sum(own) for move, chance in zip(legal, own, strict=True)})

@@ -109,7 +109,7 @@ class Crew:
             found = error
         flat = torch.cat([torch.zeros_like(p).flatten() if p.grad is None else p.grad.flatten() for p in self.parameters])
         group.allreduce([flat]).wait()
-        for parameter, gradient in zip(self.parameters, flat.split([p.numel() for p in self.parameters]), strict=True):
+        for parameter, gradient in zip(self.parameters, torch.split(flat, [p.numel() for p in self.parameters]), strict=True):
             parameter.grad = gradient.view_as(parameter)
         return found
 

@@ -24,7 +24,7 @@ Gradients = tuple[Any, ...]
 def norm(x: Tensor, delta: Tensor | None, weight: Tensor, eps: float, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
     """s = x + delta (N, D) fp32, and s / rms(s) * weight in `dtype`. x is fp32, delta in `dtype`."""
     if kernels.suits(x, weight):
-        return cast(tuple[Tensor, Tensor], _Norm.apply(x, delta, weight, eps, dtype))
+        return cast(tuple[Tensor, Tensor], _apply(_Norm, x, delta, weight, eps, dtype))
     s = x if delta is None else x + delta
     return s, F.rms_norm(s, (s.shape[-1],), weight, eps).to(dtype)
 
@@ -32,7 +32,7 @@ def norm(x: Tensor, delta: Tensor | None, weight: Tensor, eps: float, dtype: tor
 def gate(both: Tensor) -> Tensor:
     """silu(gate) * up (N, F) of rows that hold gate and up (N, 2 F)."""
     if kernels.suits(both):
-        return cast(Tensor, _Gate.apply(both))
+        return cast(Tensor, _apply(_Gate, both))
     first, second = both.chunk(2, dim=-1)
     return F.silu(first) * second
 
@@ -42,7 +42,7 @@ def linear(x: Tensor, weights: Sequence[Tensor], biases: Sequence[Tensor] = ()) 
 
     One product for all weights in either direction, with operands in x's dtype; gradients of weights are fp32.
     """
-    return cast(Tensor, _Linear.apply(x, len(weights), *weights, *biases))
+    return cast(Tensor, _apply(_Linear, x, len(weights), *weights, *biases))
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,19 +60,23 @@ def attend(qkv: Tensor, packed: Packed, heads: Heads, cos: Tensor, sin: Tensor) 
     cos, sin: (context, head_dim) fp32.
     """
     if kernels.suits(qkv) and heads.size <= kernels.WIDEST_HEAD:
-        return cast(Tensor, _Attend.apply(qkv, packed, heads, cos, sin))
+        return cast(Tensor, _apply(_Attend, qkv, packed, heads, cos, sin))
     return _attend_plainly(qkv, packed, heads, cos, sin)
 
 
 def token_scores(logits: Tensor, targets: Tensor, scale: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """log p(target), entropy and logsumexp - mean, each (N,), of logits (N, V) fp32 divided by scale (N,); the last without gradient."""
     if kernels.suits(logits):
-        return cast(tuple[Tensor, Tensor, Tensor], _Scores.apply(logits, targets, scale))
+        return cast(tuple[Tensor, Tensor, Tensor], _apply(_Scores, logits, targets, scale))
     scaled = logits / scale[:, None]
     normalizer = scaled.logsumexp(-1)
     scores = scaled - normalizer[:, None]
     entropy = -(scores.exp() * scores).sum(-1)
     return scores.gather(1, targets[:, None])[:, 0], entropy, (normalizer - scaled.mean(-1)).detach()
+
+
+def _apply(function: Any, *arguments: Any) -> Any:
+    return function.apply(*arguments)
 
 
 class _Norm(Function):
@@ -134,10 +138,10 @@ class _Linear(Function):
         count = len(ctx.sizes)
         none: tuple[None, ...] = (None,) * count
         dx = dy @ weight if ctx.needs_input_grad[0] else None
-        dweights = (dy.T @ x).float().split(ctx.sizes) if any(ctx.needs_input_grad[2 : 2 + count]) else none
+        dweights = torch.split((dy.T @ x).float(), ctx.sizes) if any(ctx.needs_input_grad[2 : 2 + count]) else none
         if not ctx.biased:
             return dx, None, *dweights
-        return dx, None, *dweights, *(dy.sum(0, dtype=torch.float32).split(ctx.sizes) if any(ctx.needs_input_grad[2 + count :]) else none)
+        return dx, None, *dweights, *(torch.split(dy.sum(0, dtype=torch.float32), ctx.sizes) if any(ctx.needs_input_grad[2 + count :]) else none)
 
 
 class _Attend(Function):
@@ -184,7 +188,7 @@ class _Scores(Function):
 def _attend_plainly(qkv: Tensor, packed: Packed, heads: Heads, cos: Tensor, sin: Tensor) -> Tensor:
     """`attend` in torch: segments padded, roots and children apart. In fp32 on the CPU, where the backward pass in bf16 is several times slower."""
     split = (qkv.float() if qkv.device.type == "cpu" else qkv).view(len(qkv), -1, heads.size)
-    q, k, v = split.split([heads.query, heads.key, heads.key], dim=1)
+    q, k, v = torch.split(split, [heads.query, heads.key, heads.key], dim=1)
     cos, sin = (table[packed.positions][:, None].to(split.dtype) for table in (cos, sin))
     q, k = (x * cos + torch.cat([-x[..., heads.size // 2 :], x[..., : heads.size // 2]], dim=-1) * sin for x in (q, k))
     lengths, children = packed.starts.diff(), packed.children

@@ -46,7 +46,7 @@ def adapted(module: LoRALinear, x: Tensor) -> Tensor:
 
 def norm_heads(qkv: Tensor, attention: Attention, heads: Heads) -> Tensor:
     """Queries and keys normed head by head, as in Qwen3."""
-    q, k, v = qkv.split([heads.query * heads.size, heads.key * heads.size, heads.key * heads.size], dim=1)
+    q, k, v = torch.split(qkv, [heads.query * heads.size, heads.key * heads.size, heads.key * heads.size], dim=1)
     parts = ((q, cast(RMSNorm, attention.q_norm)), (k, cast(RMSNorm, attention.k_norm)))
     normed = [norm(x.reshape(-1, heads.size).float(), None, by.weight, by.eps, qkv.dtype)[1].view(x.shape) for x, by in parts]
     return torch.cat([*normed, v], dim=1)

@@ -1,4 +1,4 @@
-"""Absolute Zero: a proposer that learns beside one that does not, and the rewards at the ends."""
+"""Absolute Zero: a proposer that learns beside one that does not."""
 
 from autotelic.replicas.base import Replica
 
@@ -12,8 +12,6 @@ REPLICA = Replica(
     arms={
         "absolute zero": _RUN,
         "frozen proposer": {**_RUN, "proposer": "frozen"},
-        "the paper's ends": {**_RUN, "ends": "paper"},
-        "the impossible paid": {**_RUN, "ends": "inverse"},
     },
     control="frozen proposer",
 )

@@ -2,7 +2,7 @@
 
 from autotelic.replicas.base import Replica
 
-RUN = {"recipe": "soar", "rounds": 16, "probe_every": 8}
+RUN = {"recipe": "soar", "probe_every": 5}
 
 REPLICA = Replica(
     system="soar",
@@ -17,4 +17,11 @@ REPLICA = Replica(
     },
     arms={"soar": RUN, "learnability": {**RUN, "pay": "learnability"}, "random pay": {**RUN, "pay": "random"}},
     control="random pay",
+    finding="""\
+Students learn from what a teacher poses that was never paid for it: promotion by gain, which all arms have, takes the hard tasks from .56 to .83, and
+pay by gain adds .015 to it, within the noise. The gain of a data set has a spread of about .1 beside differences that are no larger, and ten updates of
+the teacher see forty of them. Pay by learnability is the lowest of the three, and shows what the paper says of it: problems grow to eight operations
+and beyond with labels that are wrong (purity .16), or the teacher poses one problem over and over (.07 of them distinct). The tasks are hard for
+this base, not out of its reach as the paper's are.""",
+    outcome="no",
 )

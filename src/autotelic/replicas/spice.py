@@ -7,12 +7,11 @@ _RUN = {"recipe": "spice", "rounds": 80, "probe_every": 40}
 REPLICA = Replica(
     system="spice",
     recipes=("spice",),
-    claim="Questions grounded in documents go on teaching where ungrounded self-play is limited; the variance reward does better than a uniform one.",
+    claim="Questions grounded in documents go on teaching where ungrounded self-play is limited.",
     quantities={"probe/accuracy": "up", "probe/pass@1": "up", "questions/true": "above", "questions/rate": "shown"},
     arms={
         "spice": _RUN,
         "ungrounded": {**_RUN, "grounded": False},
-        "uniform reward": {**_RUN, "reward": "uniform"},
         "answers unchecked": {**_RUN, "checked": False},
     },
     control="ungrounded",

@@ -27,10 +27,11 @@ REPLICA = Replica(
     control="fixed proposer",
     against={"verifier": "verifier, fixed proposer", "verifier, fixed proposer": None},
     finding="""\
-The policy gets better without data in every arm, from .51 to about .7, and the trained proposer moves its own difficulty, from 2 operations to between 4 and
-8. But it ends no higher than with a proposer that is left as it was: what the base is unsure of are single equations, which short problems teach as
+The policy gets better without data in every arm, from .51 to about .7, and the trained proposer moves its own difficulty, from 2 operations to between 4
+and 8. But it ends no higher than with a proposer that is left as it was: what the base is unsure of are single equations, which short problems teach as
 well, and on these the majority is right (label/purity .98). Where the proposer leaves behind the lengths that the base can write at all, seven
-operations and more, the majority is wrong, purity falls to .2, and the solver learns that too. Pay by 1 - |2p - 1| is no different. With a verifier in the vote's place, training goes to .76 whoever proposes: again the
-proposer climbs (to 4 to 6 operations) and earns nothing by it, since neither proposer leads the solver to seven operations.""",
+operations and more, the majority is wrong, purity falls to .2, and the solver learns that too. Pay by 1 - |2p - 1| is no different. With a verifier
+in the vote's place, training goes to .76 whoever proposes: again the proposer climbs (to 4 to 6 operations) and earns nothing by it, since neither
+proposer leads the solver to seven operations.""",
     outcome="no",
 )

@@ -41,7 +41,7 @@ def spread_gains(gains: Sequence[float]) -> list[float]:
 
 @recipe(
     name="soar", system="SOAR", paper="arXiv:2601.18778", family="proposer-solver", catalogue=(346,),
-    proxy="teacher/gain", needs_answers=True, model="chain-skills", tasks="chain?ops=8",
+    proxy="teacher/gain", needs_answers=True, model="chain-skills", tasks="chain?ops=6",
 )  # fmt: skip
 class Soar(Recipe):
     """A teacher poses problems; a copy of the student trains on them for a moment; the teacher is paid with the copy's gain on hard tasks.
@@ -58,27 +58,27 @@ class Soar(Recipe):
     trained; with "learnability" the teacher is paid 1 - |2 p - 1| for a problem that the student solves its way at rate p, as a control.
     """
 
-    run_defaults: ClassVar[Mapping[str, Any]] = {"probe_size": 160, "probe_samples": 4, "pool_size": 128}
+    run_defaults: ClassVar[Mapping[str, Any]] = {"probe_size": 160, "probe_samples": 4, "pool_size": 512}
 
-    rounds: int = Field(16, ge=0)
+    rounds: int = Field(10, ge=0)
     tasks_per_round: int = Field(4, ge=2)
     """Data sets."""
     problems: int = Field(16, ge=1)
     """Problems of a data set."""
     students: int = Field(1, ge=1)
     """Copies that each data set trains; 4 or so in the paper."""
-    steps: int = Field(5, ge=1)
+    steps: int = Field(8, ge=1)
     """Updates of a copy."""
     group_size: int = Field(8, ge=2)
     """Solutions to a problem in an update of a copy."""
-    hard: int = Field(64, ge=1)
+    hard: int = Field(128, ge=1)
     """Hard tasks on which gains are measured, drawn anew each round."""
     threshold: float = 0.01
     window: int = Field(3, ge=1)
     pay: Pay = "gain"
     asks: str = ASK
     asking: Sampling = Sampling(max_tokens=32)
-    optimizer: Optimizer = Optimizer(learning_rate=3e-4)
+    optimizer: Optimizer = Optimizer(learning_rate=1e-3)
     objective: PolicyGradient = PolicyGradient()
 
     def roles(self, world: World) -> dict[str, Role]:

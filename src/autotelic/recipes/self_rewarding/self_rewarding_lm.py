@@ -40,7 +40,7 @@ class SelfRewarding(Recipe):
     Degenerate case: all answers of a task get the same grade, or none can be read, and the task gives no pair. Fails by grading what it likes, not what is
     right: judge/pair_accuracy sinks towards .5 while rewards/grade/mean rises.
     Differs from the paper: the skills (answer, grade, write tasks) come with the base instead of being taught in a first stage; `frozen_judge` keeps the
-    weights of the run's start as the judge, which is the control.
+    weights of the run's start as the judge; `coin` grades by chance.
     """
 
     rounds: int = Field(6, ge=0)
@@ -50,6 +50,8 @@ class SelfRewarding(Recipe):
     group_size: int = Field(4, ge=2)
     judgements: int = Field(3, ge=1)
     frozen_judge: bool = False
+    coin: bool = False
+    """Grades by chance instead of judging: a control."""
     sampling: Sampling = Sampling(max_tokens=96, temperature=0.7)
     updates: Updates = Updates(batch_size=32, epochs=1)
     objective: DPO = DPO(beta=0.1)
@@ -88,6 +90,10 @@ class SelfRewarding(Recipe):
     async def grade(self, ctx: Context, groups: Sequence[Group]) -> None:
         """Write the mean grade on every rollout that ended and got one."""
         ended = {rollout.id: rollout for group in groups for rollout in group if rollout.answer is not None}
+        if self.coin:
+            for rollout in ended.values():
+                rollout.rewards["grade"] = ctx.random("grade", rollout.id).random()
+            return
         for judged in await judgements(ctx, "judge", list(ended.values()), lambda r: judging(str(r.task.prompt), r.text), n=self.judgements):
             if (found := mean_grade(judged)) is not None:
                 ended[judged.task.tags["parents"][0]].rewards["grade"] = found

@@ -30,6 +30,8 @@ from autotelic.types import Settings, Task
 
 Kind = Literal["deduction", "abduction", "induction"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
+_NEXT, _BACK = str.maketrans("0123456789", "1234567890"), str.maketrans("1234567890", "0123456789")
+_EVEN, _ODD = "02468", "13579"
 OPERATIONS: dict[str, Callable[[str], str]] = {
     "R": lambda data: data[::-1],
     "S": lambda data: "".join(sorted(data)),
@@ -38,8 +40,6 @@ OPERATIONS: dict[str, Callable[[str], str]] = {
     "E": lambda data: "".join(digit for digit in data if digit in _EVEN),
 }
 LONGEST_PROGRAM, LONGEST_LIST = 8, 6
-_NEXT, _BACK = str.maketrans("0123456789", "1234567890"), str.maketrans("1234567890", "0123456789")
-_EVEN, _ODD = "02468", "13579"
 _PROGRAM, _LIST = f"[{''.join(OPERATIONS)}]{{1,{LONGEST_PROGRAM}}}", f"[0-9]{{1,{LONGEST_LIST}}}"
 _GIVEN = re.compile(rf"([da]):({_PROGRAM}):({_LIST})=")
 _PAIRS = re.compile(rf"i:({_LIST}>{_LIST}(?:,{_LIST}>{_LIST})*)=")

@@ -16,14 +16,14 @@ from autotelic.tasks.worlds.games.base import Game, Moves
 GOODS = "wo"
 HELD = 2
 """Of each good, at the start."""
-VALUES = tuple(product(range(1, 6), repeat=2))
+Values = tuple[int, int]
+VALUES: tuple[Values, ...] = tuple(product(range(1, 6), range(1, 6)))
 """What one 'w' and one 'o' are worth to a player; all equally likely."""
 OFFERS = tuple(f"{give}{a}{take}{b}" for a, b in ("wo", "ow") for give in range(1, HELD + 1) for take in range(1, HELD + 1))
 LARGEST = max(HELD * max(v) - min(v) for v in VALUES)
 """The largest gain there is: two of the good that is worth most, for one of the other."""
 _OFFER = re.compile(r"([1-9])([wo])([1-9])([wo])")
 
-Values = tuple[int, int]
 MET: tuple[tuple[str, ...], ...] = ((), ("1w1o",), ("1o1w",), ("n",))
 """The moves after which a player can come to move against the fixed opponent."""
 Strategy = Mapping[tuple[Values, tuple[str, ...]], Mapping[str, float]]
@@ -90,7 +90,7 @@ def expected_gain(strategy: Strategy, seat: int) -> float:
 
 
 def _gained(strategy: Strategy, seat: int, own: Values, other: Values) -> float:
-    opening = (fixed(other, ()),) if seat else ()
+    opening: tuple[str, ...] = (fixed(other, ()),) if seat else ()
     total = 0.0
     for move, chance in strategy[own, opening].items():
         if move == "y":
