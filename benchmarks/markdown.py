@@ -78,7 +78,10 @@ def _growth(report: dict[str, Any]) -> list[str]:
             fits = ", ".join(f"{part} {fit:.2f}" for part, fit in row["exponent"].items())
             rows.append((name, " to ".join(size for size, _ in ends), *spans, f"{fits} (of {row['against']})"))
     table = lines_of(("what grows", "from, to", "sampling, s", "learning, s", "peak, MiB", "seconds grow as the power"), rows)
-    pool = [(size, *(float(point[part]) for part in ("fill", "first_draw", "draw", "peak_mib"))) for size, point in report["rows"]["pool"]["points"].items()]
+    pool = [
+        (size, *(float(point[part]) for part in ("fill", "first_draw", "draw", "peak_mib")))
+        for size, point in report["rows"]["pool"]["points"].items()
+    ]
     table += ["", *lines_of(("tasks in the pool", "filling, s", "first draw, s", "draw of 32, s", "peak, MiB"), pool)]
     return [*table, "", f"Share of the framework's own time in a round of `srt` with 0.9 M parameters: {report['rows']['own']['own_share']:.1%}."]
 

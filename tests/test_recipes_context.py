@@ -202,7 +202,8 @@ def test_clones_learn_and_go_and_asides_leave_no_trace(policy: Make) -> None:
     group = asyncio.run(ctx.sample("student", TASKS[:1], n=2))[0]
     ctx.learn("student", [example(rollout) for rollout in group], NLL())
     gap = [
-        float((a - b).detach().abs().max()) for a, b in zip(ctx.policies["student"].model.parameters(), ctx.policies["solver"].model.parameters(), strict=True)
+        float((a - b).detach().abs().max())
+        for a, b in zip(ctx.policies["student"].model.parameters(), ctx.policies["solver"].model.parameters(), strict=True)
     ]
     assert max(gap) > 0 and ctx.origins == {"student": "solver"}
     ctx.drop("student")

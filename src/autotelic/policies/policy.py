@@ -139,7 +139,10 @@ class Policy:
 
         room = max(1, min(8, self.model.context - max(len(probe) for probe in probes)))
         requests = [Request(tuple(p), (key("check", i),), Sampling(max_tokens=room)) for i, p in enumerate(probes)]
-        found = self.batcher.engine.generate(self.model, requests, self.tokenizer.vocabulary)
+        try:
+            found = self.batcher.engine.generate(self.model, requests, self.tokenizer.vocabulary)
+        except DataError as error:
+            raise DataError(f"{self.source}: {error}") from error
         whole = [[*probe, *group[0].tokens] for probe, group in zip(probes, found, strict=True)]
         scores = self.scores(whole, [len(probe) for probe in probes])
         gaps = [np.abs(s.logprobs.numpy() - np.array(g[0].logprobs)).max() for s, g in zip(scores, found, strict=True)]

@@ -2,7 +2,10 @@
 
 from autotelic.replicas.base import Replica
 
-RUN = {"recipe": "soar", "probe_every": 5}
+RUN = {
+    "recipe": "soar", "rounds": 10, "probe_every": 5, "tasks": "chain?ops=6", "pool_size": 512,
+    "steps": 8, "hard": 128, "optimizer": {"learning_rate": 1e-3},
+}  # fmt: skip
 
 REPLICA = Replica(
     system="soar",
