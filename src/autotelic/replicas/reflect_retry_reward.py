@@ -15,4 +15,9 @@ REPLICA = Replica(
     quantities={"probe/turns/second": "up", "probe/turns/retry": "up", "probe/turns/first": "shown"},
     arms={"reflections": REFLECT, "all tokens": {**REFLECT, "credit": "all"}},
     control="all tokens",
+    finding="""\
+Not seen. Retries after credited reflections succeed a little more often (.21 to .29, within noise) and first attempts get worse (.57 to .43). This base names the right equation in most
+reflections to begin with, and fails in the second answer: what is credited is not what is missing, and the reward of a retry is mostly luck to the reflection. Crediting all tokens trains
+the answer with the verifier's reward and raises everything. With a rate of 5e-4 accuracy collapses, with 1e-4 nothing moves (one seed each).""",
+    outcome="no",
 )

@@ -26,4 +26,9 @@ REPLICA = Replica(
         "own corrections": {"recipe": "correction-traces", **SHORT},
     },
     control="naive two turns",
+    finding="""\
+With six seeds: naive two-turn training stops editing (answers changed .15 to .002, gain 0), SCoRe goes on (.06 changed, second answers .06 better than first ones, interval .03 to .09). But the
+gain is smaller than at the start, and naive training ends higher at both attempts (1.00 against .94), as the task can be solved outright. Crediting the first attempt with the sum of both rewards
+makes first answers wrong on purpose (.57 to .54, once called hacked) and then mends them: gain .35. The first three seeds alone left the gain unclear, so three more were run.""",
+    outcome="partly",
 )

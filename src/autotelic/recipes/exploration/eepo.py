@@ -9,7 +9,7 @@ from autotelic.learning.learner import Optimizer
 from autotelic.learning.objectives import PolicyGradient, Unlikelihood
 from autotelic.recipes.base import Recipe, recipe
 from autotelic.recipes.context import Context
-from autotelic.types import Group, Sampling, World
+from autotelic.types import Group, World
 
 
 def surprise(groups: list[Group]) -> float:
@@ -26,8 +26,7 @@ def surprise(groups: list[Group]) -> float:
     catalogue=(141,),
     proxy="rewards/correct/mean",
     needs_answers=True,
-    model="countdown-3",
-    tasks="countdown",
+    model="chain-weak",
 )
 class SampleThenForget(Recipe):
     """Half of a group is sampled, a copy unlearns it for a moment, the copy samples the other half; both halves train the policy.
@@ -42,10 +41,9 @@ class SampleThenForget(Recipe):
     tasks_per_round: int = Field(32, ge=1)
     group_size: int = Field(16, ge=2)
     forget: bool = True
-    entropy_below: float = 1.0
+    entropy_below: float = 10.0
     """In nats per token."""
-    forget_rate: float = Field(3e-4, gt=0)
-    sampling: Sampling = Sampling(max_tokens=16)
+    forget_rate: float = Field(1e-4, gt=0)
     objective: PolicyGradient = PolicyGradient(clip_low=0.2, clip_high=0.28)
 
     def roles(self, world: World) -> dict[str, Role]:
