@@ -148,20 +148,23 @@ class Store:
 
     def save_model(self, name: Literal["model", "rejected"], save: Callable[[Path], None]) -> Path:
         """The folder that `save` writes, under `name`, whole or not at all; what an earlier verdict left under either name goes."""
-        final, partial = self.folder / name, self.folder / f"{name}.tmp"
+        return self._save_whole(self.folder / name, save, replaces=(self.folder / "model", self.folder / "rejected"))
+
+    def save_other(self, name: str, save: Callable[[Path], None]) -> Path:
+        """A further trained policy, under `others/NAME`, whole or not at all."""
+        final = self.folder / "others" / name
+        return self._save_whole(final, save, replaces=(final,))
+
+    def _save_whole(self, final: Path, save: Callable[[Path], None], replaces: Iterable[Path]) -> Path:
+        """The folder that `save` writes beside its place and that is moved there when it is whole, in place of others."""
+        partial = final.with_name(f"{final.name}.tmp")
         with explained(partial):
             shutil.rmtree(partial, ignore_errors=True)
             save(partial)
-            for old in ("model", "rejected"):
-                shutil.rmtree(self.folder / old, ignore_errors=True)
+            for old in replaces:
+                shutil.rmtree(old, ignore_errors=True)
             partial.rename(final)
         return final
-
-    def save_other(self, name: str, save: Callable[[Path], None]) -> None:
-        """A further trained policy, under `others/NAME`."""
-        with explained(self.folder):
-            shutil.rmtree(self.folder / "others" / name, ignore_errors=True)
-            save(self.folder / "others" / name)
 
 
 def check_vacant(folder: Path) -> None:

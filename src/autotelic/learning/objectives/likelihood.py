@@ -16,15 +16,17 @@ class NLL(Objective):
 
     aggregation: Literal["token", "sequence"] = "token"
 
+    def terms(self, logprobs: Tensor) -> Tensor:
+        """Log-probabilities of the targets to losses, entry by entry."""
+        return -logprobs
+
     def loss(self, now: Scores, batch: Batch, totals: Totals) -> tuple[Tensor, Metrics]:
-        summed = ((-now.logprobs * batch.mask).sum(1) * batch.weight).sum()
+        summed = ((self.terms(now.logprobs) * batch.mask).sum(1) * batch.weight).sum()
         return summed / (totals.tokens if self.aggregation == "token" else totals.sequences), {"entropy": share(now.entropy, batch, totals)}
 
 
 class Unlikelihood(NLL):
     """-weight log(1 - p(target)): makes given text less likely, most of all where it was likely (arXiv:1908.04319). Rare tokens are left as they are."""
 
-    def loss(self, now: Scores, batch: Batch, totals: Totals) -> tuple[Tensor, Metrics]:
-        terms = -torch.log1p(-now.logprobs.exp().clamp(max=1 - 1e-6))
-        summed = ((terms * batch.mask).sum(1) * batch.weight).sum()
-        return summed / (totals.tokens if self.aggregation == "token" else totals.sequences), {"entropy": share(now.entropy, batch, totals)}
+    def terms(self, logprobs: Tensor) -> Tensor:
+        return -torch.log1p(-logprobs.exp().clamp(max=1 - 1e-6))

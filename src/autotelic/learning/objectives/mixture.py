@@ -30,7 +30,7 @@ class Mixture(Objective):
     @classmethod
     def _plain(cls, value: Any) -> Any:
         """A bare objective is a term with coefficient 1."""
-        return {name: Term(objective=term) if isinstance(term, Objective) and not isinstance(term, Term) else term for name, term in value.items()}
+        return {name: Term(objective=term) if isinstance(term, Objective) else term for name, term in value.items()}
 
     @property
     def needs_reference(self) -> bool:

@@ -127,8 +127,10 @@ class SelfPlayCritic(Recipe):
 
     async def valid(self, ctx: Context, sneaks: Sequence[Sneak]) -> list[Sneak]:
         """Those whose step is a new one that lowers the frozen solver's success."""
-        tried = [s for s in sneaks if s.rollout and s.rollout.answer not in (None, s.original)]
-        spoiled = await ctx.sample("solver", [s.prompt(str(s.rollout and s.rollout.answer)) for s in tried], n=self.checks, note=False)
+        written = [(s, s.rollout.answer) for s in sneaks if s.rollout and s.rollout.answer]
+        new = [(s, step) for s, step in written if step != s.original]
+        tried = [s for s, _ in new]
+        spoiled = await ctx.sample("solver", [s.prompt(step) for s, step in new], n=self.checks, note=False)
         before = await ctx.sample("solver", [s.prompt(s.original) for s in tried], n=self.checks, note=False)
         kept = []
         for sneak, worse, better in zip(tried, spoiled, before, strict=True):
