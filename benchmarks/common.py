@@ -45,6 +45,12 @@ def seconds(work: Callable[[], object]) -> float:
     return time.perf_counter() - start
 
 
+def finish(device: torch.device) -> None:
+    """Wait until a GPU has done what it was asked to do; nothing elsewhere."""
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+
+
 def take_turns(systems: Mapping[str, Callable[[], float]], repeats: int) -> dict[str, list[float]]:
     """Call every system once, then all again, `repeats` times, so that other load on the machine falls on all alike."""
     found: dict[str, list[float]] = {name: [] for name in systems}

@@ -91,8 +91,8 @@ def generate_rollout(theirs: Any, batch: int, new: int) -> Rollout:
         for start in range(0, samples, batch):
             part = rows[start : start + batch]
             width = max(map(len, part))
-            tokens = torch.tensor([[0] * (width - len(row)) + row for row in part])
-            mask = torch.tensor([[0] * (width - len(row)) + [1] * len(row) for row in part])
+            tokens = torch.tensor([[0] * (width - len(row)) + row for row in part], device=theirs.device)
+            mask = torch.tensor([[0] * (width - len(row)) + [1] * len(row) for row in part], device=theirs.device)
             options = {"do_sample": True, "top_k": 0, "top_p": 1.0, "pad_token_id": 0, "eos_token_id": None}
             out = theirs.generate(tokens, attention_mask=mask, max_new_tokens=new, **options)
             assert out.shape[1] == width + new

@@ -21,19 +21,22 @@ from typing import Any
 
 import torch
 
-from autotelic.engines.base import Request
+from autotelic.engines.base import Engine, Request
 from autotelic.engines.batching import Batcher
 from autotelic.engines.native import NativeEngine
 from autotelic.learning.advantages import center
 from autotelic.learning.learner import Learner, Optimizer
 from autotelic.learning.objectives import PolicyGradient
+from autotelic.policies.decoder import Decoder
+from autotelic.policies.model import LanguageModel
 from autotelic.policies.operations import Precision
 from autotelic.policies.policy import Policy
 from autotelic.policies.tokenizer import character_tokenizer
 from autotelic.streams import generator, key
 from autotelic.types import Group, Rollout, Sampling, Task, Turn, TurnKind
-from benchmarks.common import machine, seconds, spread, table, take_turns, versions, write
+from benchmarks.common import finish, machine, seconds, spread, table, take_turns, versions, write
 from benchmarks.learn import GROUP, NEW_TOKENS, PROMPTS, SIZES, fresh
+from benchmarks.rollout import in_transformers
 
 ALPHABET = "0123456789" + "".join(chr(0x4E00 + i) for i in range(114))
 RATE = 2e-4
@@ -54,17 +57,17 @@ def digits(text: str) -> float:
 class Ours:
     """A policy, an engine and a learner, and the prompts yet to come."""
 
-    def __init__(self, size: str, sampling: Precision, learning: Precision, threads: int, budget: int) -> None:
-        self.policy = Policy("solver", fresh(size), character_tokenizer(ALPHABET, 128), Batcher(NativeEngine(threads, sampling)))
+    def __init__(self, model: LanguageModel, engine: Engine, alphabet: str, optimizer: Optimizer, new_tokens: int = NEW_TOKENS) -> None:
+        self.policy = Policy("solver", model, character_tokenizer(alphabet, model.context), Batcher(engine))
         self.policy.tokenizer.end = frozenset()  # no completion ends early
-        self.learner = Learner(self.policy, Optimizer(learning_rate=RATE, precision=learning, token_budget=budget, processes=threads), 0)
-        self.prompts = prompts()
+        self.learner = Learner(self.policy, optimizer, 0)
+        self.prompts, self.new_tokens = prompts(), new_tokens
         self.steps = 0
         self.sampled: list[float] = []
         """Seconds of the rollouts of each step."""
 
     def rollouts(self) -> list[Group]:
-        sampling = Sampling(max_tokens=NEW_TOKENS)
+        sampling = Sampling(max_tokens=self.new_tokens)
         texts = self.prompts[self.steps * PROMPTS : (self.steps + 1) * PROMPTS]
         tasks = [Task(f"{self.steps}/{i}", text) for i, text in enumerate(texts)]
         asked = [Request(tuple(self.policy.tokenizer.encode_prompt(t.prompt)), tuple(key(t.id, i) for i in range(GROUP)), sampling) for t in tasks]
@@ -72,7 +75,7 @@ class Ours:
         for task, request, found in zip(tasks, asked, asyncio.run(self.policy.sample(asked)), strict=True):
             group = Group(task, [])
             for i, c in enumerate(found):
-                assert len(c.tokens) == NEW_TOKENS
+                assert len(c.tokens) == self.new_tokens
                 action = Turn(TurnKind.ACTION, c.tokens, c.logprobs, "solver", "solver", self.policy.version, 1.0, c.stop)
                 text = self.policy.tokenizer.decode(c.tokens)
                 group.rollouts.append(Rollout(f"{task.id}/{i}", task, [Turn(TurnKind.PROMPT, list(request.prompt)), action], text))
@@ -86,6 +89,7 @@ class Ours:
         def whole() -> None:
             self.sampled.append(seconds(lambda: groups.extend(self.rollouts())))
             self.learner.learn(list(center(groups)), PolicyGradient())
+            finish(self.policy.model.device)
 
         taken = seconds(whole)
         self.steps += 1
@@ -95,8 +99,9 @@ class Ours:
 class Theirs:
     """TRL's trainer in a child process that makes one step per line it reads."""
 
-    def __init__(self, size: str, threads: int, batch: int) -> None:
-        command = [sys.executable, "-m", "benchmarks.step", "--peer", size, "--threads", str(threads), "--peer-batch", str(batch)]
+    def __init__(self, command: Sequence[str], threads: int) -> None:
+        """command: arguments of Python for a program that calls `peer`."""
+        command = [sys.executable, "-m", *command]
         environment = {**os.environ, "OMP_NUM_THREADS": str(threads), "OMP_WAIT_POLICY": "PASSIVE", "TRANSFORMERS_VERBOSITY": "error"}
         self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment)
 
@@ -114,8 +119,8 @@ class Theirs:
         self.process.wait()
 
 
-def peer(size: str, threads: int, batch: int) -> None:
-    """The child: trains with TRL, waiting for a line before every step, and says how long each took."""
+def peer(model: Decoder, alphabet: str, threads: int, batch: int, new_tokens: int = NEW_TOKENS) -> None:
+    """The child: trains with TRL, in bf16 on a GPU, waiting for a line before every step, and says how long each took."""
     import transformers
     from datasets import Dataset
     from trl import GRPOConfig, GRPOTrainer
@@ -129,39 +134,42 @@ def peer(size: str, threads: int, batch: int) -> None:
             self.started = time.perf_counter()
 
         def on_step_end(self, *_: Any, **__: Any) -> None:
+            finish(model.device)
             print(f"seconds {time.perf_counter() - self.started}", flush=True)
 
     def reward(completions: Sequence[str], **_: Any) -> list[float]:
         return [digits(text) for text in completions]
 
-    ours = fresh(size)
-    model = transformers.AutoModelForCausalLM.from_config(transformers.AutoConfig.for_model(**ours.config.to_hf()), dtype=torch.float32)
-    model.load_state_dict(ours.state_dict(), strict=False)
-    tokenizer: Any = character_tokenizer(ALPHABET, 128).inner
+    theirs = in_transformers(model)
+    tokenizer: Any = character_tokenizer(alphabet, model.context).inner
     tokenizer.add_special_tokens({"eos_token": "<never>"})  # an id outside the model's vocabulary: no completion ends early
     tokenizer.padding_side = "left"
     with tempfile.TemporaryDirectory() as folder:
         config = GRPOConfig(
             output_dir=folder, learning_rate=RATE, lr_scheduler_type="constant", adam_beta2=0.95, max_grad_norm=1.0, beta=0.0, num_iterations=1,
             loss_type="dapo", scale_rewards="none", epsilon=0.2, per_device_train_batch_size=batch,
-            gradient_accumulation_steps=PROMPTS * GROUP // batch, num_generations=GROUP, max_completion_length=NEW_TOKENS, temperature=1.0,
-            max_steps=POOL // PROMPTS, use_cpu=True, bf16=False, gradient_checkpointing=False, shuffle_dataset=False, report_to="none",
-            save_strategy="no", logging_steps=1 << 30, disable_tqdm=True, dataloader_num_workers=0,
+            gradient_accumulation_steps=PROMPTS * GROUP // batch, num_generations=GROUP, max_completion_length=new_tokens, temperature=1.0,
+            max_steps=POOL // PROMPTS, use_cpu=model.device.type == "cpu", bf16=model.device.type != "cpu", gradient_checkpointing=False,
+            shuffle_dataset=False, report_to="none", save_strategy="no", logging_steps=1 << 30, disable_tqdm=True, dataloader_num_workers=0,
         )  # fmt: skip
         data = Dataset.from_list([{"prompt": text} for text in prompts()])
-        GRPOTrainer(model, reward, config, train_dataset=data, processing_class=tokenizer, callbacks=[OnCommand()]).train()
+        GRPOTrainer(theirs, reward, config, train_dataset=data, processing_class=tokenizer, callbacks=[OnCommand()]).train()
 
 
 def measure(size: str, threads: int, options: argparse.Namespace) -> dict[str, Any]:
     """All systems, taking turns."""
     torch.set_num_threads(1)
-    arms = {
+    arms: dict[str, tuple[Precision, Precision]] = {
         "sampling bf16, learning bf16": ("bf16", "bf16"),
         "sampling fp32, learning bf16": ("fp32", "bf16"),
         "sampling fp32, learning fp32": ("fp32", "fp32"),
     }
-    ours = {name: Ours(size, sampling, learning, threads, options.budget) for name, (sampling, learning) in arms.items()}
-    trl = Theirs(size, threads, options.peer_batch)
+
+    def optimizer(learning: Precision) -> Optimizer:
+        return Optimizer(learning_rate=RATE, precision=learning, token_budget=options.budget, processes=threads)
+
+    ours = {name: Ours(fresh(size), NativeEngine(threads, sampling), ALPHABET, optimizer(learning)) for name, (sampling, learning) in arms.items()}
+    trl = Theirs(["benchmarks.step", "--peer", size, "--threads", str(threads), "--peer-batch", str(options.peer_batch)], threads)
     try:
         systems: dict[str, Callable[[], float]] = {"TRL GRPOTrainer": trl.step, **{name: one.step for name, one in ours.items()}}
         take_turns(systems, 2)  # the first steps are not counted
@@ -198,7 +206,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=None)
     options = parser.parse_args()
     if options.peer:
-        return peer(options.peer, options.threads[0], options.peer_batch)
+        return peer(fresh(options.peer), ALPHABET, options.threads[0], options.peer_batch)
     setting = {"prompts": f"{PROMPTS} of 16 to 32 tokens", "group": GROUP, "new_tokens": NEW_TOKENS, "learning_rate": RATE}
     report: dict[str, Any] = {"machine": machine(), "versions": versions("trl", "accelerate", "datasets"), **setting, "results": []}
     for threads in options.threads:

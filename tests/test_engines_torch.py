@@ -249,3 +249,86 @@ def test_draws_are_the_keyed_uniform_numbers(tokenizer: Tokenizer) -> None:
         for draw, completion in zip(draws, found, strict=True):
             if position < len(completion.tokens):
                 assert completion.tokens[position] == int(draw * 4)
+
+
+@pytest.mark.parametrize("family", ["llama", "qwen2", "qwen3"])
+def test_steps_on_fixed_memory_give_the_same_completions(family: str, tiny: Tiny, tokenizer: Tokenizer) -> None:
+    model, requests, engine = tiny(family), mixed(tokenizer), TorchEngine(recorded=True)
+    for asked in (requests, requests[:3], requests[::-1]):  # the second time into memory that is too large and full of old tokens
+        expected = TorchEngine().generate(model, asked, tokenizer.vocabulary)
+        for found, other in zip(engine.generate(model, asked, tokenizer.vocabulary), expected, strict=True):
+            same(found, other)
+    other = tiny(family, seed=5)
+    for found, expected_group in zip(
+        engine.generate(other, requests, tokenizer.vocabulary), TorchEngine().generate(other, requests, tokenizer.vocabulary), strict=True
+    ):
+        same(found, expected_group)
+
+
+@pytest.mark.parametrize("every", [3, 8])
+def test_looking_seldom_at_what_has_ended_changes_nothing(every: int, tiny: Tiny, tokenizer: Tokenizer, monkeypatch: pytest.MonkeyPatch) -> None:
+    from autotelic.engines import torch_engine
+
+    class Seldom(torch_engine._Chunk):
+        def __init__(self, *arguments: Any) -> None:
+            super().__init__(*arguments)
+            self.look_every = 1 if self.stopping else every
+
+    model, requests = tiny(), mixed(tokenizer)
+    expected = TorchEngine().generate(model, requests, tokenizer.vocabulary)
+    monkeypatch.setattr(torch_engine, "_Chunk", Seldom)
+    for engine in (TorchEngine(max_rows=20), TorchEngine(max_rows=20, recorded=True)):
+        for found, other in zip(engine.generate(model, requests, tokenizer.vocabulary), expected, strict=True):
+            same(found, other)
+
+
+def test_a_step_is_recorded_once_for_rows_and_span(tiny: Tiny, tokenizer: Tokenizer, monkeypatch: pytest.MonkeyPatch) -> None:
+    from autotelic.engines import decoding
+
+    made: list[int] = []
+
+    def noting(work: Callable[[], Tensor], device: torch.device) -> Callable[[], Tensor]:
+        made.append(1)
+        work()  # as before a recording on a GPU: done once more than asked for
+        return work
+
+    monkeypatch.setattr(decoding, "recorded", noting)
+    monkeypatch.setattr(decoding, "SPAN_STEP", 16)
+    model, engine = tiny(), TorchEngine(recorded=True)
+    requests = [ask(tokenizer, "12=", Sampling(max_tokens=40), n=5)]
+    expected = TorchEngine().generate(model, requests, tokenizer.vocabulary)
+    same(engine.generate(model, requests, tokenizer.vocabulary)[0], expected[0])
+    count = len(made)
+    assert 3 <= count <= 12, "three spans, for each number of rows"
+    same(engine.generate(model, requests, tokenizer.vocabulary)[0], expected[0])
+    assert len(made) == count
+
+
+@pytest.mark.parametrize("recorded", [False, True])
+def test_bf16_is_close_and_leaves_the_policy_alone(recorded: bool, tiny: Tiny, tokenizer: Tokenizer) -> None:
+    model = tiny("qwen3")
+    before = {name: value.clone() for name, value in model.state_dict().items()}
+    forced = tuple(tokenizer.encode("1+2=3;4"))
+    request = Request((3, 4, 5), (1, 2), Sampling(max_tokens=len(forced)), forced)
+    exact, rough = (TorchEngine(precision=p, recorded=recorded).generate(model, [request], tokenizer.vocabulary)[0][0] for p in ("fp32", "bf16"))
+    gap = np.abs(np.array(exact.logprobs) - np.array(rough.logprobs)).max()
+    assert 0 < gap < 0.1
+    assert all(torch.equal(value, before[name]) for name, value in model.state_dict().items())
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+@pytest.mark.parametrize("family", ["llama", "qwen2", "qwen3"])
+def test_a_gpu_agrees_with_the_cpu(family: str, tiny: Tiny, tokenizer: Tokenizer) -> None:
+    model, requests = tiny(family), mixed(tokenizer)
+    expected = TorchEngine().generate(model, requests, tokenizer.vocabulary)
+    model.to("cuda")
+    for recorded in (False, True):
+        engine = TorchEngine(recorded=recorded)
+        for _ in range(2):
+            found = engine.generate(model, requests, tokenizer.vocabulary)
+            equal = [a.tokens == b.tokens for one, other in zip(found, expected, strict=True) for a, b in zip(one, other, strict=True)]
+            assert sum(equal) >= 0.98 * len(equal), "cumulative probabilities are rounded otherwise"
+            for one, other in zip(found, expected, strict=True):
+                for a, b in zip(one, other, strict=True):
+                    if a.tokens == b.tokens:
+                        np.testing.assert_allclose(a.logprobs, b.logprobs, atol=1e-3)

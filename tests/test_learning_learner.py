@@ -16,7 +16,7 @@ from autotelic.learning.examples import example, pair, written
 from autotelic.learning.learner import Learner, Optimizer, Updates
 from autotelic.learning.objectives import DPO, NLL, SPPO, Batch, Objective, PolicyGradient, Totals
 from autotelic.policies.policy import Policy
-from autotelic.policies.scoring import Scores
+from autotelic.policies.scoring import CHUNK_ELEMENTS, Scores
 from autotelic.streams import key
 from autotelic.types import Example, Group, Metrics, Rollout, Sampling, Task, Turn, TurnKind
 
@@ -146,7 +146,7 @@ def test_scoring_in_chunks_does_not_change_the_update(policy: Make, monkeypatch:
     for rows in (10_000, 7):
         solver = policy()
         groups = sampled(solver)
-        monkeypatch.setattr("autotelic.policies.scoring.CHUNK_ELEMENTS", rows * solver.model.vocab_size)
+        monkeypatch.setitem(CHUNK_ELEMENTS, "cpu", rows * solver.model.vocab_size)
         learner = Learner(solver, FREE, 0)
         learner.learn(groups, PolicyGradient(entropy=0.1))
         found.append(gradients(learner))

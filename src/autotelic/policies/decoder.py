@@ -4,6 +4,7 @@ Rotary positions, RMS norm, gated SiLU, grouped-query attention, optional biases
 It is not a general model zoo: what it cannot represent, `TransformersModel` runs.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, cast
 
@@ -123,14 +124,16 @@ class SlotCache:
     Slots at or past a row's length may hold anything; they are masked until a token is written there.
     """
 
-    def __init__(self, keys: list[Tensor], values: list[Tensor], lengths: Tensor) -> None:
+    def __init__(self, keys: list[Tensor], values: list[Tensor], lengths: Tensor, span: int) -> None:
         self.keys, self.values, self.lengths = keys, values, lengths
+        self.span = span
+        """No row is longer than this, which is known without asking the device."""
 
     def repeat(self, counts: Tensor) -> "SlotCache":
         return self.keep(torch.repeat_interleave(torch.arange(len(counts), device=counts.device), counts))
 
     def keep(self, rows: Tensor) -> "SlotCache":
-        return SlotCache([k[rows] for k in self.keys], [v[rows] for v in self.values], self.lengths[rows])
+        return SlotCache([k[rows] for k in self.keys], [v[rows] for v in self.values], self.lengths[rows], self.span)
 
 
 class Attention(nn.Module):
@@ -170,8 +173,8 @@ class Attention(nn.Module):
         values[rows, :, slots] = v[:, :, 0]
         span = hidden_slots.shape[-1]
         q = q.view(len(slots), self.kv_heads, -1, self.head_dim)
-        scores = (q @ keys[:, :, :span].transpose(2, 3)) * self.head_dim**-0.5
-        weights = scores.masked_fill(hidden_slots, -torch.inf).softmax(-1)
+        scores = (q @ keys[:, :, :span].transpose(2, 3)).float() * self.head_dim**-0.5
+        weights = scores.masked_fill(hidden_slots, -torch.inf).softmax(-1).to(values.dtype)
         return cast(Tensor, self.o_proj((weights @ values[:, :, :span]).reshape(len(slots), 1, -1)))
 
 
@@ -246,28 +249,39 @@ class Decoder(LanguageModel):
     def prefill(self, tokens: Tensor, lengths: Tensor, capacity: int) -> tuple[Tensor, Cache]:
         hidden, keys, values = self._read(tokens)
         room = (0, 0, 0, capacity - tokens.shape[1])
-        cache = SlotCache([F.pad(k, room) for k in keys], [F.pad(v, room) for v in values], lengths.clone())
+        cache = SlotCache([F.pad(k, room) for k in keys], [F.pad(v, room) for v in values], lengths.clone(), tokens.shape[1])
         return hidden[torch.arange(len(tokens), device=tokens.device), lengths - 1], cache
 
     def decode(self, tokens: Tensor, cache: Cache) -> Tensor:
         assert isinstance(cache, SlotCache)
-        slots = cache.lengths
-        span = int(slots.max()) + 1
-        rotation = (self.cos[slots][:, None, None], self.sin[slots][:, None, None])
+        cache.span += 1
+        hidden = self.step(tokens, cache.keys, cache.values, cache.lengths, cache.span)
+        cache.lengths = cache.lengths + 1
+        return hidden
+
+    def step(self, tokens: Tensor, keys: Sequence[Tensor], values: Sequence[Tensor], lengths: Tensor, span: int) -> Tensor:
+        """Write one token (B,) a row to the slot at `lengths` (B,) of each layer's keys and values (B, kv_heads, S, head_dim), which must be below `span`;
+        its hidden state (B, D). Asks nothing of the device, so that it can be recorded. A row at the end of the room stays there: its token is not read."""
+        slots = lengths.clamp(max=span - 1)
+        rotation = self._rotation(lengths.clamp(max=self.context - 1)[:, None, None])
         masked = torch.arange(span, device=tokens.device)[None, None, None] > slots[:, None, None, None]
         x = self.model.embed_tokens(tokens[:, None])
-        for layer, keys, values in zip(self.layers, cache.keys, cache.values, strict=True):
-            x = x + layer.self_attn.step(layer.input_layernorm(x), rotation, keys, values, slots, masked)
+        for layer, k, v in zip(self.layers, keys, values, strict=True):
+            x = x + layer.self_attn.step(layer.input_layernorm(x), rotation, k, v, slots, masked)
             x = x + layer.mlp(layer.post_attention_layernorm(x))
-        cache.lengths = slots + 1
         return cast(Tensor, self.model.norm(x))[:, 0]
+
+    def _rotation(self, positions: Tensor | slice) -> tuple[Tensor, Tensor]:
+        """Cosines and sines at positions, in the dtype of the weights."""
+        dtype = self.model.embed_tokens.weight.dtype
+        return self.cos[positions].to(dtype), self.sin[positions].to(dtype)
 
     @property
     def layers(self) -> list[Layer]:
         return [cast(Layer, layer) for layer in self.model.layers]
 
     def _read(self, tokens: Tensor) -> tuple[Tensor, list[Tensor], list[Tensor]]:
-        rotation = (self.cos[: tokens.shape[1]], self.sin[: tokens.shape[1]])
+        rotation = self._rotation(slice(tokens.shape[1]))
         x = self.model.embed_tokens(tokens)
         keys, values = [], []
         for layer in self.layers:

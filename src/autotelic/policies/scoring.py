@@ -13,8 +13,8 @@ from autotelic.policies.operations import Precision, token_scores
 from autotelic.policies.packed_decoder import gather, packed_hidden
 from autotelic.policies.packing import pack
 
-CHUNK_ELEMENTS = 1 << 24
-"""Most logits alive at once in one chunk (64 MiB of fp32)."""
+CHUNK_ELEMENTS = {"cpu": 1 << 24, "cuda": 1 << 28}
+"""Most logits alive at once in one chunk, by device: 64 MiB of fp32, which caches like, and 1 GiB, which keeps a GPU busy."""
 
 
 @dataclass(slots=True)
@@ -44,7 +44,7 @@ def score(model: LanguageModel, tokens: Tensor, temperature: Tensor, mask: Tenso
     rows = _hidden(model, tokens, wanted, precision)
     targets = tokens[:, 1:][wanted]
     scale = temperature[:, None].expand(-1, tokens.shape[1] - 1)[wanted]
-    chunk = max(1, CHUNK_ELEMENTS // model.vocab_size)
+    chunk = max(1, CHUNK_ELEMENTS.get(tokens.device.type, CHUNK_ELEMENTS["cpu"]) // model.vocab_size)
     parts = []
     for start in range(0, max(len(rows), 1), chunk):
         piece = (rows[start : start + chunk], targets[start : start + chunk], scale[start : start + chunk])

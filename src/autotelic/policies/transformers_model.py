@@ -77,8 +77,7 @@ class TransformersModel(LanguageModel):
     def decode(self, tokens: Tensor, cache: Cache) -> Tensor:
         assert isinstance(cache, _DynamicCache)
         cache.mask = torch.cat([cache.mask, cache.mask.new_ones(len(tokens), 1)], dim=1)
-        out = self.inner.base_model(
-            tokens[:, None], attention_mask=cache.mask, position_ids=cache.lengths[:, None], past_key_values=cache.inner, use_cache=True
-        )
+        places = cache.lengths.clamp(max=self.context - 1)[:, None]  # a row that has ended may be beyond
+        out = self.inner.base_model(tokens[:, None], attention_mask=cache.mask, position_ids=places, past_key_values=cache.inner, use_cache=True)
         cache.inner, cache.lengths = out.past_key_values, cache.lengths + 1
         return cast(Tensor, out.last_hidden_state)[:, -1]

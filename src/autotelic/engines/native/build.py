@@ -15,6 +15,8 @@ from autotelic.errors import AutotelicError
 
 SOURCE = Path(__file__).with_name("engine.cpp")
 FLAGS = ("-std=c++17", "-O3", "-fPIC", "-shared", "-pthread")
+VECTORS = Path(__file__).with_name("vectors.h")
+"""What every source may include."""
 TUNINGS = ("-march=native", "-mcpu=native", "")
 """Tried in this order: not every compiler knows the first on every machine."""
 
@@ -68,7 +70,7 @@ def compiler() -> str:
 def _built(source: Path, program: str, flags: list[str]) -> Path:
     """The library for this source, compiler, machine and flags: from the cache, or compiled into it."""
     version = _run([program, "--version"]).stdout
-    parts = (source.read_text(encoding="utf-8"), program, version, _machine(), flags)
+    parts = (source.read_text(encoding="utf-8"), VECTORS.read_text(encoding="utf-8"), program, version, _machine(), flags)
     folder = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "autotelic"
     target = folder / f"native-{blake2b(repr(parts).encode(), digest_size=12).hexdigest()}.so"
     if target.exists():
@@ -77,7 +79,7 @@ def _built(source: Path, program: str, flags: list[str]) -> Path:
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=folder) as scratch:  # same file system, so that the move below is atomic
             made = Path(scratch) / "native.so"
-            done = _run([program, *flags, str(source), "-o", str(made)])
+            done = _run([program, *flags, f"-I{VECTORS.parent}", str(source), "-o", str(made)])
             if done.returncode:
                 raise BuildError(f"{program} could not build the native engine: {_first_error(done.stderr)}")
             made.replace(target)

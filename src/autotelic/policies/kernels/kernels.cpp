@@ -1,8 +1,8 @@
 // The parts of a decoder's training step that are no matrix products over all tokens: norms, rotary attention over packed rows, the
 // gated SiLU and token scores, each forward and backward. Not a trainer: it knows arrays only. Products are left to torch.
 //
-// Sums run in one fixed order for a given number of threads. Vectors are those of GCC and Clang, so the same source builds for AVX-512,
-// AVX2, plain x86-64 and Arm. T is float, or uint16_t for bf16; all arithmetic is in fp32.
+// Sums run in one fixed order for a given number of threads. Vectors are those of vectors.h. T is float, or uint16_t for bf16; all
+// arithmetic is in fp32.
 
 #include <algorithm>
 #include <cmath>
@@ -11,34 +11,12 @@
 #include <thread>
 #include <vector>
 
+#include "vectors.h"
+
 namespace {
 
-#if defined(__AVX512F__)
-constexpr int VL = 16, TILE = 8;  // floats in a vector; rows of a register tile, which is two vectors wide
-#elif defined(__AVX__)
-constexpr int VL = 8, TILE = 4;
-#elif defined(__aarch64__)
-constexpr int VL = 4, TILE = 8;
-#else
-constexpr int VL = 4, TILE = 4;
-#endif
 constexpr int BLOCK = 16;  // queries that are attended together
 
-typedef float vf __attribute__((vector_size(VL * 4)));
-typedef int32_t vi __attribute__((vector_size(VL * 4)));
-typedef uint32_t vu __attribute__((vector_size(VL * 4)));
-typedef uint16_t vh __attribute__((vector_size(VL * 2)));
-typedef float vf_any __attribute__((vector_size(VL * 4), aligned(4), may_alias));
-typedef uint16_t vh_any __attribute__((vector_size(VL * 2), aligned(2), may_alias));
-
-inline vf fill(float x) { return vf{} + x; }
-inline vf load(const float* p) { return *reinterpret_cast<const vf_any*>(p); }
-inline vf load(const uint16_t* p) { return (vf)(__builtin_convertvector((vh)*reinterpret_cast<const vh_any*>(p), vu) << 16); }
-inline void store(float* p, vf v) { *reinterpret_cast<vf_any*>(p) = v; }
-inline void store(uint16_t* p, vf v) {  // round to nearest even
-    const vu bits = (vu)v;
-    *reinterpret_cast<vh_any*>(p) = __builtin_convertvector((bits + 0x7fffu + ((bits >> 16) & 1u)) >> 16, vh);
-}
 template <class T>
 inline vf load(const T* p, int count) {  // zeros after `count`
     if (count >= VL) return load(p);
@@ -53,35 +31,7 @@ inline void store(T* p, vf v, int count) {
     store(part, v);
     for (int i = 0; i < count; i++) p[i] = part[i];
 }
-inline vf pick(vi mask, vf yes, vf no) { return (vf)((mask & (vi)yes) | (~mask & (vi)no)); }
-inline vf largest(vf a, vf b) { return pick(a > b, a, b); }
-inline float total(vf v) {  // over all lanes, in one fixed order
-    for (int half = VL / 2; half; half /= 2)
-        for (int i = 0; i < half; i++) v[i] += v[i + half];
-    return v[0];
-}
-inline float peak(vf v) {
-    for (int half = VL / 2; half; half /= 2)
-        for (int i = 0; i < half; i++) v[i] = std::max(v[i], v[i + half]);
-    return v[0];
-}
-inline vf exponential(vf x) {  // to about one unit in the last place (Cephes' polynomial); 0 below -87
-    const vf top = pick(x > fill(88.0f), fill(88.0f), x);
-    const vf y = pick(top < fill(-87.0f), fill(-87.0f), top);
-    const vf magic = fill(12582912.0f);  // 1.5 * 2^23: adding it rounds to an integer
-    const vf n = (y * 1.44269504088896341f + magic) - magic;
-    const vf r = (y - n * 0.693359375f) + n * 2.12194440e-4f;
-    vf p = r * 1.9875691500e-4f + 1.3981999507e-3f;
-    p = p * r + 8.3334519073e-3f;
-    p = p * r + 4.1665795894e-2f;
-    p = p * r + 1.6666665459e-1f;
-    p = p * r + 5.0000001201e-1f;
-    p = p * (r * r) + (r + 1.0f);
-    const vi power = (__builtin_convertvector(n, vi) + 127) << 23;
-    return (vf)((vi)(p * (vf)power) & ~(vi)(x < fill(-87.0f)));  // what is not a number stays so
-}
 inline vf sigmoid(vf x) { return 1.0f / (exponential(-x) + 1.0f); }
-constexpr long up(long n, long unit) { return (n + unit - 1) / unit * unit; }
 
 // f(begin, end, part) over 0..n in `threads` parts.
 template <class F>
