@@ -9,7 +9,7 @@ from benchmarks import gpu
 
 
 def test_it_runs_on_the_cpu(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    gpu.main(["--shape", "tiny", "--device", "cpu", "--rows", "8", "16", "--new-tokens", "6", "--repeats", "2", "--no-steps", "--out", str(tmp_path / "out.json")])
+    gpu.main(f"--shape tiny --device cpu --rows 8 16 --new-tokens 6 --repeats 2 --no-steps --out {tmp_path / 'out.json'}".split())
     report = json.loads((tmp_path / "out.json").read_text())
     assert [result["rows"] for result in report["rollouts"]] == [8, 16]
     assert {"recorded steps", "step by step", "transformers generate"} == set(report["rollouts"][0]["tokens_per_second"])
