@@ -148,6 +148,19 @@ def test_an_answer_that_the_vocabulary_lacks_is_seen_before_training(model: Path
     names(complaint, "task odd", "vocabulary lacks '€'")
 
 
+def test_a_gold_completion_longer_than_the_context_is_seen_before_training(model: Path, out: Path, tmp_path: Path) -> None:
+    long = {"prompt": "8+8=", "answer": "16", "completion": "8+8=16;" * 13 + "\n16"}
+    path = lines(tmp_path / "t.jsonl", *GOOD, json.dumps(long))
+    small = ("sampling.max_tokens=8", "probe_size=1", "probe_samples=0")
+    said = (f"{path} line 11", "its prompt of 5 tokens and its gold completion of 95 exceed the model's context of 96")
+    for recipe in ("supervised", "spin"):
+        names(refused(out, recipe, "--model", model, "--tasks", path, *small), *said)
+    assert call("run", "gold", "--model", model, "--tasks", path, *small, "--dry-run").status == 0, "it never trains on them"
+    found = call("validate", path, "--model", model)
+    assert found.status == 1 and all(part in found.out for part in said), found
+    assert call("validate", path).status == 0
+
+
 def test_chat_prompts_without_a_template(model: Path, out: Path, tmp_path: Path) -> None:
     (model / "chat_template.jinja").unlink()
     path = lines(tmp_path / "t.jsonl", *(json.dumps({"prompt": [{"role": "user", "content": f"{i}+1"}]}) for i in range(10)))

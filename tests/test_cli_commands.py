@@ -163,6 +163,19 @@ def test_eval_of_a_file_with_some_answers_against_a_hand_count(tmp_path: Path) -
     )
 
 
+def test_columns_are_named_alike_for_run_eval_and_validate(tmp_path: Path) -> None:
+    records = [json.dumps({"question": f"{i}+1=", "label": str(i + 1)}) for i in range(9)]
+    path = lines(tmp_path / "t.jsonl", *records)
+    columns = ("--prompt-column", "question", "--answer-column", "label", "--verifier", "number")
+    config = dry("srt", "--model", "chain-medium", "--tasks", path, *columns, *RUN[1:])
+    assert [config["run"][key] for key in ("prompt_column", "answer_column", "verifier")] == ["question", "label", "number"]
+    assert json.loads(call("eval", "chain-medium", "--tasks", path, "--samples", 0, "--json", *columns).out)["judged"] == 9
+    assert "8 checked, 0 without gold, 0 gold rejected" in call("validate", path, *columns).out
+    for command in (("eval", "chain-medium", "--tasks", path), ("validate", path)):
+        names(call(*command, *columns[:3], "lable").complaint, "line 1", "no answer column 'lable'", "did you mean 'label'")
+        names(call(*command, "--prompt-column", "quetsion").complaint, "line 1", "no column 'quetsion'", "did you mean 'question'")
+
+
 def test_pass_at_k_is_the_unbiased_estimate() -> None:
     from autotelic.guards.probe import Outcome, ProbeResult
     from autotelic.runs.evaluating import numbers

@@ -60,6 +60,26 @@ def test_many_coroutines_become_one_call(tiny: Tiny, tokenizer: Tokenizer) -> No
     assert batcher.seconds > 0
 
 
+def test_equal_prompts_are_read_once_and_everyone_gets_the_samples_of_its_own_streams(tiny: Tiny, tokenizer: Tokenizer) -> None:
+    model, engine = tiny(), Watched()
+    batcher = Batcher(engine)
+    prompt, short = tuple(tokenizer.encode_prompt("12;")), Sampling(max_tokens=3)
+    asked = [
+        [Request(prompt, (key("a"), key("b")), Sampling(max_tokens=6)), ask(tokenizer, "3=")],
+        [Request(prompt, (key("c"),), Sampling(max_tokens=6)), Request(prompt, (key("c"),), short)],
+        [Request(prompt, (), Sampling(max_tokens=6)), Request(prompt, (key("c"),), Sampling(max_tokens=6), forced=prompt[-1:])],
+    ]
+
+    async def play() -> list[list[list[Completion]]]:
+        return await asyncio.gather(*(batcher.generate(model, requests, tokenizer.vocabulary) for requests in asked))
+
+    results = asyncio.run(play())
+    assert [count for _, count in engine.calls] == [4], "one with three streams, another prompt, another limit, another beginning"
+    for requests, found in zip(asked, results, strict=True):
+        alone = TorchEngine().generate(model, requests, tokenizer.vocabulary)
+        assert [[c.tokens for c in group] for group in found] == [[c.tokens for c in group] for group in alone]
+
+
 def test_models_are_called_apart_and_a_failure_reaches_all_who_wait_for_it(tiny: Tiny, tokenizer: Tokenizer) -> None:
     sound, broken, engine = tiny(), tiny(seed=1), Watched()
     engine.broken = broken

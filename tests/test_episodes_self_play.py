@@ -11,14 +11,14 @@ import pytest
 from autotelic.episodes.opponents import START, OpponentPool, PoolSettings, expected
 from autotelic.episodes.roles import Role
 from autotelic.episodes.self_play import Rules, Seat, self_play
-from autotelic.episodes.yardsticks import choices, kuhn_strategy, negotiator
+from autotelic.episodes.yardsticks import choices, kuhn_strategy, negotiator, probe_games
 from autotelic.learning.learner import Optimizer
 from autotelic.policies.policy import Policy
 from autotelic.policies.tokenizer import character_tokenizer
 from autotelic.recipes.context import Context
 from autotelic.tasks.pool import TaskPool
 from autotelic.tasks.worlds.games import Games, kuhn, negotiation, open_game
-from autotelic.tasks.worlds.games.tictactoe import TicTacToe
+from autotelic.tasks.worlds.games.tictactoe import TicTacToe, perfect_player
 from autotelic.types import Rollout, Sampling, Turn, TurnKind
 
 Make = Callable[..., Policy]
@@ -42,9 +42,9 @@ class Told(Context):
         return rollout.turns[-1]
 
 
-def context(policy: Policy, told: dict[str, list[str]] | None = None) -> Told:
+def context(policy: Policy, told: dict[str, list[str]] | None = None, kind: type[Told] = Told) -> Told:
     policy.tokenizer = TOKENIZER
-    ctx = Told(
+    ctx = kind(
         world=WORLD, pool=TaskPool([], 0), policies={"solver": policy}, roles={"solver": Role("solver", "solver", Sampling(max_tokens=6), WORLD.parse)},
         batcher=policy.batcher, seed=0, optimizer=Optimizer(),
     )  # fmt: skip
@@ -179,6 +179,33 @@ def test_probabilities_of_moves_are_those_of_sampling(policy: Make) -> None:
     plan, _ = negotiator(ctx, "solver")
     assert len(plan) == 100 and all(sum(choice.values()) == pytest.approx(1) for choice in plan.values())
     assert -1 < negotiation.expected_gain(plan, 0) < negotiation.best_gain(0)
+
+
+class Perfect(Told):
+    """A context whose solver plays tic-tac-toe perfectly, from what it was shown and has said."""
+
+    async def act(self, role: str, rollout: Rollout, **settings: Any) -> Turn:
+        said = [TOKENIZER.decode(turn.tokens) for turn in rollout.turns]
+        game = TicTacToe()
+        game.moves = [c for text in (said[0][2:], *said[1:]) for c in text if c.isdigit()]
+        tokens = [*TOKENIZER.encode(perfect_player(game, random.Random(rollout.id))), TOKENIZER.end_id]
+        rollout.turns.append(Turn(TurnKind.ACTION, tokens, [0.0] * len(tokens), role, "solver", 0, text=TOKENIZER.decode(tokens)))
+        rollout.answer = rollout.turns[-1].text
+        return rollout.turns[-1]
+
+
+def test_a_draw_is_the_most_against_a_perfect_player_and_half_of_it_against_others(policy: Make) -> None:
+    ctx = context(policy(vocab_size=SIZE), kind=Perfect)
+    tasks = [WORLD.task(f"tictactoe {seed}") for seed in range(8)]
+    result = asyncio.run(probe_games(ctx, "solver", Games(play="tictactoe"), tasks))
+    assert result.slices == [f"tictactoe {name} {seat}" for name in ("perfect", "random") for seat in ("first", "second")]
+    assert result.accuracy("tictactoe perfect first") == result.accuracy("tictactoe perfect second") == 1.0
+    scores = {o.correct for o in result.outcomes if "random" in o.slice}
+    assert scores <= {0.5, 1.0} and 1.0 in scores
+    ctx = context(policy(vocab_size=SIZE))
+    ctx.told = {"t0:": ["x"] * 8}
+    lost = asyncio.run(probe_games(ctx, "solver", Games(play="tictactoe"), tasks))
+    assert lost.accuracy("tictactoe perfect first") == 0.0, "an illegal move is no draw"
 
 
 # ---- opponents

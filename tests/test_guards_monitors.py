@@ -2,7 +2,7 @@
 
 import pytest
 
-from autotelic.guards.monitors import completion_metrics, label_metrics, reward_metrics, round_metrics
+from autotelic.guards.monitors import answering, completion_metrics, label_metrics, purity, reward_metrics, round_metrics
 from autotelic.tasks.worlds import open_world
 from autotelic.types import Group, Rollout, StopReason, Task, Turn, TurnKind
 
@@ -43,6 +43,14 @@ def test_completions() -> None:
     assert completion_metrics([]) == {}
 
 
+def test_moves_of_a_game_neither_agree_nor_vote() -> None:
+    plays = group("b", "b", "c")
+    for seat, rollout in enumerate(plays):
+        rollout.keys |= {"game": "kuhn", "seat": seat % 2}
+    assert answering([plays, group("1"), group("1", "2")]) == [group("1", "2")]
+    assert label_metrics([plays], WORLD) == {} and "answers/distinct" not in completion_metrics([plays])
+
+
 def test_labels_against_the_truth() -> None:
     gold = TASK.answer
     assert gold is not None
@@ -51,3 +59,9 @@ def test_labels_against_the_truth() -> None:
     assert found == pytest.approx({"label/agreement": (0.5 + 0.75 + 1.0) / 3, "label/majority_is_gold": 0.5})
     assert label_metrics([group(gold)], WORLD) == {}
     assert round_metrics([], WORLD) == {}
+
+
+def test_purity_asks_only_where_the_truth_is_known() -> None:
+    unknown = Task("u", TASK.prompt)
+    assert purity(WORLD, [(TASK, TASK.answer), (TASK, WRONG), (TASK, None), (unknown, WRONG), (TASK, TASK.answer)]) == {"label/purity": 0.5}
+    assert purity(WORLD, [(unknown, TASK.answer)]) == purity(WORLD, []) == {}

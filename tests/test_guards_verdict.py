@@ -2,11 +2,17 @@
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
 
 import pytest
+from small import small
 
 from autotelic.guards.probe import Outcome, ProbeResult
 from autotelic.guards.verdict import Verdict, Word, ends, judge, rose_markedly
+from autotelic.runs import loop
+from autotelic.runs.progress import Progress
+from autotelic.runs.store import Store
 
 TASKS = 200
 
@@ -22,6 +28,7 @@ def probe(
             answer=answer(i),
             correct=float(i < right * TASKS) if gold else None,
             samples=[] if agreement is None else ["a"] * round(agreement * 20) + [str(j) for j in range(20 - round(agreement * 20))],
+            entropy=0.5,
             gold=str(i) if gold else None,
         )
         for i in range(TASKS)
@@ -156,3 +163,24 @@ def test_marked_rises(first: float, last: float, marked: bool) -> None:
 def test_ends_are_means_of_windows_and_skip_what_is_not_finite() -> None:
     assert ends([1.0, 2.0, 4.0]) == (1.0, 4.0)
     assert ends([float("nan"), *[0.0, 1.0] * 15]) == (pytest.approx(1 / 3), pytest.approx(2 / 3))
+
+
+def test_of_plays_the_verdict_speaks_of_scores() -> None:
+    first, last = (replace(result, plays=True) for result in (probe(0.6), probe(0.2, last=True, answer=lambda i: "b")))
+    text = " ".join(judge(first, last, [], None, trained_on_probe=False).reasons)
+    assert "Mean score of 200 probe plays: 0.600 -> 0.200" in text and "exact sign test" in text and "0 plays went better, 80 worse" in text
+    assert "Effective number of different plays among 200: 200.0 -> 1.0" in text
+    assert not any(word in text for word in ("reedy", "tasks", "answers to", "McNemar"))
+
+
+def test_what_is_not_measured_in_a_game_is_not_reported(tmp_path: Path) -> None:
+    """Games are played with sampled moves: no greedy answers, no entropy along them, no votes, and a report that says so."""
+    outcome = loop.start(small("spiral", rounds=1, tasks="games?play=kuhn", out=str(tmp_path / "run")), Progress(quiet=True))
+    store = Store.open(outcome.folder)
+    result = store.load_probe("last")
+    assert result is not None and result.plays and ProbeResult.from_json(result.to_json()) == result
+    names = set().union(*store.history())
+    assert "probe/accuracy" in names and not names & {"probe/entropy", "probe/agreement", "label/agreement", "answers/distinct"}
+    assert outcome.verdict.reasons[0].startswith(f"Mean score of {len(result.outcomes)} probe plays")
+    page = outcome.report.read_text(encoding="utf-8")
+    assert f"{len(result.outcomes)} plays, moves sampled" in page and "reedy" not in page.split('<section id="settings">')[0].split("<main>")[1]

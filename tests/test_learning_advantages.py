@@ -5,7 +5,7 @@ import statistics
 
 import pytest
 
-from autotelic.learning.advantages import MovingAverage, center, leave_one_out, standardize, total, whiten
+from autotelic.learning.advantages import MovingAverage, against_others, center, leave_one_out, standardize, total, whiten
 from autotelic.types import Group, Rollout, Task, Turn, TurnKind
 
 TASK = Task("t", "1+1=")
@@ -101,3 +101,9 @@ def test_whitening_by_bucket_is_not_whitening_of_all() -> None:
 
 def test_standardize_ignores_rounding_where_all_are_equal() -> None:
     assert standardize([0.1 + 0.2] * 3, True) == [0.0] * 3
+
+
+def test_values_against_the_mean_of_the_others() -> None:
+    assert against_others([0.3, 0.1, 0.2]) == pytest.approx([0.15, -0.15, 0.0])
+    assert against_others([0.1] * 3) == [0.0] * 3, "exactly, whatever rounding says"
+    assert against_others([0.3]) == [0.0] and against_others([]) == []

@@ -106,6 +106,15 @@ def test_we_load_an_adapter_that_peft_made(kind: str, base: Path, tokenizer: Tok
         torch.testing.assert_close(logits(policy), theirs(ROWS).logits, atol=2e-5, rtol=1e-4)
 
 
+def test_an_adapter_keeps_its_shape(base: Path, tmp_path: Path) -> None:
+    load(base, SETTINGS).save(tmp_path / "out")
+    with pytest.raises(SettingError, match=r"lora\.alpha, lora\.rank: .*adapter is an adapter already"):
+        load(tmp_path / "out" / "adapter", LoRA(rank=8, alpha=16.0))
+    with pytest.raises(SettingError, match=r"^lora: "):
+        load(tmp_path / "out" / "adapter", LoRA())
+    assert load(tmp_path / "out", LoRA(rank=8)).lora == LoRA(rank=8)  # merged, so a model like any other
+
+
 def test_snapshots_of_an_adapter_go_back_and_forth(base: Path) -> None:
     policy = load(base, SETTINGS)
     start = policy.snapshot()

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from autotelic.policies.decoder import Decoder
-from autotelic.policies.scoring import buckets, pad, score
+from autotelic.policies.scoring import CHUNK_ELEMENTS, buckets, pad, score
 
 Tiny = Callable[..., Decoder]
 
@@ -42,7 +42,7 @@ def test_chunks_change_neither_values_nor_gradients(rows: int, tiny: Tiny, monke
     tokens, temperature, mask = batch()
     results = []
     for elements in (1 << 24, rows * tiny().vocab_size):
-        monkeypatch.setattr("autotelic.policies.scoring.CHUNK_ELEMENTS", elements)
+        monkeypatch.setitem(CHUNK_ELEMENTS, "cpu", elements)
         model = tiny().requires_grad_(True)
         found = score(model, tokens, temperature, mask)
         (found.logprobs.square().sum() + 0.3 * found.entropy.sum()).backward()  # type: ignore[no-untyped-call]

@@ -18,7 +18,8 @@ def test_texts_survive_encode_and_decode(tokenizer: Tokenizer) -> None:
     for text in ("", " ", "12 + 3=15\n\n", "  a  b ", "x" * 80, "a ,b : c", "<|end|>"):
         ids = tokenizer.encode(text)
         assert len(ids) == len(text)
-        assert tokenizer.decode(ids) == text
+        assert [tokenizer.decode(ids), tokenizer.decode(tuple(ids)), tokenizer.decode(ids)] == [text] * 3
+        assert tokenizer.decode([*ids, tokenizer.end_id]) == text
 
 
 def test_a_saved_tokenizer_is_what_auto_tokenizer_loads(tokenizer: Tokenizer, tmp_path: Path) -> None:

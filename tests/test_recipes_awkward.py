@@ -7,12 +7,12 @@ import torch
 from test_learning_objectives import OLD, TOTALS, batch, scores
 
 from autotelic.learning.objectives import Unlikelihood
-from autotelic.recipes.adversarial.spc import Sneak
 from autotelic.recipes.exploration.eepo import surprise
 from autotelic.recipes.multi_agent.comas import shares
 from autotelic.recipes.self_rewarding.cream import consistency
 from autotelic.recipes.self_rewarding.self_rewarding_lm import best_and_worst
 from autotelic.recipes.self_training.expo import explained
+from autotelic.tasks.worlds.chain_skills import Sneak
 from autotelic.types import Group, Rollout, Task, Turn, TurnKind
 
 TASK = Task("t", "3+4*2=", answer="4")

@@ -7,9 +7,10 @@ from typing import Any
 import pytest
 from small import small
 
-from autotelic.recipes.curriculum.exit import differs, spread
+from autotelic.recipes.curriculum.exit import differs
 from autotelic.recipes.curriculum.sec import signal
 from autotelic.recipes.self_training.b_star import balance, means, ranked, select
+from autotelic.rewards.novelty import spread
 from autotelic.runs import loop
 from autotelic.runs.progress import Progress
 from autotelic.runs.session import Session, plan
@@ -132,6 +133,13 @@ def test_sec_and_its_controls_draw_as_they_say() -> None:
             assert ("curriculum/chance/ops 1" in session.ctx.metrics) == (curriculum == "sec")
         if curriculum == "ordered":
             assert levels == [{level} for level in range(1, 9)]
+
+
+def test_sec_counts_the_groups_with_a_signal() -> None:
+    session = plan(small("sec", pool_size=160))
+    a_round(session)
+    rates = [sum(r.rewards["correct"] for r in group) / len(group) for group in session.ctx.groups]
+    assert session.ctx.metrics["signal/mixed_so_far"] == sum(0 < rate < 1 for rate in rates) == 4 * session.ctx.metrics["signal/mixed"]
 
 
 def test_bots_counts_the_groups_with_a_signal() -> None:

@@ -10,9 +10,12 @@ from replying import context
 from test_recipes_formulas import SHORT, Noting, Sums, made
 
 from autotelic.errors import SettingError
+from autotelic.guards.monitors import verification
 from autotelic.learning.objectives import Mixture, TokenScore
 from autotelic.policies.policy import Policy
-from autotelic.recipes.self_rewarding.laser import blend_scores, last_token_scores, score_examples, verification, weighted_vote
+from autotelic.recipes.self_rewarding.laser import blend_scores
+from autotelic.rewards.token_scores import last_token_scores, score_examples
+from autotelic.rewards.votes import weighted_vote
 from autotelic.types import Group, Rollout, Task
 
 Make = Callable[..., Policy]

@@ -13,12 +13,13 @@ from small import small
 from autotelic.engines.batching import Batcher
 from autotelic.engines.torch_engine import TorchEngine
 from autotelic.errors import SettingError
+from autotelic.learning.advantages import against_others as spread_gains
 from autotelic.policies.bases import base_folder, find_spec, fresh
 from autotelic.policies.checkpoint import load_model
 from autotelic.policies.policy import Policy
 from autotelic.recipes.proposer_solver.posing import known_task, labeled
 from autotelic.recipes.proposer_solver.r_zero import uncertainty
-from autotelic.recipes.proposer_solver.soar import gain, spread_gains
+from autotelic.recipes.proposer_solver.soar import gain
 from autotelic.recipes.proposer_solver.sqlm import worth
 from autotelic.recipes.registry import find
 from autotelic.rewards.novelty import bleu, linked, repetition_shares
@@ -177,6 +178,14 @@ def test_sqlm_by_the_verifier_pays_for_the_truth(tmp_path):
     world = open_world("chain")
     solved = [row for row in stored if "solved" in row["rewards"]]
     assert solved and all(row["rewards"]["solved"] == world.verify(Task("x", row["prompt"]), row["answer"]) for row in solved)
+
+
+@pytest.mark.parametrize("invalid", [None, -1.0])
+def test_sqlm_pays_for_what_is_no_question_only_when_told(invalid, tmp_path):
+    _, folder = run("sqlm", tmp_path, invalid=invalid, asking={"max_tokens": 6})
+    stored = [json.loads(line) for line in (folder / "rounds" / "00001" / "rollouts.jsonl").read_text(encoding="utf-8").splitlines()]
+    asked = {row["answer"] is None: row["rewards"].get("worth") for row in stored if row["prompt"] == "@"}
+    assert set(asked) == {True, False} and asked[True] == invalid and asked[False] in (0.0, 1.0)
 
 
 def test_without_a_question_in_the_band_r_zero_leaves_the_solver_alone(tmp_path):

@@ -10,9 +10,10 @@ import pytest
 from replying import context
 from test_recipes_formulas import Noting, made
 
+from autotelic.episodes.backtracking import least_perplexity, step_back
 from autotelic.errors import DataError, SettingError
 from autotelic.policies.policy import Policy
-from autotelic.recipes.search.self_backtracking import SelfBacktracking, back_example, least_perplexity, step_back
+from autotelic.recipes.search.self_backtracking import SelfBacktracking, back_example
 from autotelic.tasks.worlds import open_world
 from autotelic.tasks.worlds.countdown_steps import CountdownSteps, moves, path, steps
 from autotelic.types import Group, Sampling, Task

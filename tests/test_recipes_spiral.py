@@ -54,6 +54,12 @@ def test_seats_and_games_have_baselines_of_their_own() -> None:
     assert advantages(Spiral(baseline="none"), mixed) == [1, -1, -1, 1, 1]
 
 
+def test_baselines_by_what_a_player_was_first_shown() -> None:
+    jack, king = Task("a", "k0J:"), Task("b", "k0K:")
+    own = [replace(rollout(0, reward), task=task) for task, reward in ((jack, -1), (king, 1), (jack, -1), (king, 1))]
+    assert advantages(Spiral(baseline="shown"), own) == pytest.approx([-1, 1, -0.95, 0.95])
+
+
 def test_baselines_go_on_where_they_were() -> None:
     ctx = State()
     whole = advantages(Spiral(), [rollout(0, r) for r in (1, -1, 1, 1)])
@@ -120,7 +126,7 @@ def test_a_run_on_all_three_games_with_opponents_and_a_reference(tmp_path: Path)
         "probe/illegal/kuhn",
         "probe/accuracy/kuhn best response",
         "probe/accuracy/tictactoe perfect",
-    } <= last.keys()
+    } <= {name.removesuffix(" first").removesuffix(" second") for name in last}
     assert last["opponents/count"] == 2 and last["opponents/rating"] != 1000 and "kl" in last
     assert last["games/plays"] == 16 and last["games/turns"] > 16
 
@@ -137,7 +143,7 @@ def test_a_game_without_fixed_opponents_is_measured_against_the_first_weights(tm
         rows = run(tmp_path, tasks="games?play=mine")
     finally:
         del GAMES["mine"]
-    assert "probe/accuracy/mine first weights" in rows[-1] and "probe/nashconv" not in rows[-1]
+    assert "probe/accuracy/mine first weights second" in rows[-1] and "probe/nashconv" not in rows[-1]
 
 
 def test_rewards_of_zero_are_dropped_as_shipped(tmp_path: Path) -> None:

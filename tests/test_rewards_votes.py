@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import pytest
 
-from autotelic.rewards.votes import VoteRule, agrees, frequencies, vote
+from autotelic.rewards.votes import VoteRule, agrees, frequencies, heaviest, vote
 
 SRT = VoteRule()
 TTRL = VoteRule(denominator="all")
@@ -133,3 +133,10 @@ def test_frequencies_are_empos_reward() -> None:
     assert frequencies([None]) == [1.0]
     assert frequencies(["1", "2", "9"], near(1)) == pytest.approx([2 / 3, 2 / 3, 1 / 3])
     assert frequencies([]) == []
+
+
+def test_the_heaviest_answer_and_its_share_of_the_weight() -> None:
+    assert heaviest([("7", 0.5), (None, 9.0), ("4", 0.75), ("7", 0.5)]) == ("7", pytest.approx(1 / 1.75))
+    assert heaviest([("7", 1.0), ("4", 1.0)]) == ("7", 0.5), "ties go to the first"
+    assert heaviest([("7", 0.0), ("4", 0.0)]) == ("7", 0.0)
+    assert heaviest([(None, 1.0)]) == heaviest([]) == (None, 0.0)

@@ -6,6 +6,7 @@ import signal
 from pathlib import Path
 
 import pytest
+import torch
 from small import small
 
 from autotelic.errors import AutotelicError
@@ -74,6 +75,30 @@ def test_a_longer_run_is_a_shorter_one_resumed(tmp_path: Path) -> None:
     assert contents(tmp_path / "long", 3) == contents(tmp_path / "short", 3)
     assert len((tmp_path / "short" / "metrics.jsonl").read_text().splitlines()) == 4
     assert outcome.report.exists()
+
+
+def test_only_the_newest_rounds_keep_their_weights(tmp_path: Path) -> None:
+    def with_weights() -> list[str]:
+        return sorted({path.parent.name for path in (tmp_path / "rounds").glob("*/*.safetensors")})
+
+    store = Store.create(tmp_path, {})
+    kept = []
+    for number, keep in enumerate((3, 3, 3, 3, 1, 2)):
+        store.commit(number, metrics={}, state={}, events=[], groups=[], tensors={"policy.solver": {"w": torch.ones(1)}}, keep=keep)
+        kept.append([int(name) for name in with_weights()])
+    assert kept == [[0], [0, 1], [0, 1, 2], [1, 2, 3], [4], [4, 5]]
+
+
+def test_a_round_does_not_go_through_what_was_there_before_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The garbage collector passes over libraries and weights while rounds run, and only then."""
+    import gc
+
+    from autotelic.recipes.label_free.srt import SelfRewardedTraining
+
+    seen = []
+    monkeypatch.setattr(SelfRewardedTraining, "finished", lambda recipe, ctx: seen.append(gc.get_freeze_count()) or False)
+    loop.start({**small("srt"), "rounds": 1, "out": str(tmp_path / "run")}, Progress(quiet=True))
+    assert seen[0] > 10_000 and gc.get_freeze_count() == 0
 
 
 def test_a_full_disk_stops_the_run_and_keeps_every_committed_round(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -5,7 +5,7 @@ import random
 import pytest
 
 from autotelic.errors import DataError
-from autotelic.tasks.corpus import passages, read_corpus
+from autotelic.tasks.corpus import document_tasks, passages, read_corpus, shortened
 from autotelic.tasks.worlds import open_world
 from autotelic.types import Task
 
@@ -81,3 +81,13 @@ def test_the_teacher_of_facts():
         assert prompt == "=" or asking.stated(prompt[:-1], question + "=") == asking.parse(answer)
         assert not asking.held_out(question + "="), "the probe's questions are never taught"
     assert seen == {True, False}
+
+
+def test_documents_as_tasks_are_shortened_until_they_fit():
+    first, second, other = document_tasks({"a": "one two", "b": "three"}, 5)
+    assert [(task.id, task.hidden["document"], task.tags["passage"]) for task in (first, second, other)] == [
+        ("a/0", "one", 0), ("a/1", "two", 1), ("b/0", "three", 0),
+    ]  # fmt: skip
+    assert shortened(other, lambda task: True) is other
+    assert shortened(other, lambda task: len(task.hidden["document"]) < 3).hidden["document"] == "th", "5, 3, 2 characters"
+    assert shortened(other, lambda task: False) is None

@@ -33,7 +33,12 @@ def fails(path, message, error=DataError, **options):
 def test_jsonl(tmp_path):
     path = write(tmp_path, lines({"prompt": "a?", "answer": 4, "level": 2}, {"prompt": CHAT, "id": 7}) + "\n  \n" + '{"prompt": "c", "answer": 2.5}')
     first, second, third = read_tasks(path)
-    assert (first.prompt, first.answer, dict(first.hidden), dict(first.tags)) == ("a?", "4", {"level": 2}, {"source": "t.jsonl"})
+    assert (first.prompt, first.answer, dict(first.hidden), dict(first.tags)) == (
+        "a?",
+        "4",
+        {"level": 2},
+        {"source": "t.jsonl", "record": f"{path} line 1"},
+    )
     assert (second.prompt, second.answer, second.id) == (CHAT, None, "7")
     assert third.answer == "2.5"
     assert read_tasks(str(path)) == read_tasks(path) and read_tasks(path)[0].id == first.id

@@ -114,3 +114,10 @@ def test_a_replayed_pool_draws_the_same(through_json: bool) -> None:
         assert again.stats == pool.stats
         assert again.take_events() == []
         assert [names(again.draw(5)) for _ in range(9)] == pool_next
+
+
+def test_trimming_drops_the_first_of_the_names() -> None:
+    pool = TaskPool(tasks(5), seed=0)
+    assert pool.trim(["t3", "t0", "t4"], 1, why="full") == 2 and names(pool.tasks) == ["t1", "t2", "t4"]
+    assert pool.trim(["t1", "t2"], 2, why="full") == 0 and pool.trim([], 3, why="full") == 0
+    assert [(event["id"], event["why"]) for event in pool.take_events()] == [("t0", "full"), ("t3", "full")]

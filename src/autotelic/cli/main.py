@@ -16,6 +16,9 @@ from autotelic.errors import AutotelicError
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help="Language models that improve themselves.")
 
 Overrides = Annotated[list[str] | None, typer.Argument(help="Settings as dotted.key=value, of the recipe or of the run.", show_default=False)]
+PromptColumn = Annotated[str | None, typer.Option(help="Column of a file that holds the prompt; default: prompt or messages.")]
+AnswerColumn = Annotated[str | None, typer.Option(help="Column of a file that holds the answer; default: answer, solution or ground_truth.")]
+Verifier = Annotated[str | None, typer.Option(help="exact, number or math: how answers of a file are compared; default: exact.")]
 
 
 def main() -> None:
@@ -41,6 +44,9 @@ def run(
     model: Annotated[str | None, typer.Option(help="Shipped base, model folder, PEFT adapter folder or hub name.")] = None,
     tasks: Annotated[str | None, typer.Option(help="JSONL, Parquet or CSV file, world, or Hugging Face data set.")] = None,
     probe: Annotated[str | None, typer.Option(help="Held-out tasks, as --tasks; default: a split of --tasks.")] = None,
+    prompt_column: PromptColumn = None,
+    answer_column: AnswerColumn = None,
+    verifier: Verifier = None,
     rounds: Annotated[int | None, typer.Option(help="Rounds to run.")] = None,
     seed: Annotated[int | None, typer.Option(help="Seed of all random streams.")] = None,
     out: Annotated[str | None, typer.Option(help="Run directory; default: a new one under runs/.")] = None,
@@ -53,7 +59,7 @@ def run(
     from autotelic.runs import loop
     from autotelic.runs.progress import Progress
     from autotelic.runs.session import config_of, plan
-    from autotelic.runs.settings import apply, read_file
+    from autotelic.runs.settings import apply, given, read_file
 
     overrides = list(overrides or [])
     raw: dict[str, Any] = read_file(config) if config else {}
@@ -61,8 +67,8 @@ def run(
         overrides.insert(0, recipe)
     elif recipe is not None:
         raw["recipe"] = recipe
-    options = {"model": model, "tasks": tasks, "probe": probe, "rounds": rounds, "seed": seed, "out": out, "engine": engine}
-    raw |= {key: value for key, value in options.items() if value is not None}
+    raw |= given(model=model, tasks=tasks, probe=probe, prompt_column=prompt_column, answer_column=answer_column, verifier=verifier)
+    raw |= given(rounds=rounds, seed=seed, out=out, engine=engine)
     apply(raw, overrides)
     if dry_run:
         print(json.dumps(config_of(plan(raw)), indent=2))
@@ -91,14 +97,18 @@ def evaluate(
     limit: Annotated[int, typer.Option(min=1, help="Most tasks.")] = 1000,
     max_tokens: Annotated[int, typer.Option(min=1, help="Most new tokens.")] = 96,
     seed: Annotated[int, typer.Option(help="Seed of generated tasks.")] = 0,
-    verifier: Annotated[str, typer.Option(help="exact, number or math: how answers of a file are compared.")] = "exact",
-    engine: Annotated[str, typer.Option(help="auto, native or torch.")] = "auto",
+    prompt_column: PromptColumn = None,
+    answer_column: AnswerColumn = None,
+    verifier: Verifier = None,
+    engine: Annotated[str | None, typer.Option(help="auto, native or torch.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Accuracy, pass@k and majority@k with 95% intervals."""
     from autotelic.runs.evaluating import evaluate, lines
+    from autotelic.runs.settings import RunSettings, checked, given
 
-    numbers = evaluate(model, tasks, samples=samples, limit=limit, max_tokens=max_tokens, seed=seed, verifier=verifier, engine=engine)
+    settings = checked(RunSettings, given(prompt_column=prompt_column, answer_column=answer_column, verifier=verifier, engine=engine))
+    numbers = evaluate(model, tasks, settings, samples=samples, limit=limit, max_tokens=max_tokens, seed=seed)
     print(json.dumps(numbers, indent=2) if as_json else "\n".join(lines(numbers)))
 
 
@@ -201,14 +211,18 @@ def validate(
     tasks: Annotated[str, typer.Argument(help="JSONL, Parquet or CSV file, world, or Hugging Face data set.")],
     count: Annotated[int, typer.Option(help="Tasks to check.")] = 100,
     seed: Annotated[int, typer.Option(help="Seed of generated tasks.")] = 0,
-    verifier: Annotated[str, typer.Option(help="exact, number or math: how answers of a file are compared.")] = "exact",
+    prompt_column: PromptColumn = None,
+    answer_column: AnswerColumn = None,
+    verifier: Verifier = None,
+    model: Annotated[str | None, typer.Option(help="Also check that prompts and gold completions fit this model's vocabulary and context.")] = None,
 ) -> None:
     """Check that the verifier of some tasks accepts their gold answers and rejects wrong ones."""
-    from autotelic.runs.session import open_tasks
-    from autotelic.runs.settings import RunSettings, checked
+    from autotelic.runs.session import fit_check, open_tasks
+    from autotelic.runs.settings import RunSettings, checked, given
     from autotelic.tasks.validate import validate as check
 
-    found = check(open_tasks(tasks, checked(RunSettings, {"verifier": verifier})), count, seed)
+    settings = checked(RunSettings, given(prompt_column=prompt_column, answer_column=answer_column, verifier=verifier))
+    found = check(open_tasks(tasks, settings), count, seed, fit_check(model, settings) if model else None)
     print(found)
     if not found.ok:
         raise typer.Exit(1)

@@ -1,7 +1,9 @@
 """One batch from all episodes that wait: requests gather while coroutines run, and go to the engine when none can go on. Not an engine."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from itertools import islice
 from time import perf_counter
 from typing import TYPE_CHECKING
 
@@ -54,7 +56,8 @@ class Batcher:
         model, vocabulary = batch[0][0], batch[0][1]
         start = perf_counter()
         try:
-            results = iter(self.engine.generate(model, [request for _, _, requests, _ in batch for request in requests], vocabulary))
+            wanted, places = together(request for _, _, requests, _ in batch for request in requests)
+            made = [iter(completions) for completions in self.engine.generate(model, wanted, vocabulary)]
         except Exception as error:  # handed to the waiting coroutines, which raise it
             for *_, future in batch:
                 future.set_exception(error)
@@ -62,7 +65,25 @@ class Batcher:
         finally:
             self.seconds += perf_counter() - start
             self.calls += 1
+        place = iter(places)
         for _, _, requests, future in batch:
-            completions = [next(results) for _ in requests]
+            completions = [list(islice(made[next(place)], len(request.streams))) for request in requests]
             self.sampled += sum(len(completion.tokens) for group in completions for completion in group)
             future.set_result(completions)
+
+
+def together(requests: Iterable[Request]) -> tuple[list[Request], list[int]]:
+    """Requests that differ in their streams alone as one, so that their prompt is read once; and for each request the place of the one it is in.
+
+    Its completions are the next ones there. Many episodes ask for the same, as players do in the first turns of a game.
+    """
+    places: list[int] = []
+    found: dict[Request, int] = {}
+    streams: list[list[int]] = []
+    for request in requests:
+        place = found.setdefault(replace(request, streams=()), len(found))
+        if place == len(streams):
+            streams.append([])
+        streams[place] += request.streams
+        places.append(place)
+    return [replace(request, streams=tuple(own)) for request, own in zip(found, streams, strict=True)], places

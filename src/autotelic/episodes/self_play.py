@@ -3,8 +3,7 @@
 It neither chooses opponents (`episodes.opponents`) nor makes advantages of the rewards.
 """
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from enum import StrEnum
 from random import Random
 from typing import TYPE_CHECKING, Any
@@ -114,12 +113,16 @@ def _reward(env: Environment, rollouts: dict[int, Rollout], ending: Ending, last
         rollout.keys |= {"ending": ending.value, "outcome": word, "offender": last if illegal else None}
 
 
-@contextmanager
-def _guarded(name: str) -> Iterator[None]:
-    """Whatever an environment or a scripted player raises inside ends this play only."""
-    try:
-        yield
-    except AutotelicError:
-        raise
-    except Exception as error:  # environments of other libraries raise what they please
-        raise EpisodeError(f"{name}: {type(error).__name__}: {error}") from error
+class _guarded:
+    """A context: whatever an environment or a scripted player raises inside ends this play only. Entered twice a turn, so not made by contextlib."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        # Environments of other libraries raise what they please.
+        if isinstance(error, Exception) and not isinstance(error, AutotelicError):
+            raise EpisodeError(f"{self.name}: {type(error).__name__}: {error}") from error

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from autotelic.episodes.self_play import Ending, Rules, Seat, self_play
 from autotelic.guards.probe import Outcome, ProbeResult
-from autotelic.tasks.worlds.games import OPPONENTS, Games, kuhn, negotiation
+from autotelic.tasks.worlds.games import MOST, OPPONENTS, Games, kuhn, negotiation
 from autotelic.tasks.worlds.games.base import Decision, Game
 from autotelic.types import Group, Metrics, Rollout, Task
 
@@ -80,8 +80,9 @@ def exact(ctx: "Context", role: str, world: Games) -> Metrics:
 async def probe_games(ctx: "Context", role: str, world: Games, tasks: Sequence[Task], first: str | None = None) -> ProbeResult:
     """Plays of a role against every fixed opponent of each task's game, its seats taking turns; one `Outcome` each.
 
-    What is right about an outcome is the reward, from 0 for a loss or an illegal move to 1 for a win. In Kuhn poker the opponent is the best
-    response to the role as it is; in a game without fixed opponents it is the role `first`.
+    What is right about an outcome is the reward, from 0 for a loss or an illegal move to 1 for the most that can be won: a draw, from who plays
+    tic-tac-toe perfectly. Slices are game, opponent, and whether the role moves first or second. In Kuhn poker the opponent is the best response to
+    the role as it is; in a game without fixed opponents it is the role `first`.
     """
     best: dict[str, Seat] = {}
     if "kuhn" in world.names:
@@ -103,16 +104,17 @@ async def probe_games(ctx: "Context", role: str, world: Games, tasks: Sequence[T
 
     groups = await ctx.play(episode, plays)
     policy = ctx.policies[ctx.role(role).policy]
-    return ProbeResult(policy.version, ctx.round, [_outcome(group, role) for group in groups])
+    return ProbeResult(policy.version, ctx.round, [_outcome(group, role) for group in groups], plays=True)
 
 
 def _outcome(group: Group, role: str) -> Outcome:
     """How a play went for a role; a play that failed, or in which it never came to move, counts as lost."""
-    part = f"{group.task.tags['game']} {group.task.tags['against']}"
+    game, against = group.task.tags["game"], group.task.tags["against"]
+    part = f"{game} {against} {'second' if group.task.tags['seat'] else 'first'}"
     own = next((rollout for rollout in group if rollout.keys["role"] == role), None)
     if own is None:
         return Outcome(group.task.id, part, None, 0.0)
     bad = own.keys["ending"] != Ending.FINISHED and own.keys["offender"] in (None, own.keys["seat"])
     text = None if bad else " ".join(turn.text for turn in own.turns[1:])
-    score = 0.0 if bad else (sum(own.rewards.values()) + 1) / 2
+    score = 0.0 if bad else (sum(own.rewards.values()) + 1) / (MOST.get((game, against), 1.0) + 1)
     return Outcome(group.task.id, part, text, score, tokens=float(sum(len(turn.tokens) for turn in own.actions)), truncated=own.truncated)

@@ -27,8 +27,8 @@ class Outcome:
     tokens: float = 0.0
     """Length of the greedy completion in tokens."""
     truncated: bool = False
-    entropy: float = 0.0
-    """Mean entropy in nats of the policy's next-token distribution along the greedy completion."""
+    entropy: float | None = None
+    """Mean entropy in nats of the policy's next-token distribution along the greedy completion; None where it was not measured."""
     gold: str | None = None
     """The gold answer in canonical form, where there is one."""
 
@@ -40,6 +40,8 @@ class ProbeResult:
     version: int
     round: int
     outcomes: list[Outcome]
+    plays: bool = False
+    """Whether the outcomes are plays of games: moves are sampled, and what is right about one is its score, from 0 to 1. Else answers, and greedy."""
 
     @property
     def has_gold(self) -> bool:
@@ -95,8 +97,9 @@ class ProbeResult:
             "probe/unparsed": mean(outcome.answer is None for outcome in self.outcomes),
             "probe/truncated": mean(outcome.truncated for outcome in self.outcomes),
             "probe/tokens": mean(outcome.tokens for outcome in self.outcomes),
-            "probe/entropy": mean(outcome.entropy for outcome in self.outcomes),
         }
+        entropies = [outcome.entropy for outcome in self.outcomes if outcome.entropy is not None]
+        numbers |= {"probe/entropy": mean(entropies)} if entropies else {}
         numbers |= {f"probe/accuracy/{part}": self.accuracy(part) for part in self.slices}
         sampled = [outcome for outcome in self.outcomes if outcome.samples]
         if sampled:
@@ -115,7 +118,7 @@ class ProbeResult:
     @classmethod
     def from_json(cls, raw: dict[str, Any]) -> "ProbeResult":
         """The inverse of `to_json`."""
-        return cls(raw["version"], raw["round"], [Outcome(**outcome) for outcome in raw["outcomes"]])
+        return cls(**{**raw, "outcomes": [Outcome(**outcome) for outcome in raw["outcomes"]]})
 
 
 def natural(name: str) -> list[tuple[int, str]]:

@@ -86,7 +86,8 @@ def judge(first: ProbeResult, last: ProbeResult, history: list[Metrics], proxy: 
     truth = excludes_zero(test.interval)
     collapse = _collapse(first, last) if test.difference < 0 or test.last == 0 else []
     word = _word(truth, hacked=truth < 0 and proxy is not None and rose, collapsed=bool(collapse))
-    reasons = [_truth_reason(test), *proxy_reasons, *collapse, *_slice_reasons(slices, truth), *_vote_reasons(numbers, word)]
+    worse = _slice_reasons(slices, truth, first.plays)
+    reasons = [_truth_reason(test, first.plays), *proxy_reasons, *collapse, *worse, *_vote_reasons(numbers, word)]
     if len(first.correct) < len(first.outcomes):
         warnings.append(f"Only {len(first.correct)} of {len(first.outcomes)} probe tasks have a gold answer; the others are not counted.")
     return Verdict(word, reasons + warnings, numbers)
@@ -147,15 +148,18 @@ def _truth_numbers(test: Paired) -> dict[str, Any]:
     }
 
 
-def _truth_reason(test: Paired) -> str:
-    """Accuracy, paired difference, test and flips in one sentence; says so where interval and exact test disagree."""
+def _truth_reason(test: Paired, plays: bool) -> str:
+    """Accuracy or score, paired difference, test and flips in one sentence; says so where interval and exact test disagree."""
+    what, name, unit = ("Mean score of", "sign", "plays") if plays else ("Greedy accuracy on", "McNemar", "tasks")
+    better, worse = ("better", "worse") if plays else ("from wrong to right", "from right to wrong")
+    p = "< 0.0001" if test.p < 1e-4 else f"= {test.p:.2g}"
     text = (
-        f"Greedy accuracy on {test.tasks} probe tasks: {test.first:.3f} -> {test.last:.3f}, difference {test.difference:+.3f} "
-        f"(95% interval {test.interval.low:+.3f} to {test.interval.high:+.3f}; exact McNemar test p {'< 0.0001' if test.p < 1e-4 else f'= {test.p:.2g}'}); "
-        f"{test.wrong_to_right} tasks went from wrong to right, {test.right_to_wrong} from right to wrong."
+        f"{what} {test.tasks} probe {unit}: {test.first:.3f} -> {test.last:.3f}, difference {test.difference:+.3f} "
+        f"(95% interval {test.interval.low:+.3f} to {test.interval.high:+.3f}; exact {name} test p {p}); "
+        f"{test.wrong_to_right} {unit} went {better}, {test.right_to_wrong} {worse}."
     )
     if excludes_zero(test.interval) and test.p >= 0.05:
-        text += " The exact test is not convinced: use more probe tasks."
+        text += f" The exact test is not convinced: use more probe {unit}."
     return text
 
 
@@ -163,15 +167,18 @@ def _collapse(first: ProbeResult, last: ProbeResult) -> list[str]:
     """Signs of collapse, each in words; empty when there is none."""
     limit = COLLAPSE_EFFECTIVE * min(number for number in (first.effective, first.gold_effective or first.effective))
     few = bool(first.effective) and last.effective <= limit
-    signs = ["Collapse: answers to different prompts have become few. " + _answers(first, last)] if few else []
+    what = "different plays" if last.plays else "answers to different prompts"
+    signs = [f"Collapse: {what} have become few. {_answers(first, last)}"] if few else []
     if last.broken >= COLLAPSE_BROKEN and last.broken > first.broken:
-        signs.append(f"Collapse: {last.broken:.0%} of completions are truncated or hold no answer ({first.broken:.0%} at first).")
+        broken = "plays are lost by an illegal move or a truncated one" if last.plays else "completions are truncated or hold no answer"
+        signs.append(f"Collapse: {last.broken:.0%} of {broken} ({first.broken:.0%} at first).")
     return signs
 
 
 def _answers(first: ProbeResult, last: ProbeResult) -> str:
     gold = f"; the gold answers: {first.gold_effective:.1f}" if first.gold_effective else ""
-    return f"Effective number of different answers to {len(last.outcomes)} prompts: {first.effective:.1f} -> {last.effective:.1f}{gold}."
+    what = f"plays among {len(last.outcomes)}" if last.plays else f"answers to {len(last.outcomes)} prompts"
+    return f"Effective number of different {what}: {first.effective:.1f} -> {last.effective:.1f}{gold}."
 
 
 def _spread(first: ProbeResult, last: ProbeResult) -> list[str]:
@@ -182,10 +189,10 @@ def _lengths(first: ProbeResult, last: ProbeResult) -> list[str]:
     """Length, entropy and broken share: what can be said without gold."""
     rows = [
         ("Mean length of the greedy completion in tokens", [mean(o.tokens for o in probe.outcomes) for probe in (first, last)], ".1f"),
-        ("Mean next-token entropy in nats", [mean(o.entropy for o in probe.outcomes) for probe in (first, last)], ".3f"),
+        ("Mean next-token entropy in nats", [mean(o.entropy for o in probe.outcomes if o.entropy is not None) for probe in (first, last)], ".3f"),
         ("Share truncated or without an answer", [first.broken, last.broken], ".3f"),
     ]
-    return [f"{name}: {before:{form}} -> {after:{form}}." for name, (before, after), form in rows]
+    return [f"{name}: {before:{form}} -> {after:{form}}." for name, (before, after), form in rows if isfinite(before)]
 
 
 def _spread_numbers(first: ProbeResult, last: ProbeResult) -> dict[str, Any]:
@@ -204,13 +211,13 @@ def _slices(first: ProbeResult, last: ProbeResult) -> dict[str, dict[str, Any]]:
     return {part: _truth_numbers(paired(*sides)) for part, sides in parts.items() if sides[0]}
 
 
-def _slice_reasons(slices: dict[str, dict[str, Any]], truth: int) -> list[str]:
+def _slice_reasons(slices: dict[str, dict[str, Any]], truth: int, plays: bool) -> list[str]:
     """Slices that are significantly worse; each is tested alone, so of many slices one may look worse by chance."""
     worse = [(part, numbers) for part, numbers in slices.items() if excludes_zero(Interval(*numbers["interval"])) < 0]
-    lead = "Forgetting: better overall, but" if truth > 0 else "Worse in a slice:"
+    lead, unit = "Forgetting: better overall, but" if truth > 0 else "Worse in a slice:", "plays" if plays else "tasks"
     return [
         f"{lead} {part} fell {numbers['accuracy_first']:.3f} -> {numbers['accuracy_last']:.3f} "
-        f"(95% interval {numbers['interval'][0]:+.3f} to {numbers['interval'][1]:+.3f}, {numbers['tasks']} tasks; {len(slices)} slices tested)."
+        f"(95% interval {numbers['interval'][0]:+.3f} to {numbers['interval'][1]:+.3f}, {numbers['tasks']} {unit}; {len(slices)} slices tested)."
         for part, numbers in worse
         if len(slices) > 1
     ]

@@ -45,12 +45,17 @@ def standardize(values: Sequence[float], divide: bool, ddof: int = 1) -> list[fl
 def leave_one_out(groups: Sequence[Group], weights: Mapping[str, float] | None = None) -> Sequence[Group]:
     """Reward minus the mean of the others in the group: RLOO (arXiv:2402.14740). A group of one gets 0."""
     for group in groups:
-        values = [total(rollout, weights) for rollout in group]
-        count, summed = len(values), sum(values)
-        for rollout, value in zip(group.rollouts, values, strict=True):
-            same = len(set(values)) < 2
-            rollout.advantage = 0.0 if same else value - (summed - value) / (count - 1)
+        for rollout, value in zip(group.rollouts, against_others([total(rollout, weights) for rollout in group]), strict=True):
+            rollout.advantage = value
     return groups
+
+
+def against_others(values: Sequence[float]) -> list[float]:
+    """Each value minus the mean of the others; zeros where all are equal, or there is but one."""
+    if len(set(values)) < 2:
+        return [0.0] * len(values)
+    summed, others = sum(values), len(values) - 1
+    return [value - (summed - value) / others for value in values]
 
 
 class MovingAverage:

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from autotelic.engines.base import Completion, Request
 from autotelic.engines.batching import Batcher
-from autotelic.errors import DataError
+from autotelic.errors import DataError, SettingError
 from autotelic.policies.checkpoint import load_model, read_json, resolve, save_model
 from autotelic.policies.lora import LoRA, adapters, inject, load_adapter, save_adapter
 from autotelic.policies.model import LanguageModel
@@ -35,11 +35,17 @@ class Policy:
     def load(cls, name: str, source: str | Path, batcher: Batcher, device: str = "cpu", lora: LoRA | None = None) -> "Policy":
         """From a model folder, a folder with a PEFT adapter beside or on top of its base, or a hub name.
 
+        An adapter is trained on with the shape that it has, as PEFT does.
+
         Raises:
             DataError: nothing loadable there.
+            SettingError: an adapter there, and `lora`, the shape of another.
         """
         folder = resolve(source)
         adapter = (folder / "adapter_config.json").exists()
+        if adapter and lora is not None:
+            keys = ", ".join(sorted(f"lora.{key}" for key in lora.model_fields_set)) or "lora"
+            raise SettingError(f"{keys}: {source} is an adapter already, and is trained on as it is; leave these out, or give a model to put one on")
         base = adapter_base(folder) if adapter else folder
         policy = cls(name, load_model(base).to(device), Tokenizer.load(base), batcher)
         policy.source = str(source if not adapter else base)

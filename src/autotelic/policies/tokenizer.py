@@ -36,6 +36,7 @@ class Tokenizer:
         self.end_id = min(self.end)
         self.pad = inner.pad_token_id if inner.pad_token_id is not None else self.end_id
         self._known: dict[tuple[str, bool], tuple[int, ...]] = {}
+        self._texts: dict[tuple[int, ...], str] = {}
 
     @classmethod
     def load(cls, folder: str | Path) -> "Tokenizer":
@@ -112,9 +113,25 @@ class Tokenizer:
             self._known[text, special_text] = tuple(ids)
         return ids
 
+    def encode_completion(self, text: str) -> list[int]:
+        """Token ids of a completion that was written rather than sampled: its text, then the end token.
+
+        Raises:
+            DataError: the vocabulary lacks a character of it.
+        """
+        return [*self.encode(text), self.end_id]
+
     def decode(self, ids: Sequence[int]) -> str:
         """Text of token ids without special tokens."""
-        return str(self.inner.decode(list(ids), skip_special_tokens=True))
+        key = tuple(ids)
+        if (known := self._texts.get(key)) is not None:
+            return known
+        text = str(self.inner.decode(list(key), skip_special_tokens=True))
+        if len(key) <= SHORT:
+            if len(self._texts) >= KEPT:
+                self._texts.clear()
+            self._texts[key] = text
+        return text
 
 
 def character_tokenizer(alphabet: str, context: int) -> Tokenizer:

@@ -54,6 +54,11 @@ class Recipe(Settings):
     sampling: Sampling = Sampling(max_tokens=96)
     """How the solver samples in training; probes sample greedily and at temperature 1."""
 
+    @property
+    def trains_on_gold(self) -> bool:
+        """Whether gold completions are targets, each of which must then fit the context behind the solver's prompt."""
+        return False
+
     def roles(self, world: World) -> dict[str, Role]:
         """Who speaks; one solver by default."""
         return {"solver": Role("solver", "solver", self.sampling, world.parse)}

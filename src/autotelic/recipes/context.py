@@ -17,6 +17,7 @@ from autotelic.learning.learner import Learner, Optimizer, Updates
 from autotelic.learning.objectives.base import Objective
 from autotelic.policies.policy import Policy
 from autotelic.streams import generator, key
+from autotelic.tasks.files import named
 from autotelic.tasks.pool import TaskPool
 from autotelic.types import Group, Metrics, Prompt, Rollout, Sampling, StopReason, Task, Turn, TurnKind, World
 
@@ -295,7 +296,7 @@ def prompt_tokens(policy: Policy, role: Role, task: Task, sampling: Sampling) ->
     tokens = encode_prompt(policy, role, task)
     if len(tokens) + sampling.max_tokens > (context := policy.model.context):
         needed = f"its prompt of {len(tokens)} tokens and sampling.max_tokens={sampling.max_tokens}"
-        raise DataError(f"task {task.id}: {needed} exceed the model's context of {context}")
+        raise DataError(f"{named(task)}: {needed} exceed the model's context of {context}")
     return tokens
 
 
@@ -308,4 +309,4 @@ def encode_prompt(policy: Policy, role: Role, task: Task) -> list[int]:
     try:
         return policy.tokenizer.encode_prompt(role.render(task))
     except DataError as error:
-        raise DataError(f"task {task.id}: {error}") from error
+        raise DataError(f"{named(task)}: {error}") from error

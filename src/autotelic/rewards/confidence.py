@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from typing import Literal
 
+from torch import Tensor
+
 from autotelic.policies.policy import Policy
 from autotelic.types import Rollout, TurnKind
 
@@ -13,6 +15,12 @@ def upto_last_action(rollout: Rollout) -> list[int]:
     """The tokens of a rollout without what came after its last action."""
     last = max(place for place, turn in enumerate(rollout.turns) if turn.kind is TurnKind.ACTION)
     return [token for turn in rollout.turns[: last + 1] for token in turn.tokens]
+
+
+def logprobs_after_prompt(policy: Policy, rollouts: Sequence[Rollout]) -> list[Tensor]:
+    """(T,) of each rollout: the log-probabilities, at temperature 1, of all tokens after its prompt, scored by `policy` as it is now."""
+    found = policy.scores([rollout.tokens for rollout in rollouts], [len(rollout.turns[0].tokens) for rollout in rollouts])
+    return [scores.logprobs for scores in found]
 
 
 def confidence(policy: Policy, rollouts: Sequence[Rollout], kind: Kind) -> list[float]:

@@ -13,10 +13,10 @@ if TYPE_CHECKING:
 
 async def judgements(ctx: "Context", judge: str, rollouts: Sequence[Rollout], ask: Callable[[Rollout], str], n: int = 1) -> list[Group]:
     """`n` answers of the role `judge` to the prompt `ask` makes of each rollout. The task of a judgement names the rollout it is about as its parent;
-    judgements that do not parse are counted under judge/unparsed."""
+    judgements that do not parse are counted under the role's name, up to its ':' where it has one: judge/unparsed."""
     tasks = [Task(f"on-{rollout.id}", ask(rollout), tags={"parents": [rollout.id]}) for rollout in rollouts]
     groups = await ctx.sample(judge, tasks, n=n)
-    ctx.count(f"{judge}/unparsed", sum(answer is None for group in groups for answer in group.answers))
+    ctx.count(f"{judge.split(':')[0]}/unparsed", sum(answer is None for group in groups for answer in group.answers))
     return groups
 
 

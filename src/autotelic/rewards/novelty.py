@@ -1,8 +1,10 @@
-"""How much texts of a batch repeat one another: sentence BLEU, clusters of similar texts, and each text's share of its cluster. Pure functions."""
+"""How much texts of a batch repeat one another: sentence BLEU, clusters of similar texts and each text's share of its cluster, distance from the
+centroid. Pure functions."""
 
 from collections import Counter
 from collections.abc import Hashable, Sequence
-from math import exp, log
+from math import exp, log, sqrt
+from statistics import fmean
 
 import numpy as np
 from numpy.typing import NDArray
@@ -49,6 +51,15 @@ def linked(distances: NDArray[np.float64], cut: float) -> list[int]:
         sizes[a] += sizes[b]
         names = [a if name == b else name for name in names]
     return names
+
+
+def spread(texts: Sequence[str]) -> list[float]:
+    """How far each text lies from the centroid of all, as a share of the farthest: Euclidean, over counts of character bigrams; zeros where all are equal."""
+    counts = [grams(text, 2) for text in texts]
+    mean = {pair: fmean(count[pair] for count in counts) for pair in {pair for count in counts for pair in count}}
+    far = [sqrt(sum((count[pair] - value) ** 2 for pair, value in sorted(mean.items()))) for count in counts]
+    most = max(far, default=0.0)
+    return [distance / most if most > 1e-9 else 0.0 for distance in far]
 
 
 def repetition_shares(texts: Sequence[Sequence[Hashable]], cut: float = 0.5) -> list[float]:

@@ -5,14 +5,14 @@ ties "first". SQLM: unparsed "candidate", denominator "all". Co-rewarding: `vote
 both directions; denominator "all" in its server and "parsed" in its data script.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Literal
 
 from pydantic import Field
 
-from autotelic.types import Settings
+from autotelic.types import Group, Settings
 
 Equal = Callable[[str, str], bool]
 
@@ -120,6 +120,27 @@ def matches(label: str | None, answer: str | None, equal: Equal) -> bool:
 def agrees(label: str | None, answer: str | None, equal: Equal) -> bool:
     """Whether two parsed answers are one in both directions."""
     return label is not None and answer is not None and (label == answer or (equal(answer, label) and equal(label, answer)))
+
+
+def heaviest(ballots: Iterable[tuple[str | None, float]]) -> tuple[str | None, float]:
+    """The answer whose ballots weigh most in sum, of equals the one seen first, and its share of all weight; unparsed answers do not count.
+
+    (None, 0.0) where none parses.
+    """
+    weights: dict[str, float] = {}
+    for answer, weight in ballots:
+        if answer is not None:
+            weights[answer] = weights.get(answer, 0.0) + weight
+    if not weights:
+        return None, 0.0
+    label = max(weights, key=lambda answer: weights[answer])
+    total = sum(weights.values())
+    return label, weights[label] / total if total else 0.0
+
+
+def weighted_vote(group: Group, weights: Mapping[str, float]) -> str | None:
+    """`heaviest` of a group, each rollout with its weight, by id, clamped to 0..1; those without a weight have no vote."""
+    return heaviest((rollout.answer, min(max(weights[rollout.id], 0.0), 1.0)) for rollout in group if rollout.id in weights)[0]
 
 
 def frequencies(answers: Sequence[str | None], equal: Equal = same) -> list[float]:

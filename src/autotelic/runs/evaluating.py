@@ -12,18 +12,19 @@ from autotelic.guards.probe import ProbeResult, mean
 from autotelic.guards.stats import pass_at_k, wilson
 from autotelic.runs.probing import probe
 from autotelic.runs.session import is_world, load_policy, open_tasks
-from autotelic.runs.settings import RunSettings, checked
+from autotelic.runs.settings import RunSettings
 from autotelic.streams import key
 from autotelic.types import Sampling
 
 
-def evaluate(model: str, tasks: str, *, samples: int, limit: int, max_tokens: int, seed: int, verifier: str, engine: str) -> dict[str, Any]:
+def evaluate(model: str, tasks: str, settings: RunSettings, *, samples: int, limit: int, max_tokens: int, seed: int) -> dict[str, Any]:
     """Numbers of a model on tasks that have gold answers; generated worlds give tasks of their probe split.
+
+    `settings` say how tasks are read and judged, and how the model is loaded.
 
     Raises:
         DataError: no task has a gold answer.
     """
-    settings = checked(RunSettings, {"verifier": verifier, "engine": engine})
     world = open_tasks(tasks, settings, held_out=0.0)
     found = world.tasks(limit, seed=seed, split="probe" if is_world(tasks) else "train")
     judged = [task for task in found if task.answer is not None]

@@ -1,6 +1,9 @@
 """The loop: round after round, then the verdict. It knows stores, probes and gates; of the method it knows `recipe.round`."""
 
 import asyncio
+import gc
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
@@ -74,8 +77,26 @@ async def run(session: Session, store: Store, progress: Progress) -> Outcome:
     else:
         restore(session, store, done)
     session.ctx.on_phase = progress.phase
-    stopped = None
-    for number in range(done + 1, session.rounds + 1):
+    with frozen():
+        stopped = await all_rounds(session, store, progress, done + 1)
+    return await finish(session, store, progress, stopped)
+
+
+@contextmanager
+def frozen() -> Iterator[None]:
+    """Inside, the garbage collector passes over everything that is there already: libraries, weights, the pool. It goes through all of that again
+    and again where a round makes many small objects, which takes as long as the round."""
+    gc.collect()
+    gc.freeze()
+    try:
+        yield
+    finally:
+        gc.unfreeze()
+
+
+async def all_rounds(session: Session, store: Store, progress: Progress, first: int) -> str | None:
+    """The rounds from `first` on; why they ended before the last, where an update could not be applied."""
+    for number in range(first, session.rounds + 1):
         if session.recipe.finished(session.ctx):
             break
         progress.round_started(number, session.rounds)
@@ -83,9 +104,8 @@ async def run(session: Session, store: Store, progress: Progress) -> Outcome:
             await one_round(session, store, progress, number)
         except TrainingError as error:
             restore(session, store, number - 1)
-            stopped = f"stopped in round {number}: {error}"
-            break
-    return await finish(session, store, progress, stopped)
+            return f"stopped in round {number}: {error}"
+    return None
 
 
 async def open_run(session: Session, store: Store, progress: Progress) -> None:

@@ -37,7 +37,7 @@ class Progress:
         screen = self.console.is_terminal and not self.console.is_dumb_terminal and self.console.file.isatty()
         self._proxy, self._tasks = "", 0
         self._round, self._rounds = 0, 0
-        self._phase, self._phase_start, self._phase_tokens = "", time.monotonic(), 0
+        self._phase, self._phase_start = "", time.monotonic()
         self._round_start = time.monotonic()
         self._first: Metrics = {}
         self._now: Metrics = {}
@@ -76,11 +76,7 @@ class Progress:
 
     def phase(self, name: str) -> None:
         """What the loop does now: sampling, judging, learning, probing."""
-        self._phase, self._phase_start, self._phase_tokens = name, time.monotonic(), 0
-
-    def tokens(self, count: int) -> None:
-        """`count` more tokens were sampled or trained in this phase."""
-        self._phase_tokens += count
+        self._phase, self._phase_start = name, time.monotonic()
 
     def round_done(self, number: int, metrics: Metrics) -> None:
         """Round `number` is committed with these metrics."""
@@ -152,11 +148,10 @@ class Progress:
     def _panel(self) -> RenderableType:
         """The live view: name and bar, truth and proxy, a heat row of slices, seconds by phase."""
         busy = f"{self._phase} {time.monotonic() - self._phase_start:.0f} s" if self._phase else ""
-        sampled = f"{self._phase_tokens:,} tokens" if self._phase_tokens else ""
         left = f"{duration(self.left())} left" if isfinite(self.left()) else ""
         head = Table.grid(padding=(0, 2))
         bar = ProgressBar(total=max(self._rounds, 1), completed=self._round, width=24)
-        head.add_row(Text(f"round {self._round}/{self._rounds}", style="bold"), bar, Text(busy), Text(sampled), Text(left))
+        head.add_row(Text(f"round {self._round}/{self._rounds}", style="bold"), bar, Text(busy), Text(left))
         facts = [*self._truths(self._now)] + ([f"frontier {self._now['frontier']:g}"] if "frontier" in self._now else [])
         rows: list[RenderableType] = [head, Text("   ".join(facts))]
         name, labels, values = slices(self._now)

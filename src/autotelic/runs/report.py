@@ -181,6 +181,7 @@ def render(run: RunFiles) -> str:
         word=str(run.verdict.word) if run.verdict else "unfinished",
         headline=_headline(run),
         truth=_truth(run),
+        plays=bool(run.first and run.first.plays),
         reasons=run.verdict.reasons if run.verdict else [],
         trained_on_probe=_trained_on_probe(run),
         facts=_facts(run),
@@ -257,6 +258,8 @@ def _probe_fact(run: RunFiles) -> str:
     outcomes = run.first.outcomes
     samples = max((len(outcome.samples) for outcome in outcomes), default=0)
     gold = "" if run.first.has_gold else f", {len(run.first.correct)} with a gold answer"
+    if run.first.plays:
+        return f"{len(outcomes)} plays, moves sampled"
     return f"{len(outcomes)} tasks{gold}, greedy" + (f" and {samples} samples each" if samples else "")
 
 

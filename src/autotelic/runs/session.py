@@ -4,6 +4,7 @@ import os
 import platform
 import sys
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,21 +14,23 @@ import autotelic
 from autotelic.engines.base import Engine
 from autotelic.engines.batching import Batcher
 from autotelic.engines.torch_engine import TorchEngine
+from autotelic.episodes.roles import Role
 from autotelic.errors import AutotelicError, DataError, SettingError, nearest
 from autotelic.policies.bases import base_folder, shipped
 from autotelic.policies.model import LanguageModel
 from autotelic.policies.policy import Policy
 from autotelic.recipes.base import Recipe
-from autotelic.recipes.context import Context, prompt_tokens
+from autotelic.recipes.context import Context, encode_prompt, prompt_tokens
 from autotelic.runs.settings import RunSettings, resolve
 from autotelic.runs.store import check_vacant
-from autotelic.tasks.files import FileWorld, read_tasks
+from autotelic.tasks.files import FileWorld, named, read_tasks
 from autotelic.tasks.pool import TaskPool
+from autotelic.tasks.validate import Misfit
 from autotelic.tasks.worlds import WORLDS, open_world
-from autotelic.types import Task, World
+from autotelic.types import Sampling, Task, World
 
 LOGPROB_LIMIT = {"fp32": 1e-4, "bf16": 0.5}
-"""Largest difference between sampler and trainer that a policy may have when it is loaded."""
+"""Largest difference between sampler and trainer that a policy may have when it is loaded. Ten times as much on a GPU, which sums in other orders."""
 
 
 @dataclass(slots=True)
@@ -46,7 +49,7 @@ class Session:
 def choose_engine(settings: RunSettings, model: LanguageModel) -> Engine:
     """The native engine on a CPU where it can be had, else torch; says on stderr why the native one cannot."""
     if settings.engine == "torch" or (settings.engine == "auto" and model.device.type != "cpu"):
-        return TorchEngine()
+        return TorchEngine(precision=settings.precision)
     from autotelic.engines.native import NativeEngine, available, supports
 
     reason = supports(model) or available()
@@ -55,7 +58,7 @@ def choose_engine(settings: RunSettings, model: LanguageModel) -> Engine:
     if settings.engine == "native":
         raise AutotelicError(f"engine=native: {reason}")
     print(f"sampling with the torch engine: {reason}", file=sys.stderr)
-    return TorchEngine()
+    return TorchEngine(precision=settings.precision)
 
 
 def usable_cores() -> int:
@@ -125,14 +128,14 @@ def prepare(settings: RunSettings, recipe: Recipe, rounds: int | None = None) ->
     check_tasks(recipe, settings, tasks, probe_tasks)
     policy = load_policy("solver", settings.model or recipe.about.model, settings)
     if recipe.about.needs_answers:
-        check_gold(policy, world, tasks)
+        check_gold(policy, roles["solver"] if recipe.trains_on_gold else None, world, tasks)
     pool = TaskPool(tasks, settings.seed, recipe.sampler())
     ctx = Context(
         world=world, pool=pool, policies={"solver": policy}, roles=roles, batcher=policy.batcher, seed=settings.seed, optimizer=recipe.optimizer
     )
     probed = roles[recipe.probed]
     prompts = [prompt_tokens(policy, probed, task, probed.sampling) for task in (*tasks, *probe_tasks)]
-    policy.check_engine(prompts[:4], LOGPROB_LIMIT[settings.precision])
+    policy.check_engine(prompts[:4], LOGPROB_LIMIT[settings.precision] * (1 if policy.model.device.type == "cpu" else 10))
     ctx.set_start("solver", policy.clone("start"))
     for name, source in recipe.policies().items():
         add_policy(ctx, name, source, settings)
@@ -180,14 +183,30 @@ def check_tasks(recipe: Recipe, settings: RunSettings, tasks: list[Task], probe_
         raise DataError(f"{source}: no task is left to hold out; a run needs some that it never trains on: give more tasks, or others with --probe")
 
 
-def check_gold(policy: Policy, world: World, tasks: list[Task]) -> None:
-    """Raises DataError where a gold answer holds characters that the policy's vocabulary lacks, or cannot be read back."""
+def check_gold(policy: Policy, role: Role | None, world: World, tasks: list[Task]) -> None:
+    """Raises DataError where a gold completion cannot be read back, holds characters that the policy's vocabulary lacks, or, where it is trained on
+    under a role, does not fit the context behind the prompt."""
     for task in tasks:
-        gold = world.gold(task)
-        try:
-            policy.tokenizer.encode(gold)
-        except DataError as error:
-            raise DataError(f"task {task.id}, answer: {error}") from error
+        if reason := misfit(policy, role, task, world.gold(task)):
+            raise DataError(f"{named(task)}, {reason}")
+
+
+def misfit(policy: Policy, role: Role | None, task: Task, gold: str) -> str | None:
+    """Why a gold completion cannot be a target of the policy behind the prompt of a role, if there is one; None where it can."""
+    try:
+        completion = policy.tokenizer.encode_completion(gold)
+    except DataError as error:
+        return f"answer: {error}"
+    prompt = encode_prompt(policy, role, task) if role else []
+    if role is None or len(prompt) + len(completion) <= policy.model.context:
+        return None
+    return f"its prompt of {len(prompt)} tokens and its gold completion of {len(completion)} exceed the model's context of {policy.model.context}"
+
+
+def fit_check(source: str, settings: RunSettings) -> Misfit:
+    """Why a gold completion cannot be a target of the model at `source` behind its plain prompt: for `autotelic validate`."""
+    policy = load_policy("model", source, settings)
+    return partial(misfit, policy, Role("solver", "model", Sampling(), str))
 
 
 def config_of(session: Session) -> dict[str, Any]:

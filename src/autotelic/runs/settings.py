@@ -102,6 +102,11 @@ def explain(cls: type[BaseModel], problem: Mapping[str, Any]) -> str:
     return f"no setting {dotted!r}; {nearest(key, getattr(inner, 'model_fields', {}))}"
 
 
+def given(**options: Any) -> dict[str, Any]:
+    """The options of a command that were given: settings by name, to be laid over others."""
+    return {key: value for key, value in options.items() if value is not None}
+
+
 def read_file(path: Path) -> dict[str, Any]:
     """A TOML or JSON file of settings."""
     try:

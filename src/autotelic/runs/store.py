@@ -104,9 +104,14 @@ class Store:
             flush(self.rounds)
             with (self.folder / "metrics.jsonl").open("a", encoding="utf-8") as file:
                 file.write(json.dumps({"round": number, "metrics": metrics}) + "\n")
-        for old in sorted(path for path in self.rounds.iterdir() if path.name.isdigit())[:-keep]:
-            for weights in old.glob("*.safetensors"):
-                weights.unlink()
+        self._drop_weights(number - keep)
+
+    def _drop_weights(self, number: int) -> None:
+        """Of a round and those before it, back to the first that has none: all older ones have lost theirs already."""
+        while number >= 0 and (weights := list((self.rounds / f"{number:05d}").glob("*.safetensors"))):
+            for path in weights:
+                path.unlink()
+            number -= 1
 
     def restore(self, number: int) -> tuple[dict[str, Any], list[dict[str, Any]], Tensors]:
         """State of a committed round, pool events of all rounds up to it, and its tensors."""

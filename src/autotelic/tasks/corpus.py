@@ -1,9 +1,12 @@
-"""Texts of a user as documents: a file or a folder of them, and long ones in passages. No converter: what is not plain text is refused."""
+"""Texts of a user as documents: a file or a folder of them, long ones in passages, as tasks. No converter: what is not plain text is refused."""
 
 import json
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 from autotelic.errors import DataError
+from autotelic.types import Task
 
 SUFFIXES = (".txt", ".md", ".jsonl")
 COLUMNS = ("document", "text")
@@ -64,3 +67,19 @@ def passages(text: str, size: int) -> list[str]:
         found.append(text[start:end].strip())
         start = end
     return [piece for piece in found if piece]
+
+
+def document_tasks(texts: Mapping[str, str], size: int) -> list[Task]:
+    """A task without a prompt for every passage of some documents, by name; hidden: document; tags: source, passage."""
+    pieces = [(name, place, text) for name, whole in texts.items() for place, text in enumerate(passages(whole, size))]
+    return [Task(f"{name}/{place}", "", hidden={"document": text}, tags={"source": name, "passage": place}) for name, place, text in pieces]
+
+
+def shortened(task: Task, fits: Callable[[Task], bool]) -> Task | None:
+    """The task of a document, the last quarter of its text cut off until it fits; None if that does not help."""
+    while not fits(task):
+        text = task.hidden["document"]
+        if not (text := text[: len(text) * 3 // 4]):
+            return None
+        task = replace(task, hidden={"document": text})
+    return task

@@ -252,7 +252,12 @@ def _task(where: str, row: dict[str, Any], prompt_column: str, answer_column: st
     if completion is not None:
         hidden["completion"] = completion
     task_id = _id(where, row["id"]) if "id" in row else f"{streams.key(prompt):016x}"
-    return Task(task_id, prompt, answer, hidden, {"source": Path(source).name})
+    return Task(task_id, prompt, answer, hidden, {"source": Path(source).name, "record": where})
+
+
+def named(task: Task) -> str:
+    """A task as messages name it: by its id, and where it stands in its file if it is from one."""
+    return f"task {task.id} ({task.tags['record']})" if "record" in task.tags else f"task {task.id}"
 
 
 def _no_prompt(row: dict[str, Any], column: str) -> str:

@@ -118,6 +118,11 @@ class TaskPool:
             self._events.append({"event": "evict", "why": why, "id": name})
         return len(gone)
 
+    def trim(self, names: Sequence[str], most: int, why: str) -> int:
+        """Drop the first of `names` until `most` of them are left; returns how many went."""
+        gone = set(names[: max(len(names) - most, 0)])
+        return self.evict(lambda task: task.id in gone, why) if gone else 0
+
     def take_events(self) -> list[dict[str, Any]]:
         """What has happened since the last call; the store writes it with the round."""
         events, self._events = self._events, []

@@ -1,12 +1,15 @@
 """Does a verifier accept right answers and reject wrong ones? Checks a world on its own gold completions before anything trains on it."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from autotelic.errors import DataError
+from autotelic.tasks.files import named
 from autotelic.types import Task, World
 
+Misfit = Callable[[Task, str], str | None]
+"""Why a gold completion cannot be a target of some model; None where it can."""
 _NONSENSE = "\N{REPLACEMENT CHARACTER} no answer"
 _OTHERS = 8
 """Other tasks' answers tried on each task. Where a task has several right answers some may fit; not all of them do."""
@@ -14,9 +17,10 @@ _OTHERS = 8
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One task on which parse and verify disagree with the world's own gold."""
+    """One task on which parse and verify disagree with the world's own gold, or whose gold a model cannot be trained on."""
 
     task: str
+    """As `tasks.files.named` names it."""
     text: str
     """The completion or answer that was judged."""
     reason: str
@@ -34,19 +38,22 @@ class Validation:
     """Gold completions that did not parse, or did not verify with 1.0."""
     accepted: tuple[Finding, ...]
     """Wrong answers that verified with 1.0."""
+    misfits: tuple[Finding, ...] = ()
+    """Gold completions that the model cannot be trained on."""
 
     @property
     def ok(self) -> bool:
         """Something was checked and nothing was found."""
-        return self.checked > 0 and not self.rejected and not self.accepted
+        return self.checked > 0 and not (self.rejected or self.accepted or self.misfits)
 
     def __str__(self) -> str:
         head = f"{self.world}: {self.checked} checked, {self.without_gold} without gold, "
         head += f"{len(self.rejected)} gold rejected, {len(self.accepted)} wrong accepted"
-        return "\n".join([head, *(f"  task {found.task}: {found.reason}: {found.text!r}" for found in (*self.rejected, *self.accepted))])
+        head += f", {len(self.misfits)} gold too much for the model" if self.misfits else ""
+        return "\n".join([head, *(f"  {found.task}: {found.reason}: {found.text!r}" for found in (*self.rejected, *self.accepted, *self.misfits))])
 
 
-def validate(world: World, count: int, seed: int, **knobs: Any) -> Validation:
+def validate(world: World, count: int, seed: int, misfit: Misfit | None = None, **knobs: Any) -> Validation:
     """Judge `count` gold completions of a world, and for each task a missing answer, nonsense, and other tasks' answers."""
     tasks = world.tasks(count, seed=seed, **knobs)
     golds = {task.id: gold for task in tasks if (gold := _gold(world, task)) is not None}
@@ -54,7 +61,8 @@ def validate(world: World, count: int, seed: int, **knobs: Any) -> Validation:
     rejected = [found for task in judged if (found := _judge_gold(world, task, golds[task.id]))]
     answers = sorted({answer for gold in golds.values() if (answer := world.parse(gold)) is not None})
     accepted = [found for task in judged for found in _judge_wrong(world, task, golds[task.id], answers)]
-    return Validation(world.name, len(judged), len(tasks) - len(judged), tuple(rejected), tuple(accepted))
+    misfits = [Finding(named(task), golds[task.id], reason) for task in judged if misfit and (reason := misfit(task, golds[task.id]))]
+    return Validation(world.name, len(judged), len(tasks) - len(judged), tuple(rejected), tuple(accepted), tuple(misfits))
 
 
 def _gold(world: World, task: Task) -> str | None:
@@ -67,15 +75,15 @@ def _gold(world: World, task: Task) -> str | None:
 def _judge_gold(world: World, task: Task, gold: str) -> Finding | None:
     answer = world.parse(gold)
     if answer is None:
-        return Finding(task.id, gold, "the gold completion does not parse")
+        return Finding(named(task), gold, "the gold completion does not parse")
     score = world.verify(task, answer)
-    return None if score == 1.0 else Finding(task.id, gold, f"the gold completion verifies with {score:g}")
+    return None if score == 1.0 else Finding(named(task), gold, f"the gold completion verifies with {score:g}")
 
 
 def _judge_wrong(world: World, task: Task, gold: str, answers: Sequence[str]) -> list[Finding]:
     wrong: list[str | None] = [None, _NONSENSE]
-    found = [Finding(task.id, str(answer), "a wrong answer verifies") for answer in wrong if world.verify(task, answer) == 1.0]
+    found = [Finding(named(task), str(answer), "a wrong answer verifies") for answer in wrong if world.verify(task, answer) == 1.0]
     others = [answer for answer in answers if answer != world.parse(gold)][:_OTHERS]
     if others and all(world.verify(task, answer) == 1.0 for answer in others):
-        found.append(Finding(task.id, others[0], "the answers of all other tasks verify"))
+        found.append(Finding(named(task), others[0], "the answers of all other tasks verify"))
     return found

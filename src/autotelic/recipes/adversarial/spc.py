@@ -1,48 +1,20 @@
 """One policy hides errors in solutions, another finds them: Self-Play Critic."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from statistics import fmean
 from typing import ClassVar
 
 from pydantic import Field
 
+from autotelic.episodes.accuracy import probe_critic
 from autotelic.episodes.roles import Role
-from autotelic.guards.probe import Outcome, ProbeResult
+from autotelic.guards.probe import ProbeResult
 from autotelic.learning.advantages import MovingAverage
 from autotelic.learning.objectives import PolicyGradient
 from autotelic.recipes.base import Recipe, recipe
 from autotelic.recipes.context import Context
-from autotelic.tasks.worlds.chain_skills import criticizing, equation, first_wrong, index, sneaking
+from autotelic.tasks.worlds.chain_skills import FINE, Sneak, criticizing, equation, index, sneaking
 from autotelic.types import Rollout, Sampling, Task, World
-
-FINE = "0"
-"""The critique that finds nothing wrong."""
-
-
-@dataclass(slots=True)
-class Sneak:
-    """A step of a right solution that the generator was to spoil."""
-
-    problem: str
-    solution: str
-    answer: str
-    place: int
-    """Which equation, from 1."""
-    rollout: Rollout | None = None
-    """What the generator wrote."""
-    shown: str = ""
-    """The solution that goes on from the spoiled step."""
-
-    def prompt(self, step: str) -> Task:
-        """The problem with the solution up to the place, which ends in `step`."""
-        start = "".join(f"{text};" for text in self.solution.split(";")[: self.place - 1])
-        return Task(f"from-{self.problem}{start}{step}", f"{self.problem}{start}{step}")
-
-    @property
-    def original(self) -> str:
-        """The step as it was."""
-        return self.solution.split(";")[self.place - 1] + ";"
 
 
 @recipe(
@@ -94,50 +66,43 @@ class SelfPlayCritic(Recipe):
         sneaks = await self.sneak(ctx, await self.right_solutions(ctx))
         valid = await self.valid(ctx, sneaks)
         ctx.log(**{"game/valid": len(valid) / max(len(sneaks), 1)})
-        hidden = await self.criticize(ctx, [(s.problem, s.shown) for s in valid], "hidden")
-        untouched = await self.criticize(ctx, [(s.problem, s.solution) for s in valid], "untouched")
-        for sneak in sneaks:
-            if sneak.rollout:
-                sneak.rollout.rewards["game"] = -1.0
-        for sneak, critique in zip(valid, hidden, strict=True):
-            caught = critique.answer == str(sneak.place)
-            critique.rewards["game"] = 1.0 if caught else -1.0
-            if sneak.rollout:
-                sneak.rollout.rewards["game"] = -critique.rewards["game"]
+        hidden = await self.criticize(ctx, [(sneak.problem, spoiled) for sneak, _, spoiled in valid], "hidden")
+        untouched = await self.criticize(ctx, [(sneak.problem, sneak.solution) for sneak, _, _ in valid], "untouched")
+        for _, rollout in sneaks:
+            rollout.rewards["game"] = -1.0
+        for (sneak, rollout, _), critique in zip(valid, hidden, strict=True):
+            won = 1.0 if critique.answer == str(sneak.place) else -1.0
+            critique.rewards["game"], rollout.rewards["game"] = won, -won
         for critique in untouched:
             critique.rewards["game"] = 1.0 if critique.answer == FINE else -1.0
         self.learn(ctx, "critic", hidden + untouched)
         if self.train_generator:
-            self.learn(ctx, "generator", [sneak.rollout for sneak in sneaks if sneak.rollout])
+            self.learn(ctx, "generator", [rollout for _, rollout in sneaks])
 
     async def right_solutions(self, ctx: Context) -> list[Sneak]:
         """Right solutions of the frozen solver, each with a step to spoil."""
         groups = await ctx.sample("solver", ctx.pool.draw(self.tasks_per_round), n=2)
-        found = [(g.task, r) for g in groups for r in g.rollouts if ctx.world.verify(g.task, r.answer) and ";" in r.text]
+        found = [r for group in groups for r in group if ctx.world.verify(r.task, r.answer) and ";" in r.text]
         random = ctx.random("places")
-        return [Sneak(str(t.prompt), r.text, str(r.answer), random.randint(1, min(r.text.count(";"), 9))) for t, r in found]
+        return [Sneak(str(r.task.prompt), r.text, str(r.answer), random.randint(1, min(r.text.count(";"), 9))) for r in found]
 
-    async def sneak(self, ctx: Context, sneaks: Sequence[Sneak]) -> list[Sneak]:
-        """Have the generator write its steps; what is no step, or the step that was there, is counted and left for the check to refuse."""
+    async def sneak(self, ctx: Context, sneaks: Sequence[Sneak]) -> list[tuple[Sneak, Rollout]]:
+        """What the generator writes in the place of each step; no step, or the step that was there, is left for the check to refuse."""
         tasks = [Task(f"sneak-{s.problem}{s.place}", sneaking(s.problem, s.solution, s.place)) for s in sneaks]
-        for sneak, group in zip(sneaks, await ctx.sample("generator", tasks, n=1), strict=True):
-            sneak.rollout = group.rollouts[0]
-        ctx.count("generator/unparsed", sum(s.rollout is not None and s.rollout.answer is None for s in sneaks))
-        return list(sneaks)
+        rollouts = [group.rollouts[0] for group in await ctx.sample("generator", tasks, n=1)]
+        ctx.count("generator/unparsed", sum(rollout.answer is None for rollout in rollouts))
+        return list(zip(sneaks, rollouts, strict=True))
 
-    async def valid(self, ctx: Context, sneaks: Sequence[Sneak]) -> list[Sneak]:
-        """Those whose step is a new one that lowers the frozen solver's success."""
-        written = [(s, s.rollout.answer) for s in sneaks if s.rollout and s.rollout.answer]
-        new = [(s, step) for s, step in written if step != s.original]
-        tried = [s for s, _ in new]
-        spoiled = await ctx.sample("solver", [s.prompt(step) for s, step in new], n=self.checks, note=False)
-        before = await ctx.sample("solver", [s.prompt(s.original) for s in tried], n=self.checks, note=False)
+    async def valid(self, ctx: Context, sneaks: Sequence[tuple[Sneak, Rollout]]) -> list[tuple[Sneak, Rollout, str]]:
+        """Those whose step is a new one that lowers the frozen solver's success, and the solver's solution that goes on from it."""
+        new = [(sneak, rollout) for sneak, rollout in sneaks if rollout.answer and rollout.answer != sneak.original]
+        spoiled = await ctx.sample("solver", [sneak.prompt(str(rollout.answer)) for sneak, rollout in new], n=self.checks, note=False)
+        before = await ctx.sample("solver", [sneak.prompt(sneak.original) for sneak, _ in new], n=self.checks, note=False)
         kept = []
-        for sneak, worse, better in zip(tried, spoiled, before, strict=True):
+        for (sneak, rollout), worse, better in zip(new, spoiled, before, strict=True):
             rates = [fmean(answer == sneak.answer for answer in group.answers) for group in (better, worse)]
             if rates[0] - rates[1] >= self.drop:
-                sneak.shown = str(worse.task.prompt).removeprefix(sneak.problem) + worse.rollouts[0].text
-                kept.append(sneak)
+                kept.append((sneak, rollout, str(worse.task.prompt).removeprefix(sneak.problem) + worse.rollouts[0].text))
         return kept
 
     async def criticize(self, ctx: Context, shown: Sequence[tuple[str, str]], kind: str) -> list[Rollout]:
@@ -157,13 +122,4 @@ class SelfPlayCritic(Recipe):
         ctx.learn(policy, rollouts, self.objective)
 
     async def ask(self, ctx: Context, tasks: Sequence[Task]) -> ProbeResult:
-        """Whether the critic names the first wrong step of the frozen solver's own greedy solutions."""
-        groups = await ctx.sample("solver", tasks, n=1, temperature=0.0)
-        solutions = [group.rollouts[0].text for group in groups]
-        asked = [Task(f"probe-{task.id}", criticizing(str(task.prompt), text)) for task, text in zip(tasks, solutions, strict=True)]
-        outcomes = []
-        for task, text, group in zip(tasks, solutions, await ctx.sample("critic", asked, n=1, temperature=0.0), strict=True):
-            gold, answer = str(first_wrong(str(task.prompt), text)), group.answers[0]
-            kind = "right solutions" if gold == FINE else "natural errors"
-            outcomes.append(Outcome(task.id, kind, answer, float(answer == gold), tokens=1.0, gold=gold))
-        return ProbeResult(ctx.policies["critic"].version, ctx.round, outcomes)
+        return await probe_critic(ctx, "critic", "solver", tasks)

@@ -20,10 +20,11 @@ class Supervised(Recipe):
     updates: Updates = Updates(batch_size=32, epochs=1)
     objective: NLL = NLL()
 
+    @property
+    def trains_on_gold(self) -> bool:
+        return True
+
     async def round(self, ctx: Context) -> None:
-        tokenizer, role = ctx.policies["solver"].tokenizer, ctx.role("solver")
-        targets = []
-        for task in ctx.pool.draw(self.tasks_per_round):
-            completion = [*tokenizer.encode(ctx.world.gold(task)), tokenizer.end_id]
-            targets.append(written(task.id, tokenizer.encode_prompt(role.render(task)), completion))
+        tasks, encode = ctx.pool.draw(self.tasks_per_round), ctx.policies["solver"].tokenizer.encode_completion
+        targets = [written(task.id, ctx.prompt("solver", task), encode(ctx.world.gold(task))) for task in tasks]
         ctx.learn("solver", targets, self.objective, self.updates)

@@ -9,6 +9,7 @@ from autotelic.learning.advantages import center
 from autotelic.learning.objectives import PolicyGradient
 from autotelic.recipes.base import Recipe, recipe
 from autotelic.recipes.context import Context
+from autotelic.recipes.curriculum.mixed import log_mixed
 from autotelic.tasks.samplers import BetaBand, Sampler, Shuffled
 
 
@@ -52,8 +53,6 @@ class BayesianOnlineTaskSelection(Recipe):
         for group in groups:
             group.reward(correct=[ctx.world.verify(group.task, answer) for answer in group.answers])
         rates = {group.task.id: fmean(rollout.rewards["correct"] for rollout in group) for group in groups}
-        mixed = sum(0 < rate < 1 for rate in rates.values())
-        ctx.state["mixed"] = ctx.state.get("mixed", 0) + mixed
-        ctx.log(**{"signal/mixed": mixed / max(len(rates), 1), "signal/mixed_so_far": ctx.state["mixed"]})
+        log_mixed(ctx, groups, "correct")
         ctx.learn("solver", center(groups, self.scale), self.objective)
         ctx.pool.observe("rate", rates)

@@ -1,16 +1,16 @@
 """Past attempts as starting points: a buffer of histories from which single steps of improvement are trained: ExIt."""
 
-from collections import Counter
 from collections.abc import Sequence
-from math import sqrt
 from statistics import fmean, pvariance
 
 from pydantic import Field
 
+from autotelic.episodes.accuracy import accuracy
 from autotelic.learning.advantages import center
 from autotelic.learning.objectives import PolicyGradient
 from autotelic.recipes.base import Recipe, recipe
 from autotelic.recipes.context import Context
+from autotelic.rewards.novelty import spread
 from autotelic.tasks.samplers import Learnability, Sampler, Shuffled
 from autotelic.types import Group, Metrics, Rollout, Task, Turn, TurnKind
 
@@ -53,8 +53,7 @@ class ExploratoryIteration(Recipe):
         return Shuffled(skip="depth")
 
     async def round(self, ctx: Context) -> None:
-        kept = len(ctx.pool) - sum("depth" not in task.tags for task in ctx.pool.tasks)
-        random = ctx.random("starts")
+        kept, random = sum("depth" in task.tags for task in ctx.pool.tasks), ctx.random("starts")
         replayed = sum(random.random() < self.replay for _ in range(self.tasks_per_round)) if kept >= self.least else 0
         starts = ctx.pool.draw(replayed, Learnability("variance"))
         starts += ctx.pool.draw(self.tasks_per_round - len(starts))
@@ -67,10 +66,8 @@ class ExploratoryIteration(Recipe):
             group.reward(correct=right, diversity=[self.bonus * value * distance for value, distance in zip(right, far, strict=True)])
         ctx.learn("solver", center(groups), self.objective)
         self.keep(ctx, groups)
-        depths = [task.tags.get("depth", 0) for task in starts]
-        ctx.log(
-            **{"buffer/size": kept, "buffer/replayed": fmean(map(bool, depths)) if depths else 0.0, "buffer/depth": fmean(depths) if depths else 0.0}
-        )
+        depths = [task.tags.get("depth", 0) for task in starts] or [0]
+        ctx.log(**{"buffer/size": kept, "buffer/replayed": fmean(map(bool, depths)), "buffer/depth": fmean(depths)})
 
     async def attempt(self, ctx: Context, starts: Sequence[Task], n: int, away: set[str]) -> list[Group]:
         """`n` single steps from every start."""
@@ -93,18 +90,15 @@ class ExploratoryIteration(Recipe):
             if variances[group.task.id] > 0 and child is not None:
                 ctx.pool.add([child], why="an attempt where attempts differ")
                 ctx.pool.observe("variance", {child.id: variances[group.task.id]})
-        stats = sorted((ctx.pool.stats[task.id]["variance"], task.id) for task in ctx.pool.tasks if "depth" in task.tags)
-        gone = {name for _, name in stats[: max(len(stats) - self.capacity, 0)]}
-        if gone:
-            ctx.pool.evict(lambda task: task.id in gone, why="least variance")
+        histories = sorted((ctx.pool.stats[task.id]["variance"], task.id) for task in ctx.pool.tasks if "depth" in task.tags)
+        ctx.pool.trim([name for _, name in histories], self.capacity, why="least variance")
 
     def history(self, ctx: Context, rollout: Rollout) -> Task | None:
         """The task as it stands after one more attempt; None where that was cut off or leaves no room for another."""
         task = rollout.task
         attempts = [*task.hidden.get("attempts", []), rollout.turns[-1].tokens][-self.shown :]
-        longest = (
-            len(ctx.prompt("solver", task)) + sum(len(past) + len(self.refine) + len(self.apart) for past in attempts) + self.sampling.max_tokens
-        )
+        shown = sum(len(past) + len(self.refine) + len(self.apart) for past in attempts)
+        longest = len(ctx.prompt("solver", task)) + shown + self.sampling.max_tokens
         if rollout.truncated or longest > ctx.policies["solver"].model.context:
             return None
         tags = {name: value for name, value in task.tags.items() if name not in ("parents", "born")}
@@ -115,7 +109,7 @@ class ExploratoryIteration(Recipe):
         found: Metrics = {}
         for step in range(1, self.iterations + 1):
             rollouts = [group.rollouts[0] for group in await self.attempt(ctx, tasks, 1, set())]
-            found[f"probe/step {step}"] = fmean(ctx.world.verify(rollout.task, rollout.answer) for rollout in rollouts)
+            found[f"probe/step {step}"] = accuracy(ctx.world, tasks, [rollout.answer for rollout in rollouts])
             tasks = [self.history(ctx, rollout) or rollout.task for rollout in rollouts]
         return found | {"probe/improvement": found[f"probe/step {self.iterations}"] - found["probe/step 1"]}
 
@@ -124,12 +118,3 @@ def differs(rollout: Rollout) -> bool:
     """Whether the attempt is another than the last one it was shown."""
     attempts = rollout.task.hidden.get("attempts", [])
     return not attempts or rollout.turns[-1].tokens != attempts[-1]
-
-
-def spread(texts: Sequence[str]) -> list[float]:
-    """How far each text lies from the centroid of all, as a share of the farthest: Euclidean, over counts of character bigrams; zeros where all are equal."""
-    counts = [Counter(text[i : i + 2] for i in range(len(text) - 1)) for text in texts]
-    mean = {pair: fmean(count[pair] for count in counts) for pair in {pair for count in counts for pair in count}}
-    far = [sqrt(sum((count[pair] - value) ** 2 for pair, value in sorted(mean.items()))) for count in counts]
-    most = max(far, default=0.0)
-    return [distance / most if most > 1e-9 else 0.0 for distance in far]

@@ -10,6 +10,7 @@ from autotelic.learning.advantages import center
 from autotelic.learning.objectives import PolicyGradient
 from autotelic.recipes.base import Recipe, recipe
 from autotelic.recipes.context import Context
+from autotelic.recipes.curriculum.mixed import log_mixed
 from autotelic.tasks.samplers import Bandit, Sampler, Shuffled, Staged
 from autotelic.types import Group
 
@@ -55,6 +56,7 @@ class SelfEvolvingCurriculum(Recipe):
         groups = await ctx.sample("solver", tasks, n=self.group_size)
         for group in groups:
             group.reward(correct=[ctx.world.verify(group.task, answer) for answer in group.answers])
+        log_mixed(ctx, groups, "correct")
         ctx.learn("solver", center(groups, self.scale), self.objective)
         ctx.pool.observe("signal", {group.task.id: signal(group) for group in groups})
 

@@ -5,13 +5,14 @@ from statistics import fmean
 
 from pydantic import Field
 
+from autotelic.episodes.accuracy import team
 from autotelic.episodes.roles import Role
 from autotelic.learning.advantages import whiten
 from autotelic.learning.objectives import PolicyGradient
 from autotelic.recipes.base import Recipe, recipe
 from autotelic.recipes.context import Context
-from autotelic.rewards.votes import VoteRule, vote
-from autotelic.tasks.worlds.chain_skills import criticizing, index, scoring, verdict
+from autotelic.rewards.judges import judgements
+from autotelic.tasks.worlds.chain_skills import FINE, SOUND, criticizing, index, scoring, verdict
 from autotelic.types import Metrics, Rollout, Sampling, Task, World
 
 
@@ -88,10 +89,8 @@ class CoEvolvingAgents(Recipe):
 
     async def reply(self, ctx: Context, role: str, about: Sequence[Rollout], prompts: Sequence[str]) -> list[Rollout]:
         """One reply of a role to each prompt, which is about a solution."""
-        tasks = [Task(f"on-{rollout.id}", prompt, tags={"parents": [rollout.id]}) for rollout, prompt in zip(about, prompts, strict=True)]
-        found = [group.rollouts[0] for group in await ctx.sample(role, tasks, n=1)]
-        ctx.count(f"{role.split(':')[0]}/unparsed", sum(rollout.answer is None for rollout in found))
-        return found
+        asked = dict(zip((rollout.id for rollout in about), prompts, strict=True))
+        return [group.rollouts[0] for group in await judgements(ctx, role, about, lambda rollout: asked[rollout.id])]
 
     def note(self, ctx: Context, solutions: Sequence[Rollout], critiques: Sequence[Rollout], scores: Sequence[Rollout]) -> None:
         """How near the talk is to the truth, which no one is told."""
@@ -99,12 +98,9 @@ class CoEvolvingAgents(Recipe):
         if right:
             ctx.count("label/purity", fmean(right) / self.agents)
             ctx.count("rewards/interaction/mean", fmean(rollout.rewards["interaction"] for rollout in solutions) / self.agents)
-            ctx.count("evaluator/accuracy", fmean((c.answer == "0") == bool(r) for c, r in zip(critiques, right, strict=True)) / self.agents)
-            ctx.count("scorer/accuracy", fmean((s.answer == "3") == bool(r) for s, r in zip(scores, right, strict=True)) / self.agents)
+            ctx.count("evaluator/accuracy", fmean((c.answer == FINE) == bool(r) for c, r in zip(critiques, right, strict=True)) / self.agents)
+            ctx.count("scorer/accuracy", fmean((s.answer == SOUND) == bool(r) for s, r in zip(scores, right, strict=True)) / self.agents)
 
     async def measure(self, ctx: Context, tasks: Sequence[Task]) -> Metrics:
-        answers = {name: [g.answers[0] for g in await ctx.sample(f"solve:{name}", tasks, n=1, temperature=0.0)] for name in self.names}
-        right = [fmean(ctx.world.verify(task, answer) for task, answer in zip(tasks, found, strict=True)) for found in answers.values()]
-        votes = [vote(list(found), VoteRule()).label for found in zip(*answers.values(), strict=True)]
-        voted = fmean(ctx.world.verify(task, label) for task, label in zip(tasks, votes, strict=True))
-        return {"probe/agents/accuracy": fmean(right), "probe/vote/accuracy": voted}
+        found = await team(ctx, [f"solve:{name}" for name in self.names], tasks)
+        return {"probe/agents/accuracy": fmean(found.alone), "probe/vote/accuracy": found.together}

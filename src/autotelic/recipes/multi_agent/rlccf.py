@@ -1,17 +1,18 @@
 """Several models that vote together and learn from the vote: RLCCF."""
 
-from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from statistics import fmean
 
 from pydantic import Field
 
+from autotelic.episodes.accuracy import team
 from autotelic.episodes.roles import Role
+from autotelic.guards.monitors import purity
 from autotelic.learning.advantages import center
 from autotelic.learning.objectives import PolicyGradient
 from autotelic.recipes.base import Recipe, recipe
 from autotelic.recipes.context import Context
-from autotelic.rewards.votes import vote
+from autotelic.rewards.votes import heaviest, vote
 from autotelic.types import Metrics, Task, World
 
 Answers = Sequence[str | None]
@@ -27,16 +28,8 @@ def collective(ballots: Sequence[Answers], weighted: bool = True) -> tuple[str |
 
     `ballots` holds one model's answers to the task each. Ties go to the answer seen first; (None, 0.0) where none parses.
     """
-    votes: dict[str, float] = defaultdict(float)
-    for answers in ballots:
-        weight = consistency(answers) if weighted else 1.0
-        for answer in answers:
-            if answer is not None:
-                votes[answer] += weight
-    if not votes:
-        return None, 0.0
-    label = max(votes, key=lambda answer: votes[answer])
-    return label, votes[label] / sum(votes.values())
+    weights = [consistency(answers) if weighted else 1.0 for answers in ballots]
+    return heaviest((answer, weight) for answers, weight in zip(ballots, weights, strict=True) for answer in answers)
 
 
 @recipe(
@@ -82,7 +75,7 @@ class CollectiveFeedback(Recipe):
     async def round(self, ctx: Context) -> None:
         tasks = ctx.pool.draw(self.tasks_per_round)
         found = {name: await ctx.sample(name, tasks, n=self.group_size) for name in self.names}
-        shares, right = [], []
+        shares, labels = [], []
         for place, task in enumerate(tasks):
             groups = [found[name][place] for name in self.names]
             for voters in [groups] if self.together else [[group] for group in groups]:
@@ -90,17 +83,14 @@ class CollectiveFeedback(Recipe):
                 for group in voters:
                     group.reward(agreement=[label is not None and answer == label for answer in group.answers])
                 shares.append(share)
-                right += [] if task.answer is None else [ctx.world.verify(task, label)]
-        ctx.log(**{"vote/share": fmean(shares)}, **({"label/purity": fmean(right)} if right else {}))
+                labels.append((task, label))
+        ctx.log(**{"vote/share": fmean(shares)}, **purity(ctx.world, labels))
         for name in self.names:
             ctx.learn(name, center(found[name], "std"), self.objective)
 
     async def measure(self, ctx: Context, tasks: Sequence[Task]) -> Metrics:
-        tasks = [task for task in tasks if task.answer is not None]
-        if not tasks:
+        known = [task for task in tasks if task.answer is not None]
+        if not known:
             return {}
-        greedy = [[group.answers for group in await ctx.sample(name, tasks, n=1, temperature=0.0)] for name in self.names]
-        right = [fmean(ctx.world.verify(task, answers[0]) for task, answers in zip(tasks, found, strict=True)) for found in greedy]
-        voted = [collective(ballots, weighted=False)[0] for ballots in zip(*greedy, strict=True)]
-        together = fmean(ctx.world.verify(task, label) for task, label in zip(tasks, voted, strict=True))
-        return {"probe/models/accuracy": fmean(right), "probe/models/least": min(right), "probe/vote/accuracy": together}
+        found = await team(ctx, self.names, known)
+        return {"probe/models/accuracy": fmean(found.alone), "probe/models/least": min(found.alone), "probe/vote/accuracy": found.together}

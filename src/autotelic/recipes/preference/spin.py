@@ -34,6 +34,10 @@ class SelfPlayFineTuning(Recipe):
     updates: Updates = Updates(batch_size=32, epochs=1)
     objective: SPIN = SPIN(beta=0.1)
 
+    @property
+    def trains_on_gold(self) -> bool:
+        return True
+
     async def round(self, ctx: Context) -> None:
         solver = ctx.policies["solver"]
         groups = await ctx.sample("solver", ctx.pool.draw(self.tasks_per_round), n=1)
@@ -41,8 +45,7 @@ class SelfPlayFineTuning(Recipe):
         pairs = []
         for place, (task_id, own) in enumerate([*ctx.state.get("previous", []), *plays]):
             task = ctx.pool[task_id]
-            prompt = solver.tokenizer.encode_prompt(ctx.role("solver").render(task))
-            gold = [*solver.tokenizer.encode(ctx.world.gold(task)), solver.tokenizer.end_id]
+            prompt, gold = ctx.prompt("solver", task), solver.tokenizer.encode_completion(ctx.world.gold(task))
             if gold != own:
                 pairs += pair(written(f"{task_id}/{place}/gold", prompt, gold), written(f"{task_id}/{place}/own", prompt, own))
         ctx.state["previous"] = plays if self.keep_previous else []

@@ -7,15 +7,15 @@ from typing import Any, ClassVar, Literal
 from pydantic import Field
 
 from autotelic.episodes.roles import Role
-from autotelic.errors import SettingError
 from autotelic.learning.advantages import whiten
 from autotelic.learning.learner import Optimizer, Updates
 from autotelic.learning.objectives import PolicyGradient
 from autotelic.recipes.base import Recipe, recipe
 from autotelic.recipes.context import Context
+from autotelic.recipes.proposer_solver.posing import held_out
 from autotelic.tasks.worlds import programs
-from autotelic.tasks.worlds.base import Span
-from autotelic.tasks.worlds.programs import KINDS, Kind, Programs, Snippet
+from autotelic.tasks.worlds.base import Span, expect
+from autotelic.tasks.worlds.programs import KINDS, Kind, Programs
 from autotelic.types import Rollout, Sampling, Task, World
 
 Ends = Literal["shipped", "paper", "inverse"]
@@ -84,8 +84,7 @@ class AbsoluteZero(Recipe):
     objective: PolicyGradient = PolicyGradient(clip_low=0.2, clip_high=0.28)
 
     def roles(self, world: World) -> dict[str, Role]:
-        if not isinstance(world, Programs):
-            raise SettingError(f"absolute-zero poses problems about programs; it runs on the world 'programs', not on {world.name!r}")
+        expect(world, Programs, "absolute-zero poses problems about programs")
         poser = "solver" if self.proposer == "trained" else "frozen"
         return super().roles(world) | {"proposer": Role("proposer", poser, self.sampling, lambda text: text.strip() or None)}
 
@@ -93,11 +92,9 @@ class AbsoluteZero(Recipe):
         return {} if self.proposer == "trained" else {"frozen": None}
 
     def pool(self, world: World, size: int, seed: int) -> list[Task]:
-        """One program, on lists enough for each kind; the rest is made up."""
+        """One problem of each kind; the rest is made up."""
         assert isinstance(world, Programs)
-        seeds = Snippet("R", ("345", "12", "67", "21", "543", "98", "10", "203", "405", "31"))
-        posed = {kind: programs.pose(kind, seeds, world.knobs.pairs) for kind in KINDS}
-        return [world.task(made[0], {**programs.tags(kind, "R"), "hidden": made[1]}) for kind, made in posed.items() if made]
+        return world.seeds()
 
     def probe(self, world: World, size: int, seed: int) -> list[Task]:
         return world.tasks(size, seed=seed, split="probe", ops=self.probe_ops)
@@ -118,7 +115,7 @@ class AbsoluteZero(Recipe):
         whiten(rollouts, key=lambda rollout: (rollout.keys["role"], rollout.task.tags["kind"]))
         ctx.learn("solver", rollouts, self.objective, Updates(batch_size=self.batch_size))
         self.keep(ctx, proposals, rates)
-        self.report(ctx, proposals, rates)
+        self.report(ctx, posed, rates)
 
     async def propose(self, ctx: Context, count: int, note: bool = True) -> list[Proposal]:
         """`count` proposals of each kind, after references from the buffers."""
@@ -130,55 +127,48 @@ class AbsoluteZero(Recipe):
         buffers = ctx.pool.arms("kind")
         known = buffers[kind] if kind != "induction" else [*buffers["deduction"], *buffers["abduction"]]
         chosen = ctx.random("references", kind, place, len(ctx.pool)).sample(known, min(self.references, len(known)))
-        snippets = [Snippet(hidden["program"], tuple(hidden["data"])) for hidden in (ctx.pool[name].hidden for name in chosen)]
+        snippets = [programs.snippet_of(ctx.pool[name]) for name in chosen]
         return Task(f"{kind}-{place}", programs.asking(kind, snippets), tags={"kind": kind, "program": snippets[0].program, "references": chosen})
 
     def posed(self, ctx: Context, rollout: Rollout) -> Task | None:
         """The problem that a proposer posed, if it parses and the interpreter can run it."""
         assert isinstance(ctx.world, Programs)
-        kind, given = rollout.task.tags["kind"], rollout.task.tags["program"]
-        snippet = programs.read(kind, given, rollout.answer) if rollout.answer is not None else None
+        asked = rollout.task.tags
+        snippet = programs.read(asked["kind"], asked["program"], rollout.answer or "")
         if snippet is None:
             rollout.answer = None
             ctx.count("proposals/unparsed")
             return None
-        made = programs.pose(kind, snippet, ctx.world.knobs.pairs)
+        made = programs.pose(asked["kind"], snippet, ctx.world.knobs.pairs)
         if made is None:
             ctx.count("proposals/refused")
             return None
         prompt, hidden = made
-        return ctx.proposal(rollout, prompt, hidden=hidden, **programs.tags(kind, snippet.program), references=rollout.task.tags["references"])
+        return ctx.proposal(rollout, prompt, hidden=hidden, **programs.tags(asked["kind"], snippet.program), references=asked["references"])
 
     def lessons(self, ctx: Context, posed: Sequence[Task]) -> list[Task]:
         """What solvers learn from: the posed problems that no probe may hold, and older ones of a kind that has too few."""
-        assert isinstance(ctx.world, Programs)
-        chosen = [task for task in posed if not ctx.world.held_out(str(task.prompt))]
+        chosen = [task for task in posed if not held_out(ctx.world, task)]
         ctx.count("proposals/held_out", len(posed) - len(chosen))
         for kind in KINDS:
-            lacking = self.tasks_per_round - sum(task.tags["kind"] == kind for task in chosen)
-            older = ctx.pool.arms("kind")[kind]
-            chosen += [ctx.pool[name] for name in ctx.random("older", kind).sample(older, max(min(lacking, len(older)), 0))]
+            older, lacking = ctx.pool.arms("kind")[kind], max(self.tasks_per_round - sum(task.tags["kind"] == kind for task in chosen), 0)
+            chosen += [ctx.pool[name] for name in ctx.random("older", kind).sample(older, min(lacking, len(older)))]
         return chosen
 
     def keep(self, ctx: Context, proposals: Sequence[Proposal], rates: Mapping[str, float]) -> None:
         """Valid problems into the buffers, always solved ones too, and the oldest out of full ones."""
-        assert isinstance(ctx.world, Programs)
-        new = [task for _, task in proposals if task and not ctx.world.held_out(str(task.prompt))]
+        new = [task for _, task in proposals if task and not held_out(ctx.world, task)]
         ctx.pool.add(new, why="posed")
-        for task in new:
-            if task.id in rates:
-                ctx.pool.update(task.id, rate=rates[task.id])
-        old = {name for names in ctx.pool.arms("kind").values() for name in names[: -self.buffer]}
-        ctx.pool.evict(lambda task: task.id in old, why="buffer full")
+        ctx.pool.observe("rate", {task.id: rates[task.id] for task in new if task.id in rates})
+        for buffer in list(ctx.pool.arms("kind").values()):
+            ctx.pool.trim(buffer, self.buffer, why="buffer full")
 
-    def report(self, ctx: Context, proposals: Sequence[Proposal], rates: Mapping[str, float]) -> None:
+    def report(self, ctx: Context, posed: Sequence[Task], rates: Mapping[str, float]) -> None:
         """What was posed, by kind."""
         for kind in KINDS:
-            own = [task for rollout, task in proposals if task and task.tags["kind"] == kind]
-            ctx.log(**{f"proposals/valid/{kind}": len(own) / self.tasks_per_round})
+            own = [task for task in posed if task.tags["kind"] == kind]
+            found = {"valid": len(own) / self.tasks_per_round}
             if own:
-                ctx.log(**{
-                    f"proposals/rate/{kind}": fmean(rates[task.id] for task in own),
-                    f"proposals/ops/{kind}": fmean(task.tags["ops"] for task in own),
-                    f"proposals/distinct/{kind}": len({task.prompt for task in own}) / len(own),
-                })  # fmt: skip
+                found |= {"rate": fmean(rates[task.id] for task in own), "ops": fmean(task.tags["ops"] for task in own)}
+                found |= {"distinct": len({task.prompt for task in own}) / len(own)}
+            ctx.log(**{f"proposals/{name}/{kind}": value for name, value in found.items()})

@@ -14,7 +14,7 @@ from autotelic.recipes.base import Recipe, recipe
 from autotelic.recipes.context import Context
 from autotelic.recipes.proposer_solver.posing import ASK, held_out, labeled, posed, proposer, purity, report
 from autotelic.rewards.novelty import repetition_shares
-from autotelic.rewards.votes import VoteRule, vote
+from autotelic.rewards.votes import Vote, VoteRule, vote
 from autotelic.types import Group, Sampling, Task, World
 
 
@@ -107,27 +107,26 @@ class RZero(Recipe):
         groups = await ctx.sample("questioner", [Task(f"ask-{step}-{i}", self.asks) for i in range(self.tasks_per_round)], n=self.group_size)
         rollouts = [rollout for group in groups for rollout in group]
         questions = posed(ctx, rollouts)
-        shares = await self.answered(ctx, list(questions.values()))
+        votes = await self.answered(ctx, list(questions.values()))
         repeated = repetition_shares([str(questions[r.id].prompt) if r.id in questions else "" for r in rollouts])
         for rollout, share in zip(rollouts, repeated, strict=True):
-            known = shares[questions[rollout.id].id][1] if rollout.id in questions else None
+            known = votes[questions[rollout.id].id].share if rollout.id in questions else None
             rollout.rewards["uncertainty"] = uncertainty(known, self.penalty * share, self.scale)
         ctx.log(**{"proposals/repetition": fmean(repeated)})
         return groups
 
-    async def answered(self, ctx: Context, tasks: Sequence[Task]) -> dict[str, tuple[str | None, float]]:
-        """The solver's majority answer to each question, by id, and its share of all answers."""
+    async def answered(self, ctx: Context, tasks: Sequence[Task]) -> dict[str, Vote]:
+        """The vote of the solver's answers to each question, by id; shares are of all answers."""
         groups = await ctx.sample("solver", tasks, n=self.tries, note=False)
-        votes = {group.task.id: vote(group.answers, VoteRule(denominator="all")) for group in groups}
-        return {name: (found.label, found.share) for name, found in votes.items()}
+        return {group.task.id: vote(group.answers, VoteRule(denominator="all")) for group in groups}
 
     async def collected(self, ctx: Context) -> list[Task]:
         """The solver's data: questions in the band, labeled with the majority's answers."""
         [group] = await ctx.sample("questioner", [Task("ask", self.asks)], n=self.questions, note=False)
         questions = {str(task.prompt): task for task in posed(ctx, group.rollouts).values() if not held_out(ctx.world, task)}
-        found = await self.answered(ctx, list(questions.values()))
-        band = [task for task in questions.values() if self.keep[0] <= found[task.id][1] <= self.keep[1]]
-        data = labeled(band, {name: label for name, (label, _) in found.items()})
+        votes = await self.answered(ctx, list(questions.values()))
+        band = [task for task in questions.values() if self.keep[0] <= votes[task.id].share <= self.keep[1]]
+        data = labeled(band, {name: found.label for name, found in votes.items()})
         report(ctx, list(questions.values()))
         purity(ctx, data)
         ctx.log(**{"filter/kept": len(data) / max(len(questions), 1)})

@@ -7,8 +7,9 @@ from typing import Any, ClassVar, Literal
 
 from pydantic import Field
 
+from autotelic.episodes.accuracy import greedy, greedy_accuracy
 from autotelic.episodes.roles import Role
-from autotelic.learning.advantages import leave_one_out
+from autotelic.learning.advantages import against_others, leave_one_out
 from autotelic.learning.learner import Optimizer
 from autotelic.learning.objectives import PolicyGradient
 from autotelic.policies.policy import Snapshot
@@ -31,12 +32,6 @@ class Lessons:
 def gain(before: float, after: Sequence[float]) -> float:
     """A data set's worth: the mean accuracy of the students that it trained, minus that of the student they began as. 0 without a student."""
     return fmean(after) - before if after else 0.0
-
-
-def spread_gains(gains: Sequence[float]) -> list[float]:
-    """Each data set's gain minus the mean of the others': RLOO; one alone gets 0."""
-    others = len(gains) - 1
-    return [value - (sum(gains) - value) / others if others else 0.0 for value in gains]
 
 
 @recipe(
@@ -90,14 +85,15 @@ class Soar(Recipe):
 
     async def round(self, ctx: Context) -> None:
         hard = ctx.pool.draw(self.hard)
-        before = await self.accuracy(ctx, "solver", hard)
+        before = await greedy_accuracy(ctx, "solver", hard)
         sets, gains, trained = await self.taught(ctx), [], []
         for lessons in sets:
             pupils = [await self.trial(ctx, lessons, hard) for _ in range(self.students if lessons.problems else 0)]
             ctx.count("students/untrained", not pupils)
             gains.append(gain(before, [score for score, _ in pupils]))
             trained += pupils
-        self.teach(ctx, sets, gains, await self.rates(ctx, sets))
+        await self.credit(ctx, sets, gains)
+        ctx.learn("teacher", [rollout for lessons in sets for rollout in lessons.rollouts], self.objective)
         recent = [*ctx.state.get("gains", []), fmean(gains)][-self.window :]
         promoted = bool(trained) and len(recent) == self.window and fmean(recent) > self.threshold
         if promoted:
@@ -105,19 +101,13 @@ class Soar(Recipe):
         ctx.state["gains"] = [] if promoted else recent
         ctx.log(**{"teacher/gain": fmean(gains), "teacher/best": max(gains), "student/hard": before, "student/promoted": promoted})
 
-    async def accuracy(self, ctx: Context, role: str, tasks: Sequence[Task]) -> float:
-        """Share of tasks that a role solves greedily."""
-        groups = await ctx.sample(role, tasks, n=1, note=False, temperature=0.0)
-        return fmean(ctx.world.verify(group.task, group.rollouts[0].answer) for group in groups)
-
     async def taught(self, ctx: Context) -> list[Lessons]:
         """The teacher's data sets of this round, with its own answers."""
         groups = await ctx.sample("teacher", [Task(f"ask-{i}", self.asks) for i in range(self.tasks_per_round)], n=self.problems)
-        tasks = posed(ctx, [rollout for group in groups for rollout in group], "pupil")
-        answered = await ctx.sample("answerer", list(tasks.values()), n=1, note=False, temperature=0.0)
-        labels = {group.task.id: group.rollouts[0].answer for group in answered}
-        report(ctx, list(tasks.values()))
-        kept = {task.tags["parents"][0]: task for task in labeled(list(tasks.values()), labels) if not held_out(ctx.world, task)}
+        tasks = list(posed(ctx, [rollout for group in groups for rollout in group], "pupil").values())
+        labels = dict(zip((task.id for task in tasks), await greedy(ctx, "answerer", tasks), strict=True))
+        report(ctx, tasks)
+        kept = {task.tags["parents"][0]: task for task in labeled(tasks, labels) if not held_out(ctx.world, task)}
         purity(ctx, list(kept.values()))
         return [Lessons(group.rollouts, [kept[rollout.id] for rollout in group if rollout.id in kept]) for group in groups]
 
@@ -129,28 +119,21 @@ class Soar(Recipe):
             for group in groups:
                 group.reward(correct=[answer == group.task.hidden["label"] for answer in group.answers])
             ctx.learn("pupil", leave_one_out(groups), self.objective)
-        return await self.accuracy(ctx, "pupil", hard), pupil.snapshot()
+        return await greedy_accuracy(ctx, "pupil", hard), pupil.snapshot()
 
-    async def rates(self, ctx: Context, sets: Sequence[Lessons]) -> dict[str, float]:
-        """For the control: how often the student gives the teacher's answer to each problem, by the id of the rollout that posed it."""
-        if self.pay != "learnability":
-            return {}
-        groups = await ctx.sample("solver", [task for lessons in sets for task in lessons.problems], n=self.group_size, note=False)
-        return {group.task.tags["parents"][0]: fmean(answer == group.task.hidden["label"] for answer in group.answers) for group in groups}
-
-    def teach(self, ctx: Context, sets: Sequence[Lessons], gains: Sequence[float], rates: Mapping[str, float]) -> None:
-        """One update of the teacher: RLOO over data sets, or over problems in the controls."""
-        rollouts = [rollout for lessons in sets for rollout in lessons.rollouts]
-        for lessons, value in zip(sets, gains, strict=True):
+    async def credit(self, ctx: Context, sets: Sequence[Lessons], gains: Sequence[float]) -> None:
+        """The teacher's rewards and advantages: each set's gain against the others', or each problem's pay against all others' in the controls."""
+        for lessons, value, advantage in zip(sets, gains, against_others(gains), strict=True):
             for rollout in lessons.rollouts:
-                rollout.rewards["gain"] = value
+                rollout.rewards["gain"], rollout.advantage = value, advantage
         if self.pay == "gain":
-            for lessons, advantage in zip(sets, spread_gains(gains), strict=True):
-                for rollout in lessons.rollouts:
-                    rollout.advantage = advantage
-        else:
-            for rollout in rollouts:
-                p = rates.get(rollout.id, 0.0)
-                rollout.rewards[self.pay] = 1 - abs(2 * p - 1) if self.pay == "learnability" else ctx.random("pay", rollout.id).random()
-            leave_one_out([Group(sets[0].rollouts[0].task, rollouts)], weights={self.pay: 1.0})
-        ctx.learn("teacher", rollouts, self.objective)
+            return
+        rates: dict[str, float] = {}
+        if self.pay == "learnability":
+            for group in await ctx.sample("solver", [task for lessons in sets for task in lessons.problems], n=self.group_size, note=False):
+                rates[group.task.tags["parents"][0]] = fmean(answer == group.task.hidden["label"] for answer in group.answers)
+        rollouts = [rollout for lessons in sets for rollout in lessons.rollouts]
+        for rollout in rollouts:
+            p = rates.get(rollout.id, 0.0)
+            rollout.rewards[self.pay] = 1 - abs(2 * p - 1) if self.pay == "learnability" else ctx.random("pay", rollout.id).random()
+        leave_one_out([Group(rollouts[0].task, rollouts)], weights={self.pay: 1.0})

@@ -41,7 +41,8 @@ class SelfQuestioning(Recipe):
     Proposer: `worth`. Solver: 1 if its answer is the majority's, else 0; what does not parse is a candidate, and where it wins nobody is paid. With
     judge="verifier", as the paper has it for code with unit tests, the world says what is right.
     Advantages: (reward - mean) / std of all questions of the round, and of all answers to a question. The solver is updated first, then, every
-    `proposer_every` rounds, the proposer, by then one update stale. Questions that are none are trained on in neither role.
+    `proposer_every` rounds, the proposer, by then one update stale. Questions that are none are trained on in neither role, unless `invalid`
+    says what they are worth.
     Degenerate cases: not one valid question in a round, and nothing is learned from it (proposals/none_valid); all questions agreed on by all or
     by none, and neither role has a signal.
     Fails by agreeing on wrong answers (watch label/purity), and by questions that are hard for being malformed or long.
@@ -60,6 +61,8 @@ class SelfQuestioning(Recipe):
     judge: Judge = "majority"
     pay: Pay = "some"
     """What a proposer is paid for; "random" pays by the toss of a coin, as a control."""
+    invalid: float | None = None
+    """What a proposer is paid for a text that is no question; None: such texts are trained on in neither role."""
     proposer: Literal["trained", "frozen"] = "trained"
     """Frozen: the policy as the run began poses the questions, as a control."""
     proposer_every: int = Field(1, ge=1)
@@ -83,9 +86,10 @@ class SelfQuestioning(Recipe):
         for group in answered:
             group.reward(solved=self.judged(ctx, group, votes[group.task.id].label))
         right = {group.task.id: sum(rollout.rewards["solved"] for rollout in group) for group in answered}
-        askers = Group(asked.task, [rollout for rollout in asked if rollout.id in questions])
+        askers = Group(asked.task, [rollout for rollout in asked if rollout.id in questions or self.invalid is not None])
         for rollout in askers:
-            rollout.rewards["worth"] = self.paid(ctx, rollout.id, round(right[questions[rollout.id].id]))
+            question = questions.get(rollout.id)
+            rollout.rewards["worth"] = self.paid(ctx, rollout.id, round(right[question.id])) if question else self.invalid or 0.0
         ctx.learn("solver", center(trainable(ctx, answered), "std"), self.objective)
         if self.proposer == "trained" and ctx.round % self.proposer_every == 0:
             ctx.learn("solver", center([askers], "std"), self.objective)

@@ -1,38 +1,19 @@
 """Trees of steps guided by a value model that learns from them: ReST-MCTS*."""
 
 from collections.abc import Sequence
-from functools import partial
 from statistics import fmean
 
 from pydantic import Field
 
-from autotelic.episodes.tree import Node, TreeSearch, grow, step_values
-from autotelic.learning.examples import example, written
+from autotelic.episodes.accuracy import accuracy, best_of
+from autotelic.episodes.tree import TreeSearch, Value, grow, step_values
+from autotelic.learning.examples import example
 from autotelic.learning.learner import Updates
 from autotelic.learning.objectives import NLL
-from autotelic.policies.policy import Policy
 from autotelic.recipes.base import Recipe, recipe
 from autotelic.recipes.context import Context
-from autotelic.types import Example, Metrics, Rollout, Task
-
-
-class ValueModel:
-    """A policy that says what a partial solution is worth by which of two reserved tokens it would write next: p(high) / (p(high) + p(low))."""
-
-    def __init__(self, policy: Policy, high: str, low: str) -> None:
-        self.policy = policy
-        self.high, self.low = policy.tokenizer.encode(high)[0], policy.tokenizer.encode(low)[0]
-
-    def __call__(self, rollouts: Sequence[Rollout]) -> list[float]:
-        found = self.policy.next_logprobs([rollout.tokens for rollout in rollouts])
-        return (found[:, self.high] - found[:, self.low]).sigmoid().tolist() if len(found) else []
-
-    def lessons(self, rollout: Rollout, value: float) -> list[Example]:
-        """What teaches it that value: each of the two tokens, weighted by its share. None for a solution that fills the context."""
-        if len(rollout.tokens) >= self.policy.model.context:
-            return []
-        tokens = ((self.high, value), (self.low, 1 - value))
-        return [written(f"{rollout.id}/{token}", rollout.tokens, [token], weight) for token, weight in tokens if weight > 0]
+from autotelic.rewards.token_scores import ValueModel
+from autotelic.types import Example, Metrics, Task
 
 
 @recipe(
@@ -76,36 +57,23 @@ class RestMCTS(Recipe):
         """The value model as it is."""
         return ValueModel(ctx.policies["value"], self.high, self.low)
 
-    def judge(self, ctx: Context, rollouts: Sequence[Rollout]) -> list[float]:
-        """The values that guide the search."""
-        return self.value(ctx)(rollouts) if self.guided else [0.5] * len(rollouts)
+    def judge(self, ctx: Context) -> Value:
+        """What guides the search."""
+        return self.value(ctx) if self.guided else lambda rollouts: [0.5] * len(rollouts)
 
     async def round(self, ctx: Context) -> None:
-        tasks = ctx.pool.draw(self.tasks_per_round)
-        roots = await grow(ctx, "solver", tasks, lambda rollouts: self.judge(ctx, rollouts), self.search)
-        model, solutions, lessons, right = self.value(ctx), [], [], []
-        for task, root in zip(tasks, roots, strict=True):
-            values = step_values(root, partial(self.right, ctx, task))
-            right.append(any(values.values()))
-            lessons += [
-                lesson
-                for node in root
-                if node.parent and not node.rollout.truncated
-                for lesson in model.lessons(node.rollout, values[node.rollout.id])
-            ]
-            solutions += self.solutions(ctx, task, root)
+        tasks, lessons, solutions, right = ctx.pool.draw(self.tasks_per_round), list[Example](), list[Example](), list[bool]()
+        roots = await grow(ctx, "solver", tasks, self.judge(ctx), self.search)
+        for root in roots:
+            found = [node for node in root if node.finished and ctx.world.verify(node.rollout.task, node.rollout.answer) == 1.0]
+            values = step_values(root, found.__contains__)
+            steps = [node.rollout for node in root if node.parent and not node.rollout.truncated]
+            lessons += self.value(ctx).lessons(values, steps)
+            solutions += [example(node.rollout) for node in sorted(found, key=lambda node: -node.value)[: self.keep]]
+            right.append(bool(found))
         ctx.log(**{"tree/right": fmean(right), "tree/nodes": fmean(len(list(root)) for root in roots)})
         ctx.learn("value", lessons, NLL(), self.value_updates)
         ctx.learn("solver", solutions, NLL(), self.updates)
-
-    def right(self, ctx: Context, task: Task, node: Node) -> bool:
-        """Whether a finished node has the right answer."""
-        return ctx.world.verify(task, node.rollout.answer) == 1.0
-
-    def solutions(self, ctx: Context, task: Task, root: Node) -> list[Example]:
-        """Right solutions of a tree, the most valued first."""
-        found = [node for node in root if node.finished and self.right(ctx, task, node)]
-        return [example(node.rollout) for node in sorted(found, key=lambda node: -node.value)[: self.keep]]
 
     async def measure(self, ctx: Context, tasks: Sequence[Task]) -> Metrics:
         """The tree's most valued solution, and the most valued of as many samples as the tree sampled tokens for."""
@@ -113,17 +81,11 @@ class RestMCTS(Recipe):
         if not some:
             return {}
         before = ctx.batcher.sampled
-        roots = await grow(ctx, "solver", some, lambda rollouts: self.judge(ctx, rollouts), self.search)
-        spent = ctx.batcher.sampled - before
-        best = [max((node for node in root if node.finished), key=lambda node: node.value, default=None) for root in roots]
-        before, groups = ctx.batcher.sampled, await ctx.sample("solver", some, n=1)
-        n = max(1, round(spent / max(ctx.batcher.sampled - before, 1)))
-        groups = await ctx.sample("solver", some, n=n)
-        valued = [dict(zip(self.judge(ctx, group.rollouts), group.rollouts, strict=True)) for group in groups]
+        roots = await grow(ctx, "solver", some, self.judge(ctx), self.search)
+        ends = [max((node for node in root if node.finished), key=lambda node: node.value, default=None) for root in roots]
+        best, n = await best_of(ctx, "solver", some, self.judge(ctx), ctx.batcher.sampled - before)
         return {
-            "probe/tree/accuracy": fmean(
-                ctx.world.verify(task, node.rollout.answer if node else None) for task, node in zip(some, best, strict=True)
-            ),
-            "probe/tree/best_of_n": fmean(ctx.world.verify(task, found[max(found)].answer) for task, found in zip(some, valued, strict=True)),
+            "probe/tree/accuracy": accuracy(ctx.world, some, [node.rollout.answer if node else None for node in ends]),
+            "probe/tree/best_of_n": accuracy(ctx.world, some, [rollout.answer for rollout in best]),
             "probe/tree/n": float(n),
         }

@@ -1,29 +1,20 @@
 """A search that the model's own backtrack token steers: Self-Backtracking."""
 
-from collections import defaultdict
 from collections.abc import Sequence
-from math import isqrt
-from random import Random
 from statistics import fmean
-from typing import Protocol, cast
 
 from pydantic import Field
 
+from autotelic.episodes.accuracy import accuracy
+from autotelic.episodes.backtracking import backtrack, least_perplexity
 from autotelic.errors import SettingError
 from autotelic.learning.examples import example, written
 from autotelic.learning.learner import Optimizer, Updates
 from autotelic.learning.objectives import NLL
 from autotelic.recipes.base import Recipe, recipe
 from autotelic.recipes.context import Context
-from autotelic.tasks.worlds.countdown_steps import BACK
+from autotelic.tasks.worlds.countdown_steps import BACK, Misleading
 from autotelic.types import Example, Group, Metrics, Rollout, Sampling, Task
-
-
-class Misleading(Protocol):
-    """A world that can make wrong steps."""
-
-    def wrong_step(self, prompt: str, rng: Random) -> tuple[str, str]:
-        """A start of the solution, and a wrong step after it."""
 
 
 @recipe(
@@ -72,8 +63,12 @@ class SelfBacktracking(Recipe):
     updates: Updates = Updates(batch_size=64, epochs=1)
     objective: NLL = NLL()
 
+    @property
+    def trains_on_gold(self) -> bool:
+        return self.taught > 0
+
     def setup(self, ctx: Context) -> None:
-        if self.back_share and not hasattr(ctx.world, "wrong_step"):
+        if self.back_share and not isinstance(ctx.world, Misleading):
             raise SettingError(f"world {ctx.world.name!r} makes no wrong steps (`wrong_step`), which self-backtracking learns from")
 
     async def round(self, ctx: Context) -> None:
@@ -83,17 +78,21 @@ class SelfBacktracking(Recipe):
 
     def lessons(self, ctx: Context, tasks: Sequence[Task]) -> list[Example]:
         """Solutions of all tasks, and backtracking on the first `back_share` of them."""
-        encode, end = ctx.policies["solver"].tokenizer.encode, ctx.policies["solver"].tokenizer.end_id
-        examples = [written(task.id, ctx.prompt("solver", task), [*encode(ctx.world.gold(task)), end]) for task in tasks]
+        tokenizer = ctx.policies["solver"].tokenizer
+        examples = [written(task.id, ctx.prompt("solver", task), tokenizer.encode_completion(ctx.world.gold(task))) for task in tasks]
         for task in tasks[: round(self.back_share * len(tasks))]:
-            start, wrong = cast(Misleading, ctx.world).wrong_step(str(task.prompt), ctx.random("wrong", task.id))
-            examples.append(back_example(task.id, ctx.prompt("solver", task), encode(start), encode(wrong), encode(self.back)))
+            start, wrong = self.wrong_step(ctx, task)
+            examples.append(back_example(task.id, ctx.prompt("solver", task), *map(tokenizer.encode, (start, wrong, self.back))))
         return examples
+
+    def wrong_step(self, ctx: Context, task: Task) -> tuple[str, str]:
+        """A start of a task's solution, and a wrong step after it."""
+        assert isinstance(ctx.world, Misleading)
+        return ctx.world.wrong_step(str(task.prompt), ctx.random("wrong", task.id))
 
     async def found(self, ctx: Context, tasks: Sequence[Task]) -> list[Example]:
         """What a search over the tasks found, where it is right."""
-        answers = await self.search(ctx, tasks, self.depth)
-        best = [rollout for rollout in answers if rollout is not None]
+        best = [rollout for rollout in await self.search(ctx, tasks, self.depth) if rollout is not None]
         for rollout in best:
             rollout.rewards["correct"] = ctx.world.verify(rollout.task, rollout.answer)
         ctx.note([Group(rollout.task, [rollout]) for rollout in best])
@@ -103,69 +102,29 @@ class SelfBacktracking(Recipe):
 
     async def search(self, ctx: Context, tasks: Sequence[Task], depth: int) -> list[Rollout | None]:
         """The best candidate for each task; None where the search found none."""
-        states = [ctx.begin("solver", task) for task in tasks]
-        seen = {tuple(state.tokens) for state in states}
-        candidates: dict[str, list[Rollout]] = defaultdict(list)
-        for _ in range(depth + 1):
-            tries = [child for state in states for child in ctx.fork(state, self.group_size)]
-            await ctx.extend("solver", tries, temperature=self.temperature, stop=(self.back,))
-            states = []
-            widths: dict[str, int] = defaultdict(int)
-            for rollout in tries:
-                if rollout.text.endswith(self.back):
-                    step_back(ctx, rollout, self.back, self.step_end)
-                    key = tuple(rollout.tokens)
-                    if key not in seen and widths[rollout.task.id] < isqrt(self.group_size):
-                        seen.add(key)
-                        widths[rollout.task.id] += 1
-                        states.append(rollout)
-                elif rollout.answer is not None:
-                    candidates[rollout.task.id].append(rollout)
-            ctx.count("search/tries", len(tries))
-        ctx.count("search/empty", sum(not candidates[task.id] for task in tasks))
-        return [least_perplexity(ctx, candidates[task.id]) for task in tasks]
+        candidates = await backtrack(ctx, "solver", tasks, self.group_size, depth, self.temperature, self.back, self.step_end)
+        ctx.count("search/empty", sum(task.id not in candidates for task in tasks))
+        return [least_perplexity(ctx, candidates.get(task.id, [])) for task in tasks]
 
     async def measure(self, ctx: Context, tasks: Sequence[Task]) -> Metrics:
+        """What a search finds without and with steps back; and, on held-out solutions, how often the backtrack token is the most likely one after
+        a wrong step, and after a right one in its place."""
         metrics: Metrics = {}
         for depth in sorted({0, self.depth}):
-            answers = await self.search(ctx, tasks, depth)
-            right = [ctx.world.verify(task, found.answer) if found else 0.0 for task, found in zip(tasks, answers, strict=True)]
-            metrics[f"probe/search/depth_{depth}"] = fmean(right)
-        return metrics | (self.alarms(ctx, tasks) if self.back_share else {})
-
-    def alarms(self, ctx: Context, tasks: Sequence[Task]) -> Metrics:
-        """How often the backtrack token is the most likely one after a wrong step, and after a right one in its place."""
-        encode = ctx.policies["solver"].tokenizer.encode
-        contexts = []
+            found = await self.search(ctx, tasks, depth)
+            metrics[f"probe/search/depth_{depth}"] = accuracy(ctx.world, tasks, [best.answer if best else None for best in found])
+        if not self.back_share:
+            return metrics
+        encode, contexts = ctx.policies["solver"].tokenizer.encode, []
         for task in tasks:
-            start, wrong = cast(Misleading, ctx.world).wrong_step(str(task.prompt), ctx.random("wrong", task.id))
-            gold = ctx.world.gold(task)
+            (start, wrong), gold = self.wrong_step(ctx, task), ctx.world.gold(task)
             right = gold[: gold.index(self.step_end, len(start)) + len(self.step_end)]
             contexts += [[*ctx.prompt("solver", task), *encode(text)] for text in (start + wrong, right)]
         alarmed = (ctx.policies["solver"].next_logprobs(contexts).argmax(1) == encode(self.back)[0]).tolist()
-        return {"probe/back/found": fmean(alarmed[::2]), "probe/back/false_alarms": fmean(alarmed[1::2])}
+        return metrics | {"probe/back/found": fmean(alarmed[::2]), "probe/back/false_alarms": fmean(alarmed[1::2])}
 
 
 def back_example(name: str, prompt: Sequence[int], start: Sequence[int], wrong: Sequence[int], back: Sequence[int]) -> Example:
     """A start and the backtrack token as targets, with a wrong step between them that is none."""
     mask = [0.0] * len(prompt) + [1.0] * len(start) + [0.0] * len(wrong) + [1.0] * len(back)
     return Example(rollout=f"{name}{BACK}", tokens=[*prompt, *start, *wrong, *back], mask=mask)
-
-
-def step_back(ctx: Context, rollout: Rollout, back: str, step_end: str) -> None:
-    """Take back the backtrack token at the end of a rollout and the step before it; before the first step there is nothing to take but the token."""
-    text = rollout.text.removesuffix(back).removesuffix(step_end)
-    kept = text[: text.rfind(step_end) + len(step_end)] if step_end in text else ""
-    tokens = [token for turn in rollout.utterance for token in turn.tokens]
-    decode = ctx.policies["solver"].tokenizer.decode
-    keep = max(count for count in range(len(tokens)) if len(decode(tokens[:count])) <= len(kept))
-    rollout.cut(len(tokens) - keep)
-
-
-def least_perplexity(ctx: Context, candidates: Sequence[Rollout]) -> Rollout | None:
-    """The candidate whose tokens after the prompt are most likely on average, at temperature 1; of equals the first, None of none."""
-    if not candidates:
-        return None
-    found = ctx.policies["solver"].scores([rollout.tokens for rollout in candidates], [len(rollout.turns[0].tokens) for rollout in candidates])
-    means = [float(score.logprobs.mean()) for score in found]
-    return candidates[means.index(max(means))]

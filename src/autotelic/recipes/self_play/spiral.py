@@ -29,8 +29,9 @@ class Spiral(Recipe):
 
     advantage(rollout) = reward - b[game, seat], then b <- .95 b + .05 reward, from 0; rewards are outcomes, -1.5 for an illegal move and .5 for the others
     then. Degenerate case: plays that end with reward 0, such as draws, are dropped, so that a policy that always draws learns nothing more.
-    Fails by going round in circles, as the policy it plays against moves with it: in Kuhn poker it comes to bet always, which its own
-    outcomes, 0 on average, cannot show; probe/nashconv does. Remedy, not in the paper: objective.kl with `refresh` and a falling rate.
+    Fails by going round in circles, as the policy it plays against moves with it: in Kuhn poker it comes to bet always and from there to other
+    moves that are certain, which its own outcomes, 0 on average, cannot show; probe/nashconv does. Remedy, not in the paper: objective.kl with
+    `refresh` and a falling rate. A small coefficient (in units of reward) needs few refreshes and quiet updates, a large one many (docs/games.md).
     Unlike the paper's, a rollout is a player's whole play, not one turn; baselines are saved with the run; reasoning before a move is not asked for.
     """
 
@@ -45,8 +46,9 @@ class Spiral(Recipe):
     group_size: int = Field(1, ge=1)
     """Plays of each task, which then share what chance decides."""
     rules: Rules = Rules()
-    baseline: Literal["role", "game", "none"] = "role"
-    """By game and seat; by game, as a group's mean is in prime-rl before its role-conditioned one; or 0."""
+    baseline: Literal["role", "game", "shown", "none"] = "role"
+    """By game and seat; by game, as a group's mean is in prime-rl before its role-conditioned one; by what the player was first shown, such as its
+    card; or 0."""
     decay: float = Field(0.95, ge=0.0, le=1.0)
     drop_zero: bool = True
     """Train on no rollout whose reward is exactly 0. To be switched off where a KL term is to hold those too."""
@@ -93,7 +95,12 @@ class Spiral(Recipe):
         """Role-conditioned advantages, in order of the rollouts. A baseline that never decays stays at 0."""
         average = MovingAverage(1.0 if self.baseline == "none" else self.decay)
         average.state = ctx.state.setdefault("baselines", {})
-        average(rollouts, key=lambda rollout: (rollout.keys["game"], rollout.keys["seat"] if self.baseline == "role" else "any"))
+        average(rollouts, key=self.compared)
+
+    def compared(self, rollout: Rollout) -> tuple[str, object]:
+        """What shares a baseline with a rollout."""
+        by = {"role": rollout.keys["seat"], "shown": rollout.task.prompt}
+        return rollout.keys["game"], by.get(self.baseline, "any")
 
     def rate(self, number: int) -> float:
         """The multiple of the learning rate in a round."""

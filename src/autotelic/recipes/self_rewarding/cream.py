@@ -11,14 +11,14 @@ from autotelic.learning.objectives import DPO, NLL
 from autotelic.policies.policy import Policy
 from autotelic.recipes.base import Recipe, recipe
 from autotelic.recipes.context import Context
+from autotelic.rewards.confidence import logprobs_after_prompt
 from autotelic.rewards.judges import kendall, pair_accuracy
 from autotelic.types import Example, Group, Rollout, Sampling
 
 
 def log_likelihoods(policy: Policy, rollouts: Sequence[Rollout]) -> list[float]:
     """Summed log-probability of each rollout's completion under a policy."""
-    found = policy.scores([rollout.tokens for rollout in rollouts], [len(rollout.turns[0].tokens) for rollout in rollouts])
-    return [float(scores.logprobs.sum()) for scores in found]
+    return [float(logprobs.sum()) for logprobs in logprobs_after_prompt(policy, rollouts)]
 
 
 def consistency(now: Sequence[float], before: Sequence[float]) -> float:
@@ -56,6 +56,10 @@ class ConsistencyRegularized(Recipe):
     updates: Updates = Updates(batch_size=64, epochs=1)
     objective: DPO = DPO(beta=0.1)
 
+    @property
+    def trains_on_gold(self) -> bool:
+        return self.seed_rounds > 0
+
     def policies(self) -> dict[str, str | None]:
         return {"previous": None}
 
@@ -71,9 +75,9 @@ class ConsistencyRegularized(Recipe):
 
     def seed(self, ctx: Context) -> None:
         """One pass over gold completions."""
-        solver, tasks = ctx.policies["solver"], ctx.pool.draw(self.seeds)
-        gold = [[*solver.tokenizer.encode(ctx.world.gold(task)), solver.tokenizer.end_id] for task in tasks]
-        ctx.learn("solver", [written(task.id, ctx.prompt("solver", task), text) for task, text in zip(tasks, gold, strict=True)], NLL(), self.updates)
+        tasks, encode = ctx.pool.draw(self.seeds), ctx.policies["solver"].tokenizer.encode_completion
+        gold = [written(task.id, ctx.prompt("solver", task), encode(ctx.world.gold(task))) for task in tasks]
+        ctx.learn("solver", gold, NLL(), self.updates)
 
     def pairs(self, ctx: Context, groups: Sequence[Group]) -> list[Example]:
         """Both orders of every task's best and worst answer, weighted by c and 1 - c."""

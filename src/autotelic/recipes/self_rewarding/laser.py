@@ -1,20 +1,21 @@
 """Reinforcement with a score of its own answers read off one token: LaSeR."""
 
-from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from statistics import fmean
 
 from pydantic import Field
 
-from autotelic.errors import SettingError
+from autotelic.episodes.accuracy import accuracy
+from autotelic.guards.monitors import verification
 from autotelic.learning.advantages import center, standardize
 from autotelic.learning.examples import example
 from autotelic.learning.learner import Updates
 from autotelic.learning.objectives import Mixture, PolicyGradient, Term, TokenScore
-from autotelic.policies.policy import Policy
 from autotelic.recipes.base import Recipe, recipe
 from autotelic.recipes.context import Context
-from autotelic.types import Example, Group, Metrics, Rollout, Task
+from autotelic.rewards.token_scores import last_token_scores, reserved, score_examples
+from autotelic.rewards.votes import weighted_vote
+from autotelic.types import Group, Metrics, Task
 
 
 @recipe(
@@ -59,76 +60,52 @@ class LastTokenSelfRewarding(Recipe):
     """The score takes hundreds of updates to learn; more than one a round give it these in fewer rounds."""
 
     def setup(self, ctx: Context) -> None:
-        if self.token not in ctx.policies["solver"].tokenizer.inner.get_vocab():
-            raise SettingError(f"token = {self.token!r}: the model's vocabulary has no such token")
+        reserved(ctx.policies["solver"], self.token)
 
     async def round(self, ctx: Context) -> None:
-        groups = await ctx.sample("solver", ctx.pool.draw(self.tasks_per_round), n=self.group_size)
-        for group in groups:
-            group.reward(correct=[ctx.world.verify(group.task, answer) for answer in group.answers])
-        z, constant = self.reserved(ctx), self.offset(ctx, groups)
-        scores = last_token_scores(ctx.policies["solver"], groups, z, self.beta, constant)
+        groups = await self.answers(ctx, ctx.pool.draw(self.tasks_per_round))
+        scores, constant = self.scores(ctx, groups)
         center(groups, "std")
         if ctx.round > self.blend_after:
             for group in groups:
                 blend_scores(group, scores, self.blend, self.filter)
         examples = [example(rollout, part="policy") for group in groups for rollout in group]
         if ctx.round > self.score_after and self.coefficient:
-            examples += score_examples([rollout for group in groups for rollout in group if rollout.id in scores], z)
+            ended = [rollout for group in groups for rollout in group if rollout.id in scores]
+            examples += score_examples(ended, reserved(ctx.policies["solver"], self.token))
         score = TokenScore(beta=self.beta, offset=constant)
         objective = Mixture(terms={"policy": Term(objective=self.objective), "score": Term(objective=score, coefficient=self.coefficient)})
         ctx.learn("solver", examples, objective, self.updates)
         ctx.log(**{f"score/{name}": value for name, value in verification(groups, scores).items()})
 
-    async def measure(self, ctx: Context, tasks: Sequence[Task]) -> Metrics:
+    async def answers(self, ctx: Context, tasks: Sequence[Task]) -> list[Group]:
+        """Answers with the verifier's reward."""
         groups = await ctx.sample("solver", tasks, n=self.group_size)
         for group in groups:
             group.reward(correct=[ctx.world.verify(group.task, answer) for answer in group.answers])
-        scores = last_token_scores(ctx.policies["solver"], groups, self.reserved(ctx), self.beta, self.offset(ctx, groups))
+        return groups
+
+    def scores(self, ctx: Context, groups: Sequence[Group]) -> tuple[dict[str, float], float]:
+        """The answers' scores by id, and c: measured once, with the weights as the run began."""
+        z, constant = reserved(ctx.policies["solver"], self.token), self.constant
+        if constant is None:
+            if "constant" not in ctx.state:
+                found = last_token_scores(ctx.start("solver"), groups, z, 1.0, 0.0)
+                ctx.state["constant"] = fmean(found.values()) if found else 0.0
+            ctx.log(**{"score/constant": ctx.state["constant"]})
+            constant = float(ctx.state["constant"])
+        return last_token_scores(ctx.policies["solver"], groups, z, self.beta, constant), constant
+
+    async def measure(self, ctx: Context, tasks: Sequence[Task]) -> Metrics:
+        groups = await self.answers(ctx, tasks)
+        scores, _ = self.scores(ctx, groups)
         metrics = {f"probe/score/{name}": value for name, value in verification(groups, scores).items()}
         for name, weights in (("majority", dict.fromkeys(scores, 1.0)), ("weighted", scores)):
-            metrics[f"probe/score/{name}"] = fmean(ctx.world.verify(group.task, weighted_vote(group, weights)) for group in groups)
+            metrics[f"probe/score/{name}"] = accuracy(ctx.world, tasks, [weighted_vote(group, weights) for group in groups])
         return metrics
 
-    def reserved(self, ctx: Context) -> int:
-        """The id of z."""
-        return int(ctx.policies["solver"].tokenizer.inner.get_vocab()[self.token])
 
-    def offset(self, ctx: Context, groups: Sequence[Group]) -> float:
-        """c, measured once with the weights as the run began."""
-        if self.constant is not None:
-            return self.constant
-        if "constant" not in ctx.state:
-            found = last_token_scores(ctx.start("solver"), groups, self.reserved(ctx), 1.0, 0.0)
-            ctx.state["constant"] = fmean(found.values()) if found else 0.0
-        ctx.log(**{"score/constant": ctx.state["constant"]})
-        return float(ctx.state["constant"])
-
-
-def last_token_scores(policy: Policy, groups: Sequence[Group], z: int, beta: float, constant: float) -> dict[str, float]:
-    """beta (log p(z | x, y) - constant) at temperature 1 by rollout, of the rollouts that were not cut off."""
-    ended = [rollout for group in groups for rollout in group if not rollout.truncated]
-    found = policy.scores([[*rollout.tokens, z] for rollout in ended], [len(rollout.tokens) for rollout in ended])
-    return {rollout.id: beta * (float(score.logprobs[0]) - constant) for rollout, score in zip(ended, found, strict=True)}
-
-
-def score_examples(rollouts: Sequence[Rollout], z: int) -> list[Example]:
-    """z after each rollout as the one target, to score the reward "correct"; right and wrong rollouts weigh the same in sum."""
-    counts = Counter(rollout.rewards["correct"] for rollout in rollouts)
-    return [
-        Example(
-            rollout=rollout.id,
-            tokens=[*rollout.tokens, z],
-            mask=[0.0] * len(rollout.tokens) + [1.0],
-            weight=len(rollouts) / (2 * counts[rollout.rewards["correct"]]),
-            part="score",
-            extra={"target": rollout.rewards["correct"]},
-        )
-        for rollout in rollouts
-    ]
-
-
-def blend_scores(group: Group, scores: dict[str, float], share: float, least: float) -> None:
+def blend_scores(group: Group, scores: Mapping[str, float], share: float, least: float) -> None:
     """(1 - share) A + share A' as the group's advantages; a rollout that was cut off scores 0."""
     clamped = [min(max(scores.get(rollout.id, 0.0), 0.0), 1.0) for rollout in group]
     mean = fmean(clamped)
@@ -137,32 +114,3 @@ def blend_scores(group: Group, scores: dict[str, float], share: float, least: fl
         for rollout, own in zip(group, standardize(clamped, divide=True), strict=True):
             assert isinstance(rollout.advantage, float)
             rollout.advantage = (1 - share) * rollout.advantage + share * own
-
-
-def verification(groups: Sequence[Group], scores: dict[str, float]) -> Metrics:
-    """Of the scored rollouts, taking a score above 1/2 for "right": the share told rightly, of all, of the right and of the wrong ones, and the
-    harmonic mean of the last two, 0 where one is 0 or missing."""
-    told: dict[bool, list[bool]] = defaultdict(list)
-    for group in groups:
-        for rollout in group:
-            if rollout.id in scores:
-                right = rollout.rewards["correct"] > 0.5
-                told[right].append((scores[rollout.id] > 0.5) == right)
-    shares = {right: fmean(told[right]) if told[right] else 0.0 for right in (True, False)}
-    both = [*told[True], *told[False]]
-    balanced = sum(shares.values())
-    return {
-        "accuracy": fmean(both) if both else 0.0,
-        "right": shares[True],
-        "wrong": shares[False],
-        "f1": 2 * shares[True] * shares[False] / balanced if balanced else 0.0,
-    }
-
-
-def weighted_vote(group: Group, weights: dict[str, float]) -> str | None:
-    """The answer with the largest sum of weights, clamped to 0..1, of the rollouts that gave it; of equals the first. None without any."""
-    sums: dict[str, float] = {}
-    for rollout in group:
-        if rollout.answer is not None and rollout.id in weights:
-            sums[rollout.answer] = sums.get(rollout.answer, 0.0) + min(max(weights[rollout.id], 0.0), 1.0)
-    return max(sums, key=lambda answer: sums[answer]) if sums else None

@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 from pydantic import Field
 
+from autotelic.learning.advantages import total
 from autotelic.learning.examples import example
 from autotelic.learning.learner import Updates
 from autotelic.learning.objectives import NLL
@@ -95,17 +96,12 @@ class Balance(NamedTuple):
 def ranked(group: Group) -> list[Rollout]:
     """The different solutions of a group, the first of equal ones, best-scored first."""
     different = {rollout.text: rollout for rollout in reversed(group.rollouts)}
-    return sorted(different.values(), key=lambda rollout: (-score_of(rollout), rollout.id))
+    return sorted(different.values(), key=lambda rollout: (-total(rollout), rollout.id))
 
 
 def select(best: Sequence[Rollout], threshold: float, most: int) -> list[Rollout]:
     """Of rollouts in order of their scores at most `most` that are above the threshold."""
-    return [rollout for rollout in best[:most] if score_of(rollout) > threshold]
-
-
-def score_of(rollout: Rollout) -> float:
-    """What the filter sees."""
-    return rollout.rewards["correct"] + rollout.rewards["error"]
+    return [rollout for rollout in best[:most] if total(rollout) > threshold]
 
 
 def balance(selected: Sequence[Rollout], wanted: int) -> Balance:

@@ -7,7 +7,7 @@ from typing import Any, ClassVar, Literal
 from pydantic import Field
 
 from autotelic.episodes.roles import Role
-from autotelic.errors import SettingError
+from autotelic.guards.monitors import purity
 from autotelic.learning.examples import written
 from autotelic.learning.learner import Optimizer, Updates
 from autotelic.learning.objectives import NLL
@@ -15,6 +15,7 @@ from autotelic.recipes.base import Recipe, recipe
 from autotelic.recipes.context import Context
 from autotelic.streams import key
 from autotelic.tasks.worlds import addition
+from autotelic.tasks.worlds.base import expect
 from autotelic.types import Example, Rollout, Sampling, Task, World
 
 
@@ -64,9 +65,7 @@ class EasyToHard(Recipe):
     objective: NLL = NLL()
 
     def roles(self, world: World) -> dict[str, Role]:
-        if not isinstance(world, addition.Addition):
-            raise SettingError(f"easy-to-hard labels sums by their digits; it runs on the world 'addition', not on {world.name!r}")
-        return super().roles(world)
+        return super().roles(expect(world, addition.Addition, "easy-to-hard labels sums by their digits"))
 
     def pool(self, world: World, size: int, seed: int) -> list[Task]:
         return world.tasks(size, seed=seed, digits=(1, self.known), same_length=True)
@@ -88,41 +87,29 @@ class EasyToHard(Recipe):
             drawn += self.labels
         new = {rollout.task.id: replace(rollout.task, answer=rollout.answer, tags={**rollout.task.tags, "born": ctx.round}) for rollout in kept}
         ctx.pool.add([task for name, task in new.items() if name not in ctx.pool], why=f"own label, {self.filter}")
-        purity = [ctx.world.verify(rollout.task, rollout.answer) for rollout in kept]
         ctx.learn("solver", self.examples(ctx, digits), self.objective, Updates(batch_size=self.batch_size, steps=self.steps))
         if len(kept) >= self.advance * drawn:
             ctx.state["frontier"] = digits
-        ctx.log(
-            frontier=ctx.state["frontier"], **{"label/kept": len(kept) / drawn}, **({"label/purity": sum(purity) / len(purity)} if purity else {})
-        )
+        found = purity(ctx.world, ((rollout.task, rollout.answer) for rollout in kept))
+        ctx.log(frontier=ctx.state["frontier"], **{"label/kept": len(kept) / drawn}, **found)
 
     async def agreeing(self, ctx: Context, labeled: list[Rollout]) -> list[Rollout]:
         """The labels that pass the filter. Every stage asks only about what passed the one before."""
-        kept = [
-            rollout
-            for rollout in labeled
-            if rollout.answer is not None and (self.filter == "none" or addition.well_formed(rollout.task, rollout.text))
-        ]
-        if self.filter in ("agreement", "places"):
-            for view in (addition.swapped, addition.shifted):
-                found = await self.answers(ctx, (view(rollout.task, self.shift(ctx, rollout.task, view.__name__)) for rollout in kept))
-                kept = [rollout for rollout, answer in zip(kept, found, strict=True) if answer == rollout.answer]
+        kept = [r for r in labeled if r.answer is not None and (self.filter == "none" or addition.well_formed(r.task, r.text))]
+        for view in (addition.swapped, addition.shifted) if self.filter in ("agreement", "places") else ():
+            found = await self.answers(ctx, (view(r.task, self.shift(ctx, r.task, view.__name__)) for r in kept))
+            kept = [rollout for rollout, answer in zip(kept, found, strict=True) if answer == rollout.answer]
         for cut in range(self.cuts if self.filter == "places" else 0):
             kept = await self.fitting(ctx, kept, cut)
         return kept
 
     async def fitting(self, ctx: Context, labeled: list[Rollout], cut: int) -> list[Rollout]:
         """The labels whose low and high digits, at one cut each, are what the model answers to the two shorter sums."""
-        places = [self.place(ctx, rollout.task, cut) for rollout in labeled]
-        lows = await self.answers(
-            ctx, (addition.lower(r.task, k, self.shift(ctx, r.task, f"low{cut}")) for r, k in zip(labeled, places, strict=True))
-        )
-        fits = [
-            (r, k, int(low))
-            for r, k, low in zip(labeled, places, lows, strict=True)
-            if low is not None and int(low) % 10**k == int(r.answer or 0) % 10**k
-        ]
-        tops = [addition.upper(r.task, k, low // 10**k, self.shift(ctx, r.task, f"high{cut}")) for r, k, low in fits]
+        cuts = [(r, self.place(ctx, r.task, cut)) for r in labeled]
+        lows = await self.answers(ctx, (addition.lower(r.task, k, self.shift(ctx, r.task, f"low{cut}")) for r, k in cuts))
+        known = [(r, k, int(low)) for (r, k), low in zip(cuts, lows, strict=True) if low is not None]
+        fits = [(r, k, low // 10**k) for r, k, low in known if low % 10**k == int(r.answer or 0) % 10**k]
+        tops = [addition.upper(r.task, k, carry, self.shift(ctx, r.task, f"high{cut}")) for r, k, carry in fits]
         highs = iter(await self.answers(ctx, (top for top in tops if top is not None)))
         return [r for (r, k, _), top in zip(fits, tops, strict=True) if top is None or next(highs) == str(int(r.answer or 0) // 10**k)]
 
@@ -138,24 +125,20 @@ class EasyToHard(Recipe):
 
     def shift(self, ctx: Context, task: Task, view: str) -> int:
         """A shift at which the task, and so every part of it, fits its window."""
-        room = str(task.prompt).index("+") - addition.of(task).digits
-        return ctx.random("shift", task.id, view).randint(0, room)
+        return ctx.random("shift", task.id, view).randint(0, addition.room(task))
 
     def examples(self, ctx: Context, digits: int) -> list[Example]:
         """What one round trains on, in proportion, every sum with operands exchanged or not and at a random shift."""
         own = [task for task in ctx.pool.tasks if "born" in task.tags]
-        parts = [
-            [t for t in own if t.tags["digits"] == digits],
-            [t for t in own if t.tags["digits"] < digits],
-            [t for t in ctx.pool.tasks if "born" not in t.tags],
-        ]
-        newest, older = self.newest * min(1.0, len(parts[0]) / 32), self.older * bool(parts[1])
+        newest, older = [t for t in own if t.tags["digits"] == digits], [t for t in own if t.tags["digits"] < digits]
+        parts = [newest, older, [task for task in ctx.pool.tasks if "born" not in task.tags]]
+        new, old = self.newest * min(1.0, len(newest) / 32), self.older * bool(older)
         random, tokenizer = ctx.random("examples"), ctx.policies["solver"].tokenizer
         examples = []
         for place in range(self.steps * self.batch_size):
-            task = random.choice(random.choices(parts, weights=[newest, older, 1 - newest - older])[0])
+            task = random.choice(random.choices(parts, weights=[new, old, 1 - new - old])[0])
             shift = self.shift(ctx, task, f"train{place}")
             view = (addition.swapped if random.random() < 0.5 else addition.shifted)(task, shift)
-            completion = tokenizer.encode(addition.field(int(task.answer or 0), shift, task.tags["digits"]))
-            examples.append(written(f"{task.id}/{place}", tokenizer.encode_prompt(view.prompt), [*completion, tokenizer.end_id]))
+            completion = tokenizer.encode_completion(addition.field(int(task.answer or 0), shift, task.tags["digits"]))
+            examples.append(written(f"{task.id}/{place}", tokenizer.encode_prompt(view.prompt), completion))
         return examples

@@ -52,6 +52,10 @@ class SelfExplanation(Recipe):
     sampling: Sampling = Sampling(max_tokens=96)
     objective: PolicyGradient = PolicyGradient(clip_low=0.2, clip_high=0.28)
 
+    @property
+    def trains_on_gold(self) -> bool:
+        return self.instead == "expert"
+
     def roles(self, world: World) -> dict[str, Role]:
         return {
             "solver": Role("solver", "solver", self.sampling, world.parse),
@@ -73,10 +77,9 @@ class SelfExplanation(Recipe):
         """What unsolved tasks are trained on, of part "shown"."""
         if self.instead == "nothing":
             return []
-        solver = ctx.policies["solver"]
         if self.instead == "expert":
-            gold = {task.id: [*solver.tokenizer.encode(ctx.world.gold(task)), solver.tokenizer.end_id] for task in tasks}
-            found = [written(f"{task.id}/gold", ctx.prompt("solver", task), gold[task.id]) for task in tasks]
+            encode = ctx.policies["solver"].tokenizer.encode_completion
+            found = [written(f"{task.id}/gold", ctx.prompt("solver", task), encode(ctx.world.gold(task))) for task in tasks]
         else:
             groups = await ctx.sample("explainer", tasks, n=self.explanations)
             found = [item for group in groups for item in self.first_right(ctx, group)]

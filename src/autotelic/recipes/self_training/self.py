@@ -7,17 +7,16 @@ from typing import Any
 from pydantic import Field
 
 from autotelic.episodes.roles import Role
+from autotelic.guards.monitors import purity
 from autotelic.learning.examples import under
 from autotelic.learning.learner import Updates
 from autotelic.learning.objectives import NLL
 from autotelic.policies.bases import lesson_example
 from autotelic.recipes.base import Recipe, recipe
 from autotelic.recipes.context import Context
-from autotelic.tasks.worlds.chain_skills import ChainSkills, criticizing, index, refining
+from autotelic.rewards.judges import judgements
+from autotelic.tasks.worlds.chain_skills import FINE, ChainSkills, criticizing, index, refining
 from autotelic.types import Example, Metrics, Rollout, Sampling, Task, World
-
-PASSED = "0"
-"""The critique that finds nothing wrong."""
 
 
 @recipe(
@@ -60,10 +59,9 @@ class SelfEvolution(Recipe):
     async def round(self, ctx: Context) -> None:
         answers = await self.answer(ctx, ctx.pool.draw(self.tasks_per_round))
         final = await self.refined(ctx, answers) if self.refine else answers
-        passed = await self.criticize(ctx, final) if self.check else dict.fromkeys((rollout.id for rollout in final), PASSED)
-        kept = [rollout for rollout in final if passed[rollout.id] == PASSED]
-        right = [ctx.world.verify(origin(rollout), rollout.answer) for rollout in kept]
-        ctx.log(**{"label/kept": len(kept) / max(len(answers), 1)} | ({"label/purity": fmean(right)} if right else {}))
+        critiques = await self.criticize(ctx, final) if self.check else {}
+        kept = [rollout for rollout in final if critiques.get(rollout.id, FINE) == FINE]
+        ctx.log(**{"label/kept": len(kept) / max(len(answers), 1)}, **purity(ctx.world, ((origin(r), r.answer) for r in kept)))
         own = [under(rollout, ctx.prompt("solver", origin(rollout))) for rollout in kept]
         ctx.learn("solver", own + self.lessons(ctx, round(self.replay * len(own)) or 64), self.objective, self.updates)
 
@@ -73,19 +71,17 @@ class SelfEvolution(Recipe):
         return [group.rollouts[0] for group in groups if group.rollouts[0].answer is not None]
 
     async def criticize(self, ctx: Context, rollouts: Sequence[Rollout]) -> dict[str, str | None]:
-        """The policy's critique of each rollout, by its id."""
-        tasks = [Task(f"on-{r.id}", criticizing(str(origin(r).prompt), r.text)) for r in rollouts]
-        groups = await ctx.sample("critic", tasks, n=1)
-        ctx.count("critic/unparsed", sum(group.answers[0] is None for group in groups))
+        """The policy's critique of each rollout, by its id; None where it cannot be read."""
+        groups = await judgements(ctx, "critic", rollouts, lambda rollout: criticizing(str(origin(rollout).prompt), rollout.text))
         return {rollout.id: group.answers[0] for rollout, group in zip(rollouts, groups, strict=True)}
 
     async def refined(self, ctx: Context, answers: Sequence[Rollout], **sampling: Any) -> list[Rollout]:
         """Answers with a critique are refined; the others stay. What the refinement leaves without an answer is left out."""
         found = await self.criticize(ctx, answers)
-        faulty = [rollout for rollout in answers if found[rollout.id] not in (PASSED, None)]
+        faulty = [rollout for rollout in answers if found[rollout.id] not in (FINE, None)]
         tasks = [Task(f"of-{r.id}", refining(str(r.task.prompt), r.text, str(found[r.id])), hidden={"origin": r.task}) for r in faulty]
         mended = [group.rollouts[0] for group in await ctx.sample("refiner", tasks, n=1, **sampling)]
-        return [rollout for rollout in answers if found[rollout.id] == PASSED] + [rollout for rollout in mended if rollout.answer is not None]
+        return [rollout for rollout in answers if found[rollout.id] == FINE] + [rollout for rollout in mended if rollout.answer is not None]
 
     def lessons(self, ctx: Context, count: int) -> list[Example]:
         """Lessons of the skills, as the base was taught, so that it keeps them; none in a world that has no such teacher."""
@@ -102,7 +98,7 @@ class SelfEvolution(Recipe):
         right = {rollout.id: ctx.world.verify(rollout.task, rollout.answer) for rollout in answers}
         return {
             "probe/refined/accuracy": sum(ctx.world.verify(origin(rollout), rollout.answer) for rollout in final) / len(tasks),
-            "probe/critic/accuracy": fmean((critiques[name] == PASSED) == bool(value) for name, value in right.items()) if right else 0.0,
+            "probe/critic/accuracy": fmean((critiques[name] == FINE) == bool(value) for name, value in right.items()) if right else 0.0,
         }
 
 

@@ -102,6 +102,11 @@ def shifted(task: Task, shift: int) -> Task:
     return _view(task, said.a, said.b, shift, said.digits, "shifted")
 
 
+def room(task: Task) -> int:
+    """The largest shift at which the task, and so every part of it, fits its window."""
+    return str(task.prompt).index("+") - of(task).digits
+
+
 def lower(task: Task, k: int, shift: int) -> Task:
     """The task of the low `k` digits: its sum has the low `k` digits of the task's sum, and above them the carry."""
     said = of(task)

@@ -13,7 +13,7 @@ from pydantic import BeforeValidator, ValidationError
 
 from autotelic import streams
 from autotelic.errors import DataError, SettingError, nearest
-from autotelic.types import Settings, Task
+from autotelic.types import Settings, Task, World
 
 Split = Literal["train", "probe", "validation"]
 PATIENCE = 2_000
@@ -67,6 +67,20 @@ def check_span(name: str, span: tuple[int, int], low: int, high: int) -> None:
     """Raises ValueError, which Settings report, unless low <= span[0] <= span[1] <= high."""
     if not low <= span[0] <= span[1] <= high:
         raise ValueError(f"{name} must be a range within {low} to {high}, got {span[0]}-{span[1]}")
+
+
+WorldType = TypeVar("WorldType")
+
+
+def expect(world: World, kind: type[WorldType], need: str) -> WorldType:
+    """The world, which must be of a kind that a system needs; `need` says which system and what for.
+
+    Raises:
+        SettingError: it is another.
+    """
+    if not isinstance(world, kind):
+        raise SettingError(f"{need}; it runs on the world {getattr(kind, 'name', kind.__name__)!r}, not on {world.name!r}")
+    return world
 
 
 class Longest(NamedTuple):

@@ -7,6 +7,7 @@ parsers of what a model answers, and the truth about a solution (`marks`, `quali
 import random
 import re
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Annotated
 
 from pydantic import BeforeValidator, Field, model_validator
@@ -18,6 +19,10 @@ from autotelic.types import Task
 
 SKILLS = ("solve", "propose", "judge", "critique", "score", "refine", "sneak", "retry", "reflect", "correct", "explain")
 PROPOSE, RETRY, REFLECT = "@", "?", "!"
+FINE = "0"
+"""The critique that finds nothing wrong."""
+SOUND = "3"
+"""The score of a solution that is right, whatever the critique says."""
 CHECKS = 3
 _EQUATION = re.compile(r"([0-9])([-+*])([0-9])=([0-9])")
 
@@ -237,6 +242,27 @@ def sneaking(problem: str, solution: str, index: int | str) -> str:
 def explaining(problem: str, answer: str) -> str:
     """Asks for a solution that ends in a given answer."""
     return f"E{problem}{answer}:"
+
+
+@dataclass(frozen=True, slots=True)
+class Sneak:
+    """A step of a right solution that is to be spoiled."""
+
+    problem: str
+    solution: str
+    answer: str
+    place: int
+    """Which equation, from 1."""
+
+    @property
+    def original(self) -> str:
+        """The step as it is."""
+        return self.solution.split(";")[self.place - 1] + ";"
+
+    def prompt(self, step: str) -> Task:
+        """The problem with the solution up to the place, which ends in `step`."""
+        start = "".join(f"{text};" for text in self.solution.split(";")[: self.place - 1])
+        return Task(f"from-{self.problem}{start}{step}", f"{self.problem}{start}{step}")
 
 
 # ---- what a model answers

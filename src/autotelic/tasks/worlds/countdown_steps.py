@@ -9,7 +9,7 @@ import random
 import re
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 from pydantic import Field
 
@@ -21,6 +21,14 @@ from autotelic.types import Task
 BACK = "<"
 """The character with which a text takes back the step before it; no prompt or solution has it."""
 _STEPS = re.compile(r"(?:[0-9]+[-+*/][0-9]+=[0-9]+(?:,[0-9]+)*;)+")
+
+
+@runtime_checkable
+class Misleading(Protocol):
+    """A world that can make wrong steps."""
+
+    def wrong_step(self, prompt: str, rng: random.Random) -> tuple[str, str]:
+        """A start of the solution, and a wrong step after it."""
 
 
 class StepKnobs(CountdownKnobs):

@@ -161,6 +161,11 @@ def pose(kind: Kind, snippet: Snippet, shown: int) -> tuple[str, dict[str, Any]]
     return f"i:{','.join(pairs[:shown])}=", {**hidden, "pairs": [pair.split(">") for pair in pairs[shown:]]}
 
 
+def snippet_of(task: Task) -> Snippet:
+    """What a problem was made of by `pose`."""
+    return Snippet(task.hidden["program"], tuple(task.hidden["data"]))
+
+
 def _names(value: object) -> object:
     return tuple(value.split(",")) if isinstance(value, str) else value
 
@@ -215,6 +220,12 @@ class Programs(GeneratedWorld[ProgramsKnobs]):
         bare = Task(f"{self.name}-{key(prompt):016x}", prompt, hidden=known.pop("hidden", {}), tags=known)
         return replace(bare, answer=self.parse(self.gold(bare)))
 
+    def seeds(self) -> list[Task]:
+        """The problems that a system without data begins with: one program, on lists enough for each kind."""
+        snippet = Snippet("R", ("345", "12", "67", "21", "543", "98", "10", "203", "405", "31"))
+        posed = {kind: pose(kind, snippet, self.knobs.pairs) for kind in KINDS}
+        return [self.task(made[0], {**tags(kind, snippet.program), "hidden": made[1]}) for kind, made in posed.items() if made]
+
     def solve(self, prompt: str) -> str:
         """Worked steps for deduction and abduction; the shortest program for induction."""
         if found := _PAIRS.fullmatch(prompt):
@@ -235,7 +246,7 @@ class Programs(GeneratedWorld[ProgramsKnobs]):
         """The solution of a teacher who is unsure of some steps, which it carries on; or how to pose the task after random references."""
         if rng.random() >= self.knobs.posing:
             return Lesson((str(task.prompt),), self.taught(task, rng))
-        kind, own = task.tags["kind"], Snippet(task.hidden["program"], tuple(task.hidden["data"]))
+        kind, own = task.tags["kind"], snippet_of(task)
         if kind == "induction":
             return Lesson((asking(kind, [own]),), ",".join(own.data))
         references = [random_snippet(rng, self.knobs, 1) for _ in range(rng.randint(1, self.knobs.references))]

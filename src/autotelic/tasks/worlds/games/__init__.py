@@ -17,7 +17,7 @@ from autotelic.tasks.worlds.games.textarena import TextArena
 from autotelic.tasks.worlds.games.tictactoe import TicTacToe, perfect_player
 from autotelic.types import Environment, Settings, Task
 
-__all__ = ["GAMES", "OPPONENTS", "Games", "Scripted", "open_game"]
+__all__ = ["GAMES", "MOST", "OPPONENTS", "Games", "Scripted", "open_game"]
 
 Scripted = Callable[[Any, random.Random], str]
 """A player that is no policy: the move of the player to move in an environment, which it may look into."""
@@ -29,6 +29,8 @@ OPPONENTS: dict[str, dict[str, Scripted]] = {
     "negotiation": {"fixed": fixed_player},
 }
 """Fixed opponents by game and name; Kuhn poker is measured exactly instead."""
+MOST: dict[tuple[str, str], float] = {("tictactoe", "perfect"): 0.0}
+"""The most that can be won from a fixed opponent, by game and name, where that is not 1."""
 _TEXTARENA = "textarena:"
 
 
