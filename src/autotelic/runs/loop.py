@@ -86,7 +86,6 @@ async def run(session: Session, store: Store, progress: Progress) -> Outcome:
 def frozen() -> Iterator[None]:
     """Inside, the garbage collector passes over everything that is there already: libraries, weights, the pool. It goes through all of that again
     and again where a round makes many small objects, which takes as long as the round."""
-    gc.collect()
     gc.freeze()
     try:
         yield
