@@ -32,10 +32,9 @@ def curve(replica: Replica, rows: Sequence[Row], arm: str, quantity: str) -> Ser
     if not rounds:
         return None
     values = [[run.get(r, run[max(run)]) for run in runs] for r in rounds]
-    place = list(replica.arms).index(arm)
-    others = [name for name in replica.arms if name != replica.control]
-    color = "c0" if arm == replica.control else f"c{1 + others.index(arm) % COLORS}"
-    return Series(arm, rounds, [fmean(v) for v in values], [min(v) for v in values], [max(v) for v in values], color=color, dashed=place > COLORS)
+    again, color = divmod([name for name in replica.arms if name != replica.control].index(arm), COLORS) if arm != replica.control else (0, -1)
+    low, mean, high = ([by(v) for v in values] for by in (min, fmean, max))
+    return Series(arm, rounds, mean, low, high, color=f"c{1 + color}", dashed=again > 0)
 
 
 def standalone(chart: Markup, shown: Sequence[Series]) -> str:
