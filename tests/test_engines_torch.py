@@ -12,6 +12,7 @@ from torch import Tensor
 from autotelic.engines.base import Completion, Request
 from autotelic.engines.torch_engine import TorchEngine, keep_top
 from autotelic.policies.decoder import Decoder
+from autotelic.policies.lora import LoRA, adapters, inject
 from autotelic.policies.model import Cache, LanguageModel
 from autotelic.policies.policy import Policy
 from autotelic.policies.tokenizer import Tokenizer
@@ -263,6 +264,19 @@ def test_steps_on_fixed_memory_give_the_same_completions(family: str, tiny: Tiny
         engine.generate(other, requests, tokenizer.vocabulary), TorchEngine().generate(other, requests, tokenizer.vocabulary), strict=True
     ):
         same(found, expected_group)
+
+
+def test_on_fixed_memory_adapters_are_merged(tiny: Tiny, tokenizer: Tokenizer) -> None:
+    model, plain = tiny("qwen2"), tiny("qwen2")
+    inject(model, LoRA(rank=4))
+    with torch.no_grad():
+        for layer in adapters(model).values():
+            layer.lora_B.normal_(std=0.1, generator=torch.Generator().manual_seed(5))
+    requests = mixed(tokenizer)
+    expected = TorchEngine().generate(model, requests, tokenizer.vocabulary)
+    assert expected != TorchEngine().generate(plain, requests, tokenizer.vocabulary)
+    for found, other in zip(TorchEngine(recorded=True).generate(model, requests, tokenizer.vocabulary), expected, strict=True):
+        same(found, other)
 
 
 @pytest.mark.parametrize("every", [3, 8])
