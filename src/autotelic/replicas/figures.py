@@ -32,8 +32,10 @@ def curve(replica: Replica, rows: Sequence[Row], arm: str, quantity: str) -> Ser
     if not rounds:
         return None
     values = [[run.get(r, run[max(run)]) for run in runs] for r in rounds]
-    again, color = divmod([name for name in replica.arms if name != replica.control].index(arm), COLORS) if arm != replica.control else (0, -1)
     low, mean, high = ([by(v) for v in values] for by in (min, fmean, max))
+    if arm == replica.control:
+        return Series(arm, rounds, mean, low, high, color="c0")
+    again, color = divmod([name for name in replica.arms if name != replica.control].index(arm), COLORS)
     return Series(arm, rounds, mean, low, high, color=f"c{1 + color}", dashed=again > 0)
 
 

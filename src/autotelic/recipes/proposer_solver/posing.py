@@ -6,6 +6,7 @@ from statistics import fmean
 
 from autotelic.episodes.roles import Role
 from autotelic.errors import DataError
+from autotelic.guards import monitors
 from autotelic.recipes.context import Context
 from autotelic.tasks.worlds import GeneratedWorld
 from autotelic.types import Group, Rollout, Sampling, Task, World
@@ -77,6 +78,4 @@ def labeled(tasks: Sequence[Task], labels: Mapping[str, str | None]) -> list[Tas
 
 def purity(ctx: Context, tasks: Sequence[Task]) -> None:
     """How often the label of a problem is the true answer, where a world knows it; logged, never trained on."""
-    judged = [ctx.world.verify(task, task.hidden["label"]) for task in tasks if task.answer is not None]
-    if judged:
-        ctx.log(**{"label/purity": fmean(judged)})
+    ctx.log(**monitors.purity(ctx.world, ((task, task.hidden["label"]) for task in tasks)))
