@@ -110,7 +110,7 @@ def _memory() -> float | None:
 
 
 def _compiler() -> str | None:
-    from autotelic.engines.native import build
+    from autotelic.native import build
 
     try:
         found = subprocess.run([build.compiler(), "--version"], capture_output=True, text=True, check=True)

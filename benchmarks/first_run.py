@@ -5,12 +5,12 @@ python -m benchmarks.first_run
 
 from pathlib import Path
 
-from autotelic.replicas.base import Replica
-from autotelic.replicas.results import table
-from autotelic.replicas.running import replicate
+from autotelic.studies.results import table
+from autotelic.studies.running import replicate
+from autotelic.systems.study import Study
 
 RESULTS = Path(__file__).parent / "results" / "first_run.json"
-RUN = Replica(
+RUN = Study(
     system="first-run",
     recipes=("easy-to-hard",),
     claim="A model that was taught sums of up to 4 digits teaches itself to add longer ones.",

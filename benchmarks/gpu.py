@@ -20,7 +20,7 @@ import torch
 
 from autotelic.engines.torch_engine import TorchEngine
 from autotelic.learning.learner import Optimizer
-from autotelic.policies.decoder import Decoder, DecoderConfig
+from autotelic.networks.decoder import Decoder, DecoderConfig
 from benchmarks.common import finish, machine, seconds, spread, table, take_turns, versions, write
 from benchmarks.learn import GROUP, PROMPTS
 from benchmarks.rollout import engine_rollout, generate_rollout, in_transformers

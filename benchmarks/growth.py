@@ -28,13 +28,13 @@ from typing import Any
 import numpy as np
 import torch
 
+from autotelic.bases.making import BaseSpec, make
 from autotelic.engines.base import Request
 from autotelic.engines.batching import Batcher
 from autotelic.engines.native import NativeEngine
 from autotelic.learning.learner import Learner, Optimizer
 from autotelic.learning.objectives import PolicyGradient
-from autotelic.policies.bases import BaseSpec, make
-from autotelic.policies.decoder import Decoder, DecoderConfig
+from autotelic.networks.decoder import Decoder, DecoderConfig
 from autotelic.policies.policy import Policy
 from autotelic.policies.tokenizer import character_tokenizer
 from autotelic.streams import generator, key

@@ -19,9 +19,9 @@ from autotelic.engines.batching import Batcher
 from autotelic.engines.torch_engine import TorchEngine
 from autotelic.learning.learner import Learner, Optimizer
 from autotelic.learning.objectives import PolicyGradient
-from autotelic.policies import kernels
-from autotelic.policies.decoder import Decoder, DecoderConfig
-from autotelic.policies.model import LanguageModel
+from autotelic.native import kernels
+from autotelic.networks.decoder import Decoder, DecoderConfig
+from autotelic.networks.model import LanguageModel
 from autotelic.policies.policy import Policy
 from autotelic.policies.tokenizer import character_tokenizer
 from autotelic.streams import generator

@@ -28,7 +28,7 @@ import transformers
 from autotelic.engines.base import Engine, Request, Vocabulary
 from autotelic.engines.native import NativeEngine
 from autotelic.engines.torch_engine import TorchEngine
-from autotelic.policies.decoder import Decoder, DecoderConfig
+from autotelic.networks.decoder import Decoder, DecoderConfig
 from autotelic.streams import generator, key
 from autotelic.types import Sampling
 from benchmarks.common import RESULTS, gemm_peak, machine, spread, table, take_turns, versions, write

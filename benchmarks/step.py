@@ -27,9 +27,9 @@ from autotelic.engines.native import NativeEngine
 from autotelic.learning.advantages import center
 from autotelic.learning.learner import Learner, Optimizer
 from autotelic.learning.objectives import PolicyGradient
-from autotelic.policies.decoder import Decoder
-from autotelic.policies.model import LanguageModel
-from autotelic.policies.operations import Precision
+from autotelic.networks.decoder import Decoder
+from autotelic.networks.model import LanguageModel
+from autotelic.networks.operations import Precision
 from autotelic.policies.policy import Policy
 from autotelic.policies.tokenizer import character_tokenizer
 from autotelic.streams import generator, key

@@ -12,15 +12,14 @@ import sys
 from collections import Counter
 from pathlib import Path
 
-from autotelic.recipes.registry import recipes
-from autotelic.replicas.base import Replica
-from autotelic.replicas.catalogue import STATES, Entry, catalogue
-from autotelic.replicas.figures import figure
-from autotelic.replicas.registry import replicas
-from autotelic.replicas.results import Row, read, table, words
+from autotelic.studies.catalogue import STATES, Entry, catalogue
+from autotelic.studies.figures import figure
+from autotelic.studies.registry import replicas, results_of
+from autotelic.studies.results import Row, read, table, words
+from autotelic.systems.registry import recipes
+from autotelic.systems.study import Study
 
 ROOT = Path(__file__).resolve().parent.parent
-RESULTS = ROOT / "benchmarks" / "results"
 FIGURES = ROOT / "docs" / "figures"
 OUTCOMES = {"replicated": "replicated", "partly": "partly replicated", "no": "not replicated"}
 PLACE = re.compile(r"(?s)(<!-- (file|output|recipes|replicas|benchmark|speed|systems): (\S+) -->\n).*?(<!-- end -->)")
@@ -61,7 +60,7 @@ def paper(name: str) -> str:
 
 def results() -> dict[str, list[Row]]:
     """The committed rows of every replica that has some."""
-    paths = {name: RESULTS / f"{name}.json" for name in replicas()}
+    paths = {name: results_of(name) for name in replicas()}
     return {name: read(path, replicas()[name]) for name, path in paths.items() if path.exists()}
 
 
@@ -76,12 +75,12 @@ def replica_sections(_: str) -> str:
     return "\n".join(parts)
 
 
-def family_of(replica: Replica) -> str:
+def family_of(replica: Study) -> str:
     """The family of the first of its recipes."""
     return recipes()[replica.recipes[0]].about.family
 
 
-def section(replica: Replica, rows: list[Row]) -> str:
+def section(replica: Study, rows: list[Row]) -> str:
     """Claim, figure, table and finding of a replica."""
     about = recipes()[replica.recipes[0]].about
     return "\n".join(

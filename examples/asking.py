@@ -2,13 +2,13 @@
 
 from pydantic import Field
 
-from autotelic.episodes.roles import Role
 from autotelic.learning.advantages import center
 from autotelic.learning.objectives import PolicyGradient
-from autotelic.recipes.base import Recipe, recipe
-from autotelic.recipes.context import Context
-from autotelic.tasks.worlds.facts import Facts
+from autotelic.rounds.context import Context
+from autotelic.rounds.roles import Role
+from autotelic.systems.base import Recipe, recipe
 from autotelic.types import Sampling, Task, World
+from autotelic.worlds.facts import Facts
 
 
 @recipe(name="asking", system="asking", paper="", family="proposer-solver", proxy="rewards/correct/mean", model="facts", tasks="facts")

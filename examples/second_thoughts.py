@@ -5,8 +5,8 @@ from pydantic import Field
 from autotelic.learning.advantages import by_action, leave_one_out
 from autotelic.learning.examples import example
 from autotelic.learning.objectives import PolicyGradient
-from autotelic.recipes.base import Recipe, recipe
-from autotelic.recipes.context import Context
+from autotelic.rounds.context import Context
+from autotelic.systems.base import Recipe, recipe
 
 
 @recipe(name="second-thoughts", system="second thoughts", paper="", family="self-correction", proxy="rewards/second/mean", needs_answers=True)

@@ -5,8 +5,8 @@ from pydantic import Field
 from autotelic.episodes.tree import TreeSearch, grow
 from autotelic.learning.examples import example
 from autotelic.learning.objectives import NLL
-from autotelic.recipes.base import Recipe, recipe
-from autotelic.recipes.context import Context
+from autotelic.rounds.context import Context
+from autotelic.systems.base import Recipe, recipe
 
 
 @recipe(name="tree", system="tree search", paper="", family="search", needs_answers=True, model="chain-weak")

@@ -2,12 +2,12 @@
 
 from pydantic import Field
 
-from autotelic.episodes.roles import Role
+from autotelic.answers.votes import VoteRule, vote
 from autotelic.learning.advantages import center
 from autotelic.learning.objectives import PolicyGradient
-from autotelic.recipes.base import Recipe, recipe
-from autotelic.recipes.context import Context
-from autotelic.rewards.votes import VoteRule, vote
+from autotelic.rounds.context import Context
+from autotelic.rounds.roles import Role
+from autotelic.systems.base import Recipe, recipe
 from autotelic.types import World
 
 

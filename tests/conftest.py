@@ -8,14 +8,13 @@ import torch
 
 from autotelic.engines.batching import Batcher
 from autotelic.engines.torch_engine import TorchEngine
-from autotelic.policies.decoder import Decoder, DecoderConfig
+from autotelic.networks.decoder import Decoder, DecoderConfig
 from autotelic.policies.policy import Policy
 from autotelic.policies.tokenizer import Tokenizer, character_tokenizer
 
 torch.set_num_threads(1)
 
 ALPHABET = "0123456789+-*=#,:; \n<|>abcdefghijklmnopqrstuvwxyz"
-FAMILIES = ("llama", "qwen2", "qwen3")
 
 
 @pytest.fixture(scope="session")

@@ -11,12 +11,12 @@ from small import small
 
 from autotelic.cli.main import app
 from autotelic.learning.learner import Optimizer
-from autotelic.recipes.registry import recipes
 from autotelic.runs import loop
 from autotelic.runs.progress import Progress
 from autotelic.runs.settings import RunSettings
-from autotelic.tasks.worlds import WORLDS
+from autotelic.systems.registry import recipes
 from autotelic.types import Sampling
+from autotelic.worlds import WORLDS
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGES = [ROOT / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md")] + sorted((ROOT / "docs").glob("*.md"))
@@ -68,14 +68,14 @@ def test_every_system_and_every_replica_stands_in_the_docs(fill: ModuleType) -> 
     for name, cls in recipes().items():
         for number in cls.about.catalogue:
             row = next(line for line in rows if line.startswith(f"| {number} |"))
-            assert f"[`{name}`](../src/autotelic/recipes/" in row and "| open |" not in row
+            assert f"[`{name}`](../src/autotelic/systems/" in row and "| open |" not in row
     page = (ROOT / "docs" / "replications.md").read_text(encoding="utf-8")
     assert fill.results() and all(f"`autotelic replicate {name}`" in page for name in fill.results())
 
 
 def test_the_readme_shows_a_recipe_verbatim_and_lists_all() -> None:
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
-    assert (ROOT / "src/autotelic/recipes/label_free/srt.py").read_text(encoding="utf-8") in readme
+    assert (ROOT / "src/autotelic/systems/label_free/srt/recipe.py").read_text(encoding="utf-8") in readme
     for name, cls in recipes().items():
         row = next(line for line in readme.splitlines() if line.startswith(f"| `{name}` "))
         assert cls.about.system in row and cls.about.line in row

@@ -57,8 +57,8 @@ def run(
 ) -> None:
     """Let a model improve itself. Without arguments: a tiny model teaches itself to add longer numbers than it was taught."""
     from autotelic.runs import loop
+    from autotelic.runs.opening import config_of, plan
     from autotelic.runs.progress import Progress
-    from autotelic.runs.session import config_of, plan
     from autotelic.runs.settings import apply, given, read_file
 
     overrides = list(overrides or [])
@@ -135,8 +135,8 @@ def recipes(as_json: Annotated[bool, typer.Option("--json", help="Print a JSON l
     """The systems that are here."""
     from dataclasses import asdict
 
-    from autotelic.recipes.registry import recipes as all_recipes
-    from autotelic.replicas.registry import outcome_of
+    from autotelic.studies.registry import outcome_of
+    from autotelic.systems.registry import recipes as all_recipes
 
     shown = {name: outcome_of(name) for name in all_recipes()}
     found = [asdict(cls.about) | {"replicated": "yes" if shown[name] == "replicated" else shown[name]} for name, cls in all_recipes().items()]
@@ -158,10 +158,10 @@ def replicate(
     listing: Annotated[bool, typer.Option("--list", help="List the replicas.")] = False,
 ) -> None:
     """Run a system beside its control on a tiny world: does what its paper says moves move?"""
-    from autotelic.replicas.registry import find, replicas
-    from autotelic.replicas.results import FAILED, read, table, words
-    from autotelic.replicas.running import replicate
-    from autotelic.runs.session import usable_cores
+    from autotelic.runs.opening import usable_cores
+    from autotelic.studies.registry import find, replicas
+    from autotelic.studies.results import FAILED, read, table, words
+    from autotelic.studies.running import replicate
 
     if listing or system is None:
         for one in replicas().values():
@@ -181,7 +181,7 @@ def replicate(
 @app.command()
 def systems(query: Annotated[list[str] | None, typer.Argument(help="Words that name, title, family, state or recipe hold.")] = None) -> None:
     """The catalogue of published systems, and which of them are here."""
-    from autotelic.replicas.catalogue import search
+    from autotelic.studies.catalogue import search
 
     for one in search(" ".join(query or [])):
         print(f"{one.id:3} {one.state:10} {one.system} ({one.family}){': ' + ', '.join(one.recipes) if one.recipes else ''}\n    {one.title}")
@@ -195,7 +195,7 @@ def base(
     """Make one of the shipped base models again, from nothing."""
     import torch
 
-    from autotelic.policies.bases import BASES, find_spec, make, shipped
+    from autotelic.bases.making import BASES, find_spec, make, shipped
 
     if name is None:
         for spec in BASES.values():
@@ -217,7 +217,7 @@ def validate(
     model: Annotated[str | None, typer.Option(help="Also check that prompts and gold completions fit this model's vocabulary and context.")] = None,
 ) -> None:
     """Check that the verifier of some tasks accepts their gold answers and rejects wrong ones."""
-    from autotelic.runs.session import fit_check, open_tasks
+    from autotelic.runs.opening import fit_check, open_tasks
     from autotelic.runs.settings import RunSettings, checked, given
     from autotelic.tasks.validate import validate as check
 

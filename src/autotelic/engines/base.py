@@ -10,7 +10,7 @@ from autotelic.errors import DataError, SettingError
 from autotelic.types import Sampling, StopReason
 
 if TYPE_CHECKING:
-    from autotelic.policies.model import LanguageModel
+    from autotelic.networks.model import LanguageModel
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from autotelic.engines.base import Completion, Engine, Request, Vocabulary
 
 if TYPE_CHECKING:
-    from autotelic.policies.model import LanguageModel
+    from autotelic.networks.model import LanguageModel
 
 _Entry = tuple["LanguageModel", Vocabulary, Sequence[Request], asyncio.Future[list[list[Completion]]]]
 

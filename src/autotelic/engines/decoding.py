@@ -12,10 +12,10 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-from autotelic.policies.decoder import Decoder, DecoderConfig, SlotCache
-from autotelic.policies.lora import merged_state
-from autotelic.policies.model import Cache, LanguageModel
-from autotelic.policies.operations import DTYPES, Precision
+from autotelic.networks.decoder import Decoder, DecoderConfig, SlotCache
+from autotelic.networks.lora import merged_state
+from autotelic.networks.model import Cache, LanguageModel
+from autotelic.networks.operations import DTYPES, Precision
 
 SPAN_STEP = 128
 """Recorded steps attend to a multiple of this many slots, so that few are recorded."""

@@ -12,9 +12,9 @@ from torch import Tensor
 
 from autotelic.engines.base import Completion, Request, Vocabulary, check, not_finite
 from autotelic.engines.decoding import Decoding, Eager, Recorded
-from autotelic.policies.decoder import Decoder, DecoderConfig
-from autotelic.policies.model import LanguageModel
-from autotelic.policies.operations import Precision
+from autotelic.networks.decoder import Decoder, DecoderConfig
+from autotelic.networks.model import LanguageModel
+from autotelic.networks.operations import Precision
 from autotelic.streams import uniforms
 from autotelic.types import StopReason
 

@@ -7,14 +7,14 @@ from collections.abc import Sequence
 from statistics import fmean
 from typing import TYPE_CHECKING, NamedTuple
 
+from autotelic.answers.votes import vote
 from autotelic.episodes.tree import Value
-from autotelic.guards.probe import Outcome, ProbeResult
-from autotelic.rewards.votes import vote
-from autotelic.tasks.worlds.chain_skills import FINE, criticizing, first_wrong
+from autotelic.measures.probe import Outcome, ProbeResult
 from autotelic.types import Rollout, Task, World
+from autotelic.worlds.chain_skills import FINE, criticizing, first_wrong
 
 if TYPE_CHECKING:
-    from autotelic.recipes.context import Context
+    from autotelic.rounds.context import Context
 
 
 def accuracy(world: World, tasks: Sequence[Task], answers: Sequence[str | None]) -> float:

@@ -12,7 +12,7 @@ from autotelic.rewards.confidence import logprobs_after_prompt
 from autotelic.types import Rollout, Task
 
 if TYPE_CHECKING:
-    from autotelic.recipes.context import Context
+    from autotelic.rounds.context import Context
 
 
 async def backtrack(

@@ -14,7 +14,7 @@ from pydantic import Field
 from autotelic.types import Rollout, Settings
 
 if TYPE_CHECKING:
-    from autotelic.recipes.context import Context
+    from autotelic.rounds.context import Context
 
 START = 1000.0
 """The rating of the first weights."""

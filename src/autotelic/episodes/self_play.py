@@ -14,7 +14,7 @@ from autotelic.errors import AutotelicError, EpisodeError
 from autotelic.types import Environment, Rollout, Settings, StopReason, Task
 
 if TYPE_CHECKING:
-    from autotelic.recipes.context import Context
+    from autotelic.rounds.context import Context
 
 Seat = str | Callable[[Any, Random], str]
 """Who sits on it: the name of a role, or a scripted player that is given the environment and a generator."""

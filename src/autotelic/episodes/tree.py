@@ -14,7 +14,7 @@ from pydantic import Field
 from autotelic.types import Rollout, Settings, StopReason, Task
 
 if TYPE_CHECKING:
-    from autotelic.recipes.context import Context
+    from autotelic.rounds.context import Context
 
 Value = Callable[[Sequence[Rollout]], list[float]]
 """What partial solutions are worth, each in [0, 1]."""

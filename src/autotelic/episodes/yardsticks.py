@@ -10,13 +10,13 @@ from statistics import fmean
 from typing import TYPE_CHECKING
 
 from autotelic.episodes.self_play import Ending, Rules, Seat, self_play
-from autotelic.guards.probe import Outcome, ProbeResult
-from autotelic.tasks.worlds.games import MOST, OPPONENTS, Games, kuhn, negotiation
-from autotelic.tasks.worlds.games.base import Decision, Game
+from autotelic.measures.probe import Outcome, ProbeResult
 from autotelic.types import Group, Metrics, Rollout, Task
+from autotelic.worlds.games import MOST, OPPONENTS, Games, kuhn, negotiation
+from autotelic.worlds.games.base import Decision, Game
 
 if TYPE_CHECKING:
-    from autotelic.recipes.context import Context
+    from autotelic.rounds.context import Context
 
 Choice = Mapping[str, float]
 """A probability for every legal move, summing to 1."""

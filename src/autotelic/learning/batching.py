@@ -8,7 +8,7 @@ from torch import Tensor
 
 from autotelic.learning.examples import units
 from autotelic.learning.objectives.base import Batch, Totals
-from autotelic.policies.scoring import buckets, pad
+from autotelic.networks.scoring import buckets, pad
 from autotelic.types import Example
 
 

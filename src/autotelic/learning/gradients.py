@@ -10,10 +10,10 @@ from torch import Tensor
 from autotelic.errors import TrainingError
 from autotelic.learning.batching import Row, micro_batches, tensors
 from autotelic.learning.objectives.base import Batch, Objective, Totals
-from autotelic.policies.decoder import Decoder
-from autotelic.policies.operations import Precision
+from autotelic.networks.decoder import Decoder
+from autotelic.networks.operations import Precision
+from autotelic.networks.scoring import score
 from autotelic.policies.policy import Policy
-from autotelic.policies.scoring import score
 from autotelic.types import Metrics
 
 

@@ -15,7 +15,7 @@ from autotelic.learning.batching import Piece, Row, pieces, sizes
 from autotelic.learning.examples import Trainable, as_examples, token_count
 from autotelic.learning.gradients import Found, accumulate
 from autotelic.learning.objectives.base import Objective, Totals
-from autotelic.policies.operations import Precision
+from autotelic.networks.operations import Precision
 from autotelic.policies.policy import Policy
 from autotelic.streams import generator
 from autotelic.types import Example, Metrics, Settings

@@ -24,8 +24,8 @@ from autotelic.errors import AutotelicError, SettingError
 from autotelic.learning.batching import Row, shares
 from autotelic.learning.gradients import Found, accumulate
 from autotelic.learning.objectives.base import Objective, Totals
-from autotelic.policies import kernels
-from autotelic.policies.operations import Precision
+from autotelic.native import kernels
+from autotelic.networks.operations import Precision
 from autotelic.policies.policy import Policy
 
 PATIENCE = timedelta(hours=1)

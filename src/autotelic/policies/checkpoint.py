@@ -10,8 +10,9 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from autotelic.errors import DataError
-from autotelic.policies.decoder import Decoder, DecoderConfig
-from autotelic.policies.model import LanguageModel
+from autotelic.jsonfiles import read_json
+from autotelic.networks.decoder import Decoder, DecoderConfig
+from autotelic.networks.model import LanguageModel
 from autotelic.policies.tokenizer import Tokenizer
 
 SINGLE, INDEX = "model.safetensors", "model.safetensors.index.json"
@@ -29,7 +30,7 @@ def load_model(name: str | Path) -> LanguageModel:
     except KeyError as error:
         raise DataError(f"{folder / 'config.json'}: no {error}") from None
     if config is None:
-        from autotelic.policies.transformers_model import TransformersModel
+        from autotelic.networks.transformers_model import TransformersModel
 
         return TransformersModel.load(folder)
     model = Decoder(config)
@@ -66,23 +67,6 @@ def read_config(folder: Path) -> dict[str, Any]:
     return read_json(folder / "config.json")
 
 
-def read_json(path: Path) -> dict[str, Any]:
-    """The object in a JSON file.
-
-    Raises:
-        DataError: no such file, or not one JSON object.
-    """
-    try:
-        raw = json.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise DataError(f"{path}: cannot be read: {error.strerror}") from None
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise DataError(f"{path}: not valid JSON: {error}") from error
-    if not isinstance(raw, dict):
-        raise DataError(f"{path}: expected an object")
-    return raw
-
-
 def read_weights(folder: Path) -> dict[str, Tensor]:
     """All tensors of a folder, from one safetensors file or a sharded set."""
     if (folder / INDEX).exists():
@@ -106,7 +90,7 @@ def read_weights(folder: Path) -> dict[str, Tensor]:
 
 def save_model(model: LanguageModel, tokenizer: Tokenizer, folder: Path) -> None:
     """Write a folder that `AutoModelForCausalLM` and `AutoTokenizer` load; adapters are merged into the weights."""
-    from autotelic.policies.lora import merged_state
+    from autotelic.networks.lora import merged_state
 
     folder.mkdir(parents=True, exist_ok=True)
     tokenizer.save(folder)

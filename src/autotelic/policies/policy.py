@@ -10,10 +10,11 @@ from torch import Tensor
 from autotelic.engines.base import Completion, Request
 from autotelic.engines.batching import Batcher
 from autotelic.errors import DataError, SettingError
-from autotelic.policies.checkpoint import load_model, read_json, resolve, save_model
-from autotelic.policies.lora import LoRA, adapters, inject, load_adapter, save_adapter
-from autotelic.policies.model import LanguageModel
-from autotelic.policies.scoring import Scores, buckets, pad, score
+from autotelic.jsonfiles import read_json
+from autotelic.networks.lora import LoRA, adapters, inject, load_adapter, save_adapter
+from autotelic.networks.model import LanguageModel
+from autotelic.networks.scoring import Scores, buckets, pad, score
+from autotelic.policies.checkpoint import load_model, resolve, save_model
 from autotelic.policies.tokenizer import Tokenizer
 
 TOKEN_BUDGET = 16384

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from autotelic.types import Group, Rollout, Task
 
 if TYPE_CHECKING:
-    from autotelic.recipes.context import Context
+    from autotelic.rounds.context import Context
 
 
 async def judgements(ctx: "Context", judge: str, rollouts: Sequence[Rollout], ask: Callable[[Rollout], str], n: int = 1) -> list[Group]:

@@ -6,12 +6,12 @@ from math import isnan
 from typing import Any
 
 from autotelic.engines.base import Request
-from autotelic.episodes.roles import Role
 from autotelic.errors import DataError
-from autotelic.guards.probe import ProbeResult, mean
-from autotelic.guards.stats import pass_at_k, wilson
+from autotelic.measures.probe import ProbeResult, mean
+from autotelic.measures.stats import pass_at_k, wilson
+from autotelic.rounds.roles import Role
+from autotelic.runs.opening import is_world, load_policy, open_tasks
 from autotelic.runs.probing import probe
-from autotelic.runs.session import is_world, load_policy, open_tasks
 from autotelic.runs.settings import RunSettings
 from autotelic.streams import key
 from autotelic.types import Sampling
@@ -45,7 +45,7 @@ def evaluate(model: str, tasks: str, settings: RunSettings, *, samples: int, lim
 
 def numbers(result: ProbeResult, samples: int) -> dict[str, Any]:
     """Each measure as {value, low, high}: Wilson intervals for shares of tasks, a normal interval of the mean for pass@1 and pass@k."""
-    from autotelic.guards.stats import bootstrap
+    from autotelic.measures.stats import bootstrap
 
     right = [outcome.correct for outcome in result.outcomes if outcome.correct is not None]
     rows: dict[str, list[float]] = {"greedy accuracy": right}

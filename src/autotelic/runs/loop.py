@@ -11,15 +11,15 @@ from time import perf_counter, strftime
 from typing import Any
 
 from autotelic.errors import TrainingError
-from autotelic.guards.gate import decide
-from autotelic.guards.monitors import round_metrics
-from autotelic.guards.probe import ProbeResult
-from autotelic.guards.verdict import Verdict, Word, judge
-from autotelic.recipes.context import Context
+from autotelic.measures.gate import decide
+from autotelic.measures.monitors import round_metrics
+from autotelic.measures.probe import ProbeResult
+from autotelic.measures.verdict import Verdict, Word, judge
+from autotelic.rounds.context import Context
+from autotelic.runs.opening import Session, config_of, plan, prepare, probe_is_train
 from autotelic.runs.probing import probe
 from autotelic.runs.progress import Progress
 from autotelic.runs.report import write_report
-from autotelic.runs.session import Session, config_of, plan, prepare, probe_is_train
 from autotelic.runs.settings import resolve
 from autotelic.runs.store import Store, Tensors, explained
 from autotelic.tasks.pool import TaskPool

@@ -2,12 +2,12 @@
 
 from collections.abc import Sequence
 
+from autotelic.answers.votes import VoteRule, vote
 from autotelic.engines.base import Completion, Request
-from autotelic.episodes.roles import Role
-from autotelic.guards.probe import Outcome, ProbeResult
+from autotelic.measures.probe import Outcome, ProbeResult
 from autotelic.policies.policy import Policy
-from autotelic.recipes.context import prompt_tokens
-from autotelic.rewards.votes import VoteRule, vote
+from autotelic.rounds.context import prompt_tokens
+from autotelic.rounds.roles import Role
 from autotelic.streams import key
 from autotelic.types import Sampling, StopReason, Task, World
 

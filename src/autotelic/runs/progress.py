@@ -19,8 +19,8 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from autotelic.guards.stats import wilson
-from autotelic.guards.verdict import Verdict, Word
+from autotelic.measures.stats import wilson
+from autotelic.measures.verdict import Verdict, Word
 from autotelic.types import Metrics
 
 RECENT = 5

@@ -20,9 +20,9 @@ from markupsafe import Markup
 
 from autotelic import streams
 from autotelic.errors import DataError
-from autotelic.guards.probe import ProbeResult
-from autotelic.guards.stats import wilson
-from autotelic.guards.verdict import Verdict, Word
+from autotelic.measures.probe import ProbeResult
+from autotelic.measures.stats import wilson
+from autotelic.measures.verdict import Verdict, Word
 from autotelic.runs.plots import Bar, Series, bar_chart, heat_map, line_chart
 from autotelic.runs.progress import duration, named
 from autotelic.types import Metrics

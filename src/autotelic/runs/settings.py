@@ -9,10 +9,10 @@ from typing import Any, Literal, TypeVar, get_args
 from pydantic import BaseModel, Field, ValidationError
 
 from autotelic.errors import DataError, SettingError, nearest
-from autotelic.guards.gate import GateSettings
-from autotelic.policies.lora import LoRA
-from autotelic.recipes.base import Recipe
-from autotelic.recipes.registry import find
+from autotelic.measures.gate import GateSettings
+from autotelic.networks.lora import LoRA
+from autotelic.systems.base import Recipe
+from autotelic.systems.registry import find
 from autotelic.types import Settings
 
 Checked = TypeVar("Checked", bound=BaseModel)

@@ -2,9 +2,8 @@
 
 import errno
 import json
-import os
 import shutil
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from dataclasses import asdict
 from math import isfinite
 from pathlib import Path
@@ -14,9 +13,9 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from autotelic.errors import AutotelicError, DataError
-from autotelic.guards.probe import ProbeResult
-from autotelic.guards.verdict import Verdict
-from autotelic.policies.checkpoint import read_json
+from autotelic.jsonfiles import flush, read_json, read_lines, write_json, write_lines
+from autotelic.measures.probe import ProbeResult
+from autotelic.measures.verdict import Verdict
 from autotelic.types import Group, Metrics, Rollout, TurnKind
 
 Tensors = dict[str, dict[str, Tensor]]
@@ -224,34 +223,3 @@ def rollout_row(rollout: Rollout) -> dict[str, Any]:
         "stop": action.stop if action else None,
         "version": action.version if action else None,
     }
-
-
-def write_json(path: Path, value: Any) -> None:
-    """One JSON document, whole or not at all."""
-    partial = path.with_name(path.name + ".part")
-    partial.write_text(json.dumps(value, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
-    partial.replace(path)
-
-
-def write_lines(path: Path, rows: Iterable[Any]) -> None:
-    """One JSON document a line, whole or not at all."""
-    partial = path.with_name(path.name + ".part")
-    with partial.open("w", encoding="utf-8") as file:
-        file.writelines(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
-    partial.replace(path)
-
-
-def read_lines(path: Path) -> Iterator[Any]:
-    """The documents of a file of JSON lines; nothing where there is no file."""
-    if path.exists():
-        with path.open(encoding="utf-8") as file:
-            yield from (json.loads(line) for line in file if line.strip())
-
-
-def flush(path: Path) -> None:
-    """Make a file or folder durable."""
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

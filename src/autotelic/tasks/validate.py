@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from autotelic.errors import DataError
-from autotelic.tasks.files import named
+from autotelic.tasks.columns import named
 from autotelic.types import Task, World
 
 Misfit = Callable[[Task, str], str | None]

@@ -16,11 +16,12 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from autotelic.engines.base import Completion, Request, Vocabulary, check, not_finite
-from autotelic.engines.native.build import BuildError, library
+from autotelic.engines.native.library import library
 from autotelic.errors import SettingError
-from autotelic.policies.decoder import Decoder, beyond
-from autotelic.policies.lora import merged_state
-from autotelic.policies.model import LanguageModel
+from autotelic.native.build import BuildError
+from autotelic.networks.decoder import Decoder, beyond
+from autotelic.networks.lora import merged_state
+from autotelic.networks.model import LanguageModel
 from autotelic.types import StopReason
 
 Precision = Literal["fp32", "bf16"]
@@ -84,10 +85,10 @@ class NativeEngine:
     name = "native"
 
     def __init__(self, threads: int = 1, precision: Precision = "fp32", tuning: str | None = None) -> None:
-        """tuning: flags that choose the machine the engine is built for, see `build.library`.
+        """tuning: flags that choose the machine the engine is built for, see `library`.
 
         Raises:
-            BuildError: see `build.library`.
+            BuildError: see `library`.
         """
         self.threads = threads
         self.precision = precision

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 import torch
 from torch import Tensor
 
-from autotelic.policies.scoring import Scores
+from autotelic.networks.scoring import Scores
 from autotelic.types import Example, Metrics, Settings
 
 

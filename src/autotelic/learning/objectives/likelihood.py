@@ -7,7 +7,7 @@ from torch import Tensor
 
 from autotelic.learning.objectives.base import Batch, Objective, Totals
 from autotelic.learning.objectives.policy_gradient import share
-from autotelic.policies.scoring import Scores
+from autotelic.networks.scoring import Scores
 from autotelic.types import Metrics
 
 

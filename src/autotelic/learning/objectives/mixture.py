@@ -7,7 +7,7 @@ from pydantic import Field, SerializeAsAny, field_validator
 from torch import Tensor
 
 from autotelic.learning.objectives.base import Batch, Objective, Totals
-from autotelic.policies.scoring import Scores
+from autotelic.networks.scoring import Scores
 from autotelic.types import Example, Metrics, Settings
 
 

@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.nn.functional import logsigmoid
 
 from autotelic.learning.objectives.base import Batch, Objective, Totals
-from autotelic.policies.scoring import Scores
+from autotelic.networks.scoring import Scores
 from autotelic.types import Example, Metrics
 
 

@@ -1,0 +1,1 @@
+"""Small base models that come with the package, and how each was made."""

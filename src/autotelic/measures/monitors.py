@@ -1,0 +1,105 @@
+"""Numbers of a round that tell how it went, from the groups it sampled. Not the probe, and not the decision what to do about it."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from math import sqrt
+from statistics import fmean
+
+from autotelic.answers.votes import VoteRule, vote
+from autotelic.types import Group, Metrics, Task, World
+
+
+def round_metrics(groups: Sequence[Group], world: World, main: str = "solver") -> Metrics:
+    """Everything below, of one round: of the `main` role under these names, of every other role behind its own name."""
+    by_role: dict[str, list[Group]] = defaultdict(list)
+    for group in groups:
+        by_role[group.rollouts[0].keys.get("role", main)].append(group)
+    metrics: Metrics = {}
+    for role, own in sorted(by_role.items()):
+        found = reward_metrics(own) | completion_metrics(own) | (label_metrics(own, world) if role == main else {})
+        metrics |= found if role == main else {f"{role}/{name}": value for name, value in found.items()}
+    return metrics
+
+
+def reward_metrics(groups: Sequence[Group]) -> Metrics:
+    """What TRL calls these numbers, over all groups that got rewards; the empty dict if none did."""
+    rewarded = [group for group in groups if any(rollout.rewards for rollout in group)]
+    if not rewarded:
+        return {}
+    names = sorted({name for group in rewarded for rollout in group for name in rollout.rewards})
+    totals = [[sum(rollout.rewards.values()) for rollout in group] for group in rewarded]
+    metrics = {
+        "reward": fmean(value for values in totals for value in values),
+        "reward_std": fmean(map(_spread, totals)),
+        "frac_reward_zero_std": fmean(len(set(values)) == 1 for values in totals),
+    }
+    for name in names:
+        metrics[f"rewards/{name}/mean"] = fmean(rollout.rewards[name] for group in rewarded for rollout in group if name in rollout.rewards)
+    return metrics
+
+
+def _spread(values: Sequence[float]) -> float:
+    """The standard deviation. That of `statistics` is exact, and takes ten times as long."""
+    mean = fmean(values)
+    return sqrt(fmean((value - mean) ** 2 for value in values))
+
+
+def completion_metrics(groups: Sequence[Group]) -> Metrics:
+    """Lengths, truncation, parse failures and variety of everything sampled in a round."""
+    rollouts = [rollout for group in groups for rollout in group]
+    if not rollouts:
+        return {}
+    lengths = [sum(len(turn.tokens) for turn in rollout.actions) for rollout in rollouts]
+    several = answering(groups)
+    metrics = {
+        "completions/mean_length": fmean(lengths),
+        "completions/max_length": float(max(lengths)),
+        "completions/clipped_ratio": fmean(rollout.truncated for rollout in rollouts),
+        "answers/unparsed": fmean(rollout.answer is None for rollout in rollouts),
+        "num_tokens": float(sum(lengths)),
+    }
+    if several:
+        metrics["answers/distinct"] = fmean(len(set(group.answers)) / len(group) for group in several)
+    return metrics
+
+
+def answering(groups: Sequence[Group]) -> list[Group]:
+    """Groups of several answers to one task. Plays of a game are none: players are shown different things, so that moves cannot agree or vote."""
+    return [group for group in groups if len(group) > 1 and not any("game" in rollout.keys for rollout in group)]
+
+
+def label_metrics(groups: Sequence[Group], world: World) -> Metrics:
+    """How far each group agrees, and how often what it agrees on is true (where gold answers are known; nothing is trained on this)."""
+    rule = VoteRule(denominator="all")
+    votes = [(group, vote(group.answers, rule)) for group in answering(groups)]
+    if not votes:
+        return {}
+    metrics = {"label/agreement": fmean(found.share for _, found in votes)}
+    judged = [world.verify(group.task, found.label) for group, found in votes if group.task.answer is not None]
+    if judged:
+        metrics["label/majority_is_gold"] = fmean(judged)
+    return metrics
+
+
+def purity(world: World, labels: Iterable[tuple[Task, str | None]]) -> Metrics:
+    """The share of self-made labels that are right, of tasks whose answer is known; nothing where none is. Nothing is trained on this."""
+    judged = [world.verify(task, label) for task, label in labels if task.answer is not None]
+    return {"label/purity": fmean(judged)} if judged else {}
+
+
+def verification(groups: Sequence[Group], scores: Mapping[str, float]) -> Metrics:
+    """Of the scored rollouts, taking a score above 1/2 for "right": the share told rightly, of all, of the right and of the wrong ones (reward
+    "correct"), and the harmonic mean of the last two, 0 where one is 0 or missing."""
+    told: dict[bool, list[bool]] = {True: [], False: []}
+    for rollout in (rollout for group in groups for rollout in group if rollout.id in scores):
+        right = rollout.rewards["correct"] > 0.5
+        told[right].append((scores[rollout.id] > 0.5) == right)
+    both = [*told[True], *told[False]]
+    right_share, wrong_share = (fmean(told[right]) if told[right] else 0.0 for right in (True, False))
+    balanced = right_share + wrong_share
+    return {
+        "accuracy": fmean(both) if both else 0.0,
+        "right": right_share,
+        "wrong": wrong_share,
+        "f1": 2 * right_share * wrong_share / balanced if balanced else 0.0,
+    }

@@ -1,0 +1,147 @@
+"""What a probe saw: one `Outcome` per held-out task, and the numbers made of them. Not the asking itself (`runs.probing`)."""
+
+import re
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass, field
+from statistics import fmean
+from typing import Any
+
+
+@dataclass(slots=True)
+class Outcome:
+    """What one set of weights did with one held-out task."""
+
+    task: str
+    slice: str
+    """The part of the probe it belongs to, such as 'digits 8'; '' where tasks carry no difficulty."""
+    answer: str | None
+    """The greedy answer; None when it did not parse."""
+    correct: float | None
+    """1.0 or 0.0 for the greedy answer; None where the task has no gold answer."""
+    samples: list[str | None] = field(default_factory=list)
+    """Answers of the sampled completions."""
+    sample_correct: list[float] = field(default_factory=list)
+    majority_correct: float | None = None
+    """Whether the most frequent of `samples` is right."""
+    tokens: float = 0.0
+    """Length of the greedy completion in tokens."""
+    truncated: bool = False
+    entropy: float | None = None
+    """Mean entropy in nats of the policy's next-token distribution along the greedy completion; None where it was not measured."""
+    gold: str | None = None
+    """The gold answer in canonical form, where there is one."""
+
+
+@dataclass(slots=True)
+class ProbeResult:
+    """All outcomes of one probe with one version of one policy."""
+
+    version: int
+    round: int
+    outcomes: list[Outcome]
+    plays: bool = False
+    """Whether the outcomes are plays of games: moves are sampled, and what is right about one is its score, from 0 to 1. Else answers, and greedy."""
+
+    @property
+    def has_gold(self) -> bool:
+        """Whether the truth is known for every task."""
+        return bool(self.outcomes) and all(outcome.correct is not None for outcome in self.outcomes)
+
+    @property
+    def correct(self) -> dict[str, float]:
+        """Greedy correctness by task id, of tasks with a gold answer."""
+        return {outcome.task: outcome.correct for outcome in self.outcomes if outcome.correct is not None}
+
+    def accuracy(self, part: str | None = None) -> float:
+        """Share of right greedy answers, in one slice or overall; NaN where no gold answer is known."""
+        return mean(o.correct for o in self.outcomes if o.correct is not None and part in (None, o.slice))
+
+    @property
+    def slices(self) -> list[str]:
+        """The slices by name, numbers in them by size."""
+        return sorted({outcome.slice for outcome in self.outcomes if outcome.slice}, key=natural)
+
+    @property
+    def distinct(self) -> float:
+        """Distinct greedy answers as a share of tasks: near 0 when every prompt gets the same answer."""
+        return len({outcome.answer for outcome in self.outcomes}) / max(len(self.outcomes), 1)
+
+    @property
+    def effective(self) -> float:
+        """How many different greedy answers there effectively are (`effective_number`), unparsed ones left out."""
+        return effective_number(outcome.answer for outcome in self.outcomes if outcome.answer is not None)
+
+    @property
+    def gold_effective(self) -> float:
+        """The same of the gold answers: what a perfect model would show; 0 where they are not known."""
+        return effective_number(outcome.gold for outcome in self.outcomes if outcome.gold is not None)
+
+    @property
+    def broken(self) -> float:
+        """Share of greedy completions that are truncated or hold no answer."""
+        return mean(outcome.truncated or outcome.answer is None for outcome in self.outcomes)
+
+    @property
+    def agreement(self) -> float:
+        """Mean share of the most frequent sampled answer: the majority-vote proxy, seen on the probe."""
+        return mean(share_of_mode(outcome.samples) for outcome in self.outcomes if outcome.samples)
+
+    def metrics(self) -> dict[str, float]:
+        """The numbers a round logs, under `probe/`."""
+        from autotelic.measures.stats import pass_at_k
+
+        numbers = {
+            "probe/accuracy": self.accuracy(),
+            "probe/distinct": self.distinct,
+            "probe/unparsed": mean(outcome.answer is None for outcome in self.outcomes),
+            "probe/truncated": mean(outcome.truncated for outcome in self.outcomes),
+            "probe/tokens": mean(outcome.tokens for outcome in self.outcomes),
+        }
+        entropies = [outcome.entropy for outcome in self.outcomes if outcome.entropy is not None]
+        numbers |= {"probe/entropy": mean(entropies)} if entropies else {}
+        numbers |= {f"probe/accuracy/{part}": self.accuracy(part) for part in self.slices}
+        sampled = [outcome for outcome in self.outcomes if outcome.samples]
+        if sampled:
+            k = min(len(outcome.samples) for outcome in sampled)
+            judged = [outcome for outcome in sampled if outcome.sample_correct]
+            numbers["probe/agreement"] = self.agreement
+            numbers["probe/pass@1"] = mean(mean(outcome.sample_correct) for outcome in judged)
+            numbers[f"probe/pass@{k}"] = mean(pass_at_k(len(o.sample_correct), int(sum(o.sample_correct)), k) for o in judged)
+            numbers[f"probe/majority@{k}"] = mean(o.majority_correct for o in judged if o.majority_correct is not None)
+        return numbers
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain values for a file."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, raw: dict[str, Any]) -> "ProbeResult":
+        """The inverse of `to_json`."""
+        return cls(**{**raw, "outcomes": [Outcome(**outcome) for outcome in raw["outcomes"]]})
+
+
+def natural(name: str) -> list[tuple[int, str]]:
+    """A sort key under which 'digits 8' comes before 'digits 10'."""
+    return [(int(part), "") if part.isdigit() else (0, part) for part in re.split(r"([0-9]+)", name)]
+
+
+def mean(values: Iterable[float]) -> float:
+    """The mean, or NaN of nothing."""
+    values = list(values)
+    return fmean(values) if values else float("nan")
+
+
+def effective_number(values: Iterable[str]) -> float:
+    """Inverse of the chance that two draws are equal (Hill number of order 2): 1 when all values are equal, their count when all differ, 0 of none.
+
+    A few odd values beside a dominant one hardly raise it, which a count of distinct values does not forgive.
+    """
+    counts = Counter(values).values()
+    return sum(counts) ** 2 / sum(count * count for count in counts) if counts else 0.0
+
+
+def share_of_mode(answers: list[str | None]) -> float:
+    """Share of the most frequent parsed answer among all answers; 0 when none parses."""
+    counts = Counter(answer for answer in answers if answer is not None)
+    return max(counts.values(), default=0) / max(len(answers), 1)

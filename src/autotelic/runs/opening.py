@@ -1,0 +1,252 @@
+"""A run in memory, and everything that is opened and checked before it: weights, engine, tasks, probe. Nothing here trains or writes."""
+
+import os
+import platform
+import sys
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import torch
+
+import autotelic
+from autotelic.bases.making import base_folder, shipped
+from autotelic.engines.base import Engine
+from autotelic.engines.batching import Batcher
+from autotelic.engines.torch_engine import TorchEngine
+from autotelic.errors import AutotelicError, DataError, SettingError, nearest
+from autotelic.networks.model import LanguageModel
+from autotelic.policies.policy import Policy
+from autotelic.rounds.context import Context, encode_prompt, prompt_tokens
+from autotelic.rounds.roles import Role
+from autotelic.runs.settings import RunSettings, resolve
+from autotelic.runs.store import check_vacant
+from autotelic.systems.base import Recipe
+from autotelic.tasks.columns import named, read_tasks
+from autotelic.tasks.file_world import FileWorld
+from autotelic.tasks.pool import TaskPool
+from autotelic.tasks.validate import Misfit
+from autotelic.types import Sampling, Task, World
+from autotelic.worlds import WORLDS, open_world
+
+LOGPROB_LIMIT = {"fp32": 1e-4, "bf16": 0.5}
+"""Largest difference between sampler and trainer that a policy may have when it is loaded. Ten times as much on a GPU, which sums in other orders."""
+
+
+@dataclass(slots=True)
+class Session:
+    """A run in memory."""
+
+    settings: RunSettings
+    recipe: Recipe
+    rounds: int
+    world: World
+    ctx: Context
+    probe_tasks: list[Task]
+    probe_world: World
+
+
+def choose_engine(settings: RunSettings, model: LanguageModel) -> Engine:
+    """The native engine on a CPU where it can be had, else torch; says on stderr why the native one cannot."""
+    if settings.engine == "torch" or (settings.engine == "auto" and model.device.type != "cpu"):
+        return TorchEngine(precision=settings.precision)
+    from autotelic.engines.native import NativeEngine, available, supports
+
+    reason = supports(model) or available()
+    if reason is None:
+        return NativeEngine(threads=settings.workers or usable_cores(), precision=settings.precision)
+    if settings.engine == "native":
+        raise AutotelicError(f"engine=native: {reason}")
+    print(f"sampling with the torch engine: {reason}", file=sys.stderr)
+    return TorchEngine(precision=settings.precision)
+
+
+def usable_cores() -> int:
+    """Cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def load_policy(name: str, source: str, settings: RunSettings) -> Policy:
+    """A policy on the device of the settings, with the engine that suits it; `source` may be a shipped base."""
+    torch.set_num_threads(settings.threads)
+    batcher = Batcher(TorchEngine())
+    try:
+        policy = Policy.load(name, base_folder(source) or source, batcher, choose_device(settings.device), settings.lora)
+    except DataError as error:
+        unknown = not Path(source).exists() and "/" not in source and source not in shipped()
+        raise DataError(f"{error}; nor is it a shipped base; {nearest(source, shipped())}") if unknown else error from error
+    batcher.engine = choose_engine(settings, policy.model)
+    return policy
+
+
+def choose_device(name: str) -> str:
+    """The device of a name as torch spells them; "auto" is the first GPU where there is one.
+
+    Raises:
+        SettingError: torch does not have it.
+    """
+    if name == "auto":
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    try:
+        torch.empty(0, device=name)
+    except (RuntimeError, AssertionError) as error:
+        raise SettingError(f"device = {name!r}: {str(error).splitlines()[0]}") from error
+    return name
+
+
+def open_tasks(spec: str, settings: RunSettings, held_out: float = 0.1) -> World:
+    """A world by name, or the tasks of a file, folder or data set, of which a share is held out as the split "probe"."""
+    if is_world(spec):
+        return open_world(spec)
+    try:
+        tasks = read_tasks(spec, prompt_column=settings.prompt_column, answer_column=settings.answer_column)
+    except DataError as error:
+        raise DataError(f"{error}; nor is it a world; {nearest(spec, WORLDS)}") if is_word(spec) else error from error
+    return FileWorld(tasks, verifier=settings.verifier, held_out=held_out, name=Path(spec).name)
+
+
+def is_world(spec: str) -> bool:
+    """Whether a tasks spec names a generated world rather than a file or a data set."""
+    return spec.split("?")[0] in WORLDS or spec.startswith("reasoning-gym:")
+
+
+def is_word(spec: str) -> bool:
+    """Whether a tasks spec that cannot be read may have been meant as a world: no path, no file name."""
+    return not Path(spec).exists() and "/" not in spec and "." not in spec
+
+
+def prepare(settings: RunSettings, recipe: Recipe, rounds: int | None = None) -> Session:
+    """Load and check everything a run needs, training nothing.
+
+    Raises:
+        AutotelicError: anything that would make the run fail later and can be seen now.
+    """
+    world = open_tasks(settings.tasks or recipe.about.tasks, settings)
+    roles = recipe.roles(world)
+    tasks = recipe.pool(world, settings.pool_size, settings.seed)
+    probe_world, probe_tasks = open_probe(settings, recipe, world)
+    check_tasks(recipe, settings, tasks, probe_tasks)
+    policy = load_policy("solver", settings.model or recipe.about.model, settings)
+    if recipe.about.needs_answers:
+        check_gold(policy, roles["solver"] if recipe.trains_on_gold else None, world, tasks)
+    pool = TaskPool(tasks, settings.seed, recipe.sampler())
+    ctx = Context(
+        world=world, pool=pool, policies={"solver": policy}, roles=roles, batcher=policy.batcher, seed=settings.seed, optimizer=recipe.optimizer
+    )
+    probed = roles[recipe.probed]
+    prompts = [prompt_tokens(policy, probed, task, probed.sampling) for task in (*tasks, *probe_tasks)]
+    policy.check_engine(prompts[:4], LOGPROB_LIMIT[settings.precision] * (1 if policy.model.device.type == "cpu" else 10))
+    ctx.set_start("solver", policy.clone("start"))
+    for name, source in recipe.policies().items():
+        add_policy(ctx, name, source, settings)
+    recipe.setup(ctx)
+    return Session(settings, recipe, recipe.rounds if rounds is None else rounds, world, ctx, probe_tasks, probe_world)
+
+
+def add_policy(ctx: Context, name: str, source: str | None, settings: RunSettings) -> None:
+    """A further policy of a recipe, which samples through the engine of the first.
+
+    Raises:
+        AutotelicError: nothing loadable at `source`, or the engine cannot run it.
+    """
+    if source is None:
+        ctx.clone("solver", name)
+    else:
+        loaded = load_policy(name, source, settings)
+        if loaded.batcher.engine.name != ctx.batcher.engine.name:
+            raise SettingError(f"policy {name!r}: the {ctx.batcher.engine.name} engine cannot run {source}; say engine=torch")
+        loaded.batcher = ctx.batcher
+        ctx.policies[name] = loaded
+    ctx.origins.pop(name, None)
+    ctx.set_start(name, ctx.policies[name].clone(f"{name}-start"))
+
+
+def open_probe(settings: RunSettings, recipe: Recipe, world: World) -> tuple[World, list[Task]]:
+    """The held-out tasks and the world that judges them; a task file that is named as the probe is one as a whole."""
+    if settings.probe is None or is_world(settings.probe):
+        held = world if settings.probe is None else open_world(settings.probe)
+        return held, recipe.probe(held, settings.probe_size, settings.seed)
+    held = open_tasks(settings.probe, settings, held_out=0.0)
+    return held, held.tasks(settings.probe_size, seed=settings.seed)
+
+
+def check_tasks(recipe: Recipe, settings: RunSettings, tasks: list[Task], probe_tasks: list[Task]) -> None:
+    """Raises DataError where there is nothing to train on or to hold out, or an answer is missing that the recipe reads."""
+    if recipe.about.needs_answers and (missing := [task.id for task in tasks if task.answer is None]):
+        raise DataError(
+            f"recipe {recipe.about.name!r} trains on gold answers, and {len(missing)} of {len(tasks)} tasks have none (first: {missing[0]})"
+        )
+    if not tasks:
+        raise DataError(f"{settings.tasks}: no tasks")
+    if not probe_tasks:
+        source = settings.probe or settings.tasks or recipe.about.tasks
+        raise DataError(f"{source}: no task is left to hold out; a run needs some that it never trains on: give more tasks, or others with --probe")
+
+
+def check_gold(policy: Policy, role: Role | None, world: World, tasks: list[Task]) -> None:
+    """Raises DataError where a gold completion cannot be read back, holds characters that the policy's vocabulary lacks, or, where it is trained on
+    under a role, does not fit the context behind the prompt."""
+    for task in tasks:
+        if reason := misfit(policy, role, task, world.gold(task)):
+            raise DataError(f"{named(task)}, {reason}")
+
+
+def misfit(policy: Policy, role: Role | None, task: Task, gold: str) -> str | None:
+    """Why a gold completion cannot be a target of the policy behind the prompt of a role, if there is one; None where it can."""
+    try:
+        completion = policy.tokenizer.encode_completion(gold)
+    except DataError as error:
+        return f"answer: {error}"
+    prompt = encode_prompt(policy, role, task) if role else []
+    if role is None or len(prompt) + len(completion) <= policy.model.context:
+        return None
+    return f"its prompt of {len(prompt)} tokens and its gold completion of {len(completion)} exceed the model's context of {policy.model.context}"
+
+
+def fit_check(source: str, settings: RunSettings) -> Misfit:
+    """Why a gold completion cannot be a target of the model at `source` behind its plain prompt: for `autotelic validate`."""
+    policy = load_policy("model", source, settings)
+    return partial(misfit, policy, Role("solver", "model", Sampling(), str))
+
+
+def config_of(session: Session) -> dict[str, Any]:
+    """The resolved config that is saved with a run, and from which it can be resumed."""
+    import numpy
+    import safetensors
+    import transformers
+
+    settings, about = session.settings, session.recipe.about
+    policy = session.ctx.policies["solver"]
+    return {
+        "autotelic": autotelic.__version__,
+        "recipe": {
+            "name": about.name, "system": about.system, "paper": about.paper, "family": about.family, "line": about.line,
+            "proxy": about.proxy, "settings": session.recipe.model_dump(mode="json"),
+        },
+        "run": settings.model_dump(mode="json"),
+        "rounds": session.rounds,
+        "seed": settings.seed,
+        "model": settings.model or about.model,
+        "parameters": policy.parameters,
+        "tasks": settings.tasks or about.tasks,
+        "pool": len(session.ctx.pool),
+        "probe": {"tasks": len(session.probe_tasks), "samples": settings.probe_samples, "every": settings.probe_every, "probe_is_train": probe_is_train(session)},
+        "engine": session.ctx.batcher.engine.name,
+        "machine": {"system": platform.platform(), "processor": platform.machine(), "cores": os.cpu_count(), "python": platform.python_version()},
+        "libraries": {"torch": torch.__version__, "transformers": transformers.__version__, "numpy": numpy.__version__, "safetensors": safetensors.__version__},
+    }  # fmt: skip
+
+
+def probe_is_train(session: Session) -> bool:
+    """Whether a probe task's prompt is also a training task's."""
+    trained = {repr(task.prompt) for task in session.ctx.pool.tasks}
+    return any(repr(task.prompt) in trained for task in session.probe_tasks)
+
+
+def plan(raw: dict[str, Any]) -> Session:
+    """A new run from flat settings, checked and ready to start, with nothing written: what `--dry-run` does."""
+    settings, recipe = resolve(raw)
+    if settings.out:
+        check_vacant(Path(settings.out))
+    return prepare(settings, recipe)

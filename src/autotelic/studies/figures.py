@@ -1,0 +1,54 @@
+"""The figure of a replica: its first quantity by arm over rounds, mean and range of the seeds, as an SVG file that stands by itself."""
+
+from collections.abc import Sequence
+from importlib.resources import files
+from statistics import fmean
+
+from markupsafe import Markup
+
+from autotelic.runs.plots import Series, line_chart
+from autotelic.studies.results import Row
+from autotelic.systems.study import Study
+
+COLORS = 7
+CHART, LEGEND = (480, 270), 240
+"""Size of the chart, and how much wider the legend makes the figure, in pixels."""
+
+
+def figure(replica: Study, rows: Sequence[Row]) -> str:
+    """An SVG document; empty where no run has the quantity."""
+    quantity = next(iter(replica.quantities))
+    found = [curve(replica, rows, arm, quantity) for arm in replica.arms]
+    shown = [one for one in found if one is not None]
+    name = f"{replica.system}: {quantity} by arm"
+    chart = line_chart(shown, name=name, x_label="round", y_label=quantity.removeprefix("probe/"), size=CHART)
+    return standalone(chart, shown) if chart else ""
+
+
+def curve(replica: Study, rows: Sequence[Row], arm: str, quantity: str) -> Series | None:
+    """Mean, least and greatest value over seeds in the rounds that all have; a run that ended keeps its last value."""
+    runs = [dict(row.history[quantity]) for row in rows if row.arm == arm and quantity in row.history]
+    rounds = [r for r in sorted({r for run in runs for r in run}) if all(r in run or r > max(run) for run in runs)]
+    if not rounds:
+        return None
+    values = [[run.get(r, run[max(run)]) for run in runs] for r in rounds]
+    low, mean, high = ([by(v) for v in values] for by in (min, fmean, max))
+    if arm == replica.control:
+        return Series(arm, rounds, mean, low, high, color="c0")
+    again, color = divmod([name for name in replica.arms if name != replica.control].index(arm), COLORS)
+    return Series(arm, rounds, mean, low, high, color=f"c{1 + color}", dashed=again > 0)
+
+
+def standalone(chart: Markup, shown: Sequence[Series]) -> str:
+    """A chart with its style sheet, a ground, and a legend on the right."""
+    style = (files("autotelic.runs") / "templates" / "charts.css").read_text(encoding="utf-8")
+    width, height = CHART[0] + LEGEND, CHART[1]
+    body = str(chart).partition(">")[2].removesuffix("</svg>")
+    legend = Markup()
+    for i, one in enumerate(shown):
+        y, dash = 22 + 20 * i, " dashed" if one.dashed else ""
+        legend += Markup('<path class="line {}{}" d="M{} {}h20"/>').format(one.color, dash, CHART[0] + 4, y)
+        legend += Markup('<text x="{}" y="{}" dominant-baseline="middle">{}</text>').format(CHART[0] + 30, y, one.name)
+    head = f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" width="{width}" height="{height}" role="img">'
+    ground = f'<rect width="{width}" height="{height}" fill="var(--card)"/>'
+    return f"{head}<style>\n{style}svg {{ font-family: system-ui, sans-serif; }}\n</style>{ground}{body}{legend}</svg>\n"

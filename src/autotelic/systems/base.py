@@ -1,0 +1,124 @@
+"""What a recipe is: typed settings, roles, and one coroutine a round. Not the loop that runs it."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
+
+from pydantic import Field
+
+from autotelic.learning.learner import Optimizer
+from autotelic.rounds.roles import Role
+from autotelic.tasks.samplers import Sampler
+from autotelic.types import Metrics, Sampling, Settings, Task, World
+
+if TYPE_CHECKING:
+    from autotelic.measures.probe import ProbeResult
+    from autotelic.rounds.context import Context
+
+
+@dataclass(frozen=True, slots=True)
+class About:
+    """What the registry and the reports say of a recipe."""
+
+    name: str
+    system: str
+    """The published system, by the name its authors gave it."""
+    paper: str
+    family: str
+    line: str
+    """What it does, in one line."""
+    catalogue: tuple[int, ...] = ()
+    """Ids of the catalogue rows it implements."""
+    proxy: str | None = None
+    """The metric the method optimizes, to be held against the truth."""
+    needs_answers: bool = False
+    """Whether it reads gold answers."""
+    model: str = "chain-medium"
+    """Shipped base model it runs with when none is given."""
+    tasks: str = "chain"
+    """World it runs on when no tasks are given."""
+
+
+class Recipe(Settings):
+    """A whole system. Fields are its settings, with the paper's defaults scaled to tiny models where they must be."""
+
+    about: ClassVar[About]
+    probed: ClassVar[str] = "solver"
+    """The role the probe asks."""
+    run_defaults: ClassVar[Mapping[str, Any]] = {}
+    """Settings of the run that this recipe wants to be different when the user does not say."""
+
+    rounds: int = Field(20, ge=0)
+    """Rounds of a run, unless the command says otherwise."""
+    optimizer: Optimizer = Optimizer()
+    sampling: Sampling = Sampling(max_tokens=96)
+    """How the solver samples in training; probes sample greedily and at temperature 1."""
+
+    @property
+    def trains_on_gold(self) -> bool:
+        """Whether gold completions are targets, each of which must then fit the context behind the solver's prompt."""
+        return False
+
+    def roles(self, world: World) -> dict[str, Role]:
+        """Who speaks; one solver by default."""
+        return {"solver": Role("solver", "solver", self.sampling, world.parse)}
+
+    def pool(self, world: World, size: int, seed: int) -> list[Task]:
+        """The tasks a run begins with."""
+        return world.tasks(size, seed=seed)
+
+    def probe(self, world: World, size: int, seed: int) -> list[Task]:
+        """Held-out tasks, from a split of the world that training never draws from."""
+        return world.tasks(size, seed=seed, split="probe")
+
+    def sampler(self) -> Sampler | None:
+        """How the pool draws; None: every task once before any comes again."""
+        return None
+
+    def policies(self) -> Mapping[str, str | None]:
+        """Further policies by name: a shipped base, a model folder or hub name, or None for a copy of the solver. They are trained when asked to learn."""
+        return {}
+
+    def setup(self, ctx: "Context") -> None:
+        """Called once before the first round, and again before the state of a resumed run is put back: frozen copies, optimizers of their own."""
+
+    async def ask(self, ctx: "Context", tasks: Sequence[Task]) -> "ProbeResult | None":
+        """The probe, where the probed role cannot simply be asked the held-out tasks, as in games; None: it can."""
+        return None
+
+    async def measure(self, ctx: "Context", tasks: Sequence[Task]) -> Metrics:
+        """Further yardsticks of the probe on its held-out tasks, by their full names. What it samples leaves no trace in the round."""
+        return {}
+
+    def finished(self, ctx: "Context") -> bool:
+        """Whether there is nothing left to do, so that the run ends before its last round."""
+        return False
+
+    async def round(self, ctx: "Context") -> None:
+        """One round: draw, sample, reward, learn."""
+        raise NotImplementedError
+
+
+RecipeType = TypeVar("RecipeType", bound=type[Recipe])
+
+
+def recipe(
+    *,
+    name: str,
+    system: str,
+    paper: str,
+    family: str,
+    catalogue: tuple[int, ...] = (),
+    proxy: str | None = None,
+    needs_answers: bool = False,
+    model: str = "chain-medium",
+    tasks: str = "chain",
+) -> Callable[[RecipeType], RecipeType]:
+    """Declare a recipe class; the first line of its docstring becomes its one line."""
+
+    def declare(cls: RecipeType) -> RecipeType:
+        line = (cls.__doc__ or "").strip().splitlines()[0] if cls.__doc__ else system
+        cls.about = About(name, system, paper, family, line, catalogue, proxy, needs_answers, model, tasks)
+        return cls
+
+    return declare

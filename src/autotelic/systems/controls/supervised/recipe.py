@@ -1,0 +1,30 @@
+"""Supervised training on gold completions of the same tasks: what labels would buy without sampling."""
+
+from pydantic import Field
+
+from autotelic.learning.examples import written
+from autotelic.learning.learner import Updates
+from autotelic.learning.objectives import NLL
+from autotelic.rounds.context import Context
+from autotelic.systems.base import Recipe, recipe
+
+
+@recipe(name="supervised", system="supervised on gold", paper="", family="control", needs_answers=True)
+class Supervised(Recipe):
+    """Gold completions are the targets: the upper arm of every comparison with label-free methods.
+
+    loss: mean negative log-likelihood of the tokens of the world's own solution.
+    """
+
+    tasks_per_round: int = Field(128, ge=1)
+    updates: Updates = Updates(batch_size=32, epochs=1)
+    objective: NLL = NLL()
+
+    @property
+    def trains_on_gold(self) -> bool:
+        return True
+
+    async def round(self, ctx: Context) -> None:
+        tasks, encode = ctx.pool.draw(self.tasks_per_round), ctx.policies["solver"].tokenizer.encode_completion
+        targets = [written(task.id, ctx.prompt("solver", task), encode(ctx.world.gold(task))) for task in tasks]
+        ctx.learn("solver", targets, self.objective, self.updates)

@@ -1,0 +1,53 @@
+"""The given answer against the policy's own: SPIN."""
+
+from pydantic import Field
+
+from autotelic.learning.examples import pair, written
+from autotelic.learning.learner import Updates
+from autotelic.learning.objectives import SPIN
+from autotelic.rounds.context import Context
+from autotelic.systems.base import Recipe, recipe
+
+
+@recipe(
+    name="spin",
+    system="SPIN",
+    paper="arXiv:2401.01335",
+    family="preference",
+    catalogue=(223,),
+    proxy="rewards/accuracies",
+    needs_answers=True,
+)
+class SelfPlayFineTuning(Recipe):
+    """The policy learns to tell the given completion from its own, and so to write what it cannot tell apart.
+
+    loss = l(beta ((log p(gold) - log opp(gold)) - (log p(own) - log opp(own)))), l logistic, opp the policy at the start of the round, which
+    sampled `own`.
+    As in the authors' code, round t trains on the pairs of rounds t - 1 and t together. Fixed point: the policy equals the data.
+    Degenerate case: own = gold, a pair without gradient, which is left out. Fails to help where the policy already reproduces the data;
+    later rounds drift as pairs lose meaning.
+    """
+
+    rounds: int = Field(6, ge=0)
+    tasks_per_round: int = Field(256, ge=1)
+    keep_previous: bool = True
+    updates: Updates = Updates(batch_size=32, epochs=1)
+    objective: SPIN = SPIN(beta=0.1)
+
+    @property
+    def trains_on_gold(self) -> bool:
+        return True
+
+    async def round(self, ctx: Context) -> None:
+        solver = ctx.policies["solver"]
+        groups = await ctx.sample("solver", ctx.pool.draw(self.tasks_per_round), n=1)
+        plays = [[group.task.id, group.rollouts[0].turns[-1].tokens] for group in groups]
+        pairs = []
+        for place, (task_id, own) in enumerate([*ctx.state.get("previous", []), *plays]):
+            task = ctx.pool[task_id]
+            prompt, gold = ctx.prompt("solver", task), solver.tokenizer.encode_completion(ctx.world.gold(task))
+            if gold != own:
+                pairs += pair(written(f"{task_id}/{place}/gold", prompt, gold), written(f"{task_id}/{place}/own", prompt, own))
+        ctx.state["previous"] = plays if self.keep_previous else []
+        ctx.log(**{"label/kept": len(pairs) / 2 / len(plays)})
+        ctx.learn("solver", pairs, self.objective, self.updates, reference=solver.clone("opponent"))

@@ -1,0 +1,130 @@
+"""A search that the model's own backtrack token steers: Self-Backtracking."""
+
+from collections.abc import Sequence
+from statistics import fmean
+
+from pydantic import Field
+
+from autotelic.episodes.accuracy import accuracy
+from autotelic.episodes.backtracking import backtrack, least_perplexity
+from autotelic.errors import SettingError
+from autotelic.learning.examples import example, written
+from autotelic.learning.learner import Optimizer, Updates
+from autotelic.learning.objectives import NLL
+from autotelic.rounds.context import Context
+from autotelic.systems.base import Recipe, recipe
+from autotelic.types import Example, Group, Metrics, Rollout, Sampling, Task
+from autotelic.worlds.countdown_steps import BACK, Misleading
+
+
+@recipe(
+    name="self-backtracking",
+    system="Self-Backtracking",
+    paper="arXiv:2502.04404",
+    family="search/test-time",
+    catalogue=(318,),
+    proxy="search/accuracy",
+    needs_answers=True,
+    model="countdown-back",
+    tasks="countdown-steps?largest=12",
+)
+class SelfBacktracking(Recipe):
+    """Learn to take a wrong step back, search with that, and learn to do without from what the search found.
+
+    Taught: mean negative log-likelihood of whole solutions (op), and of starts of solutions followed by a wrong step and the backtrack token (back),
+    in which the wrong step is context and no target. Search, to depth b with n tries a state: sample n continuations; one that ends
+    itself is a candidate; one that ends in the backtrack token loses it and its last step, and up to sqrt(n) such states, if new, are
+    continued at the next depth. The candidate with the least perplexity is the answer. Expert iteration: solutions that the search found and the
+    verifier accepts are targets, without detours.
+    Degenerate case: no try ends itself, and the task has no answer (search/empty). With `back_share=0` it is supervised training on solutions, and
+    the search is best-of-n by perplexity.
+    Fails when the model takes back right steps (probe/back/false_alarms rises), and when it finds the wrong steps it is shown but not its own: on
+    countdown a small model writes the target as the result of its last step, true or not, and is content.
+    Differs: the public decoder samples with beams, and adds up the mean log-probabilities of equal candidates, so that a solution loses by being
+    found twice; here tries are independent and equal ones count once. It iterates on the problems it is evaluated on; here on the pool.
+    """
+
+    rounds: int = Field(8, ge=0)
+    taught: int = Field(0, ge=0)
+    """Rounds of supervised training before expert iteration; none for a base that was taught to step back, as `countdown-back` was."""
+    tasks_per_round: int = Field(256, ge=1)
+    back_share: float = Field(0.5, ge=0.0)
+    """Backtracking lessons for every solution."""
+    group_size: int = Field(16, ge=1)
+    """n: tries from each state."""
+    depth: int = Field(1, ge=0)
+    """b: how many steps back a search may go."""
+    temperature: float = Field(0.7, gt=0.0)
+    """Of the tries of a search."""
+    back: str = BACK
+    step_end: str = ";"
+    sampling: Sampling = Sampling(max_tokens=40)
+    optimizer: Optimizer = Optimizer(learning_rate=1e-4)
+    updates: Updates = Updates(batch_size=64, epochs=1)
+    objective: NLL = NLL()
+
+    @property
+    def trains_on_gold(self) -> bool:
+        return self.taught > 0
+
+    def setup(self, ctx: Context) -> None:
+        if self.back_share and not isinstance(ctx.world, Misleading):
+            raise SettingError(f"world {ctx.world.name!r} makes no wrong steps (`wrong_step`), which self-backtracking learns from")
+
+    async def round(self, ctx: Context) -> None:
+        tasks = ctx.pool.draw(self.tasks_per_round)
+        examples = self.lessons(ctx, tasks) if ctx.round <= self.taught else await self.found(ctx, tasks)
+        ctx.learn("solver", examples, self.objective, self.updates)
+
+    def lessons(self, ctx: Context, tasks: Sequence[Task]) -> list[Example]:
+        """Solutions of all tasks, and backtracking on the first `back_share` of them."""
+        tokenizer = ctx.policies["solver"].tokenizer
+        examples = [written(task.id, ctx.prompt("solver", task), tokenizer.encode_completion(ctx.world.gold(task))) for task in tasks]
+        for task in tasks[: round(self.back_share * len(tasks))]:
+            start, wrong = self.wrong_step(ctx, task)
+            examples.append(back_example(task.id, ctx.prompt("solver", task), *map(tokenizer.encode, (start, wrong, self.back))))
+        return examples
+
+    def wrong_step(self, ctx: Context, task: Task) -> tuple[str, str]:
+        """A start of a task's solution, and a wrong step after it."""
+        assert isinstance(ctx.world, Misleading)
+        return ctx.world.wrong_step(str(task.prompt), ctx.random("wrong", task.id))
+
+    async def found(self, ctx: Context, tasks: Sequence[Task]) -> list[Example]:
+        """What a search over the tasks found, where it is right."""
+        best = [rollout for rollout in await self.search(ctx, tasks, self.depth) if rollout is not None]
+        for rollout in best:
+            rollout.rewards["correct"] = ctx.world.verify(rollout.task, rollout.answer)
+        ctx.note([Group(rollout.task, [rollout]) for rollout in best])
+        right = [rollout for rollout in best if rollout.rewards["correct"]]
+        ctx.log(**{"search/accuracy": len(right) / len(tasks)})
+        return [example(rollout) for rollout in right]
+
+    async def search(self, ctx: Context, tasks: Sequence[Task], depth: int) -> list[Rollout | None]:
+        """The best candidate for each task; None where the search found none."""
+        candidates = await backtrack(ctx, "solver", tasks, self.group_size, depth, self.temperature, self.back, self.step_end)
+        ctx.count("search/empty", sum(task.id not in candidates for task in tasks))
+        return [least_perplexity(ctx, candidates.get(task.id, [])) for task in tasks]
+
+    async def measure(self, ctx: Context, tasks: Sequence[Task]) -> Metrics:
+        """What a search finds without and with steps back; and, on held-out solutions, how often the backtrack token is the most likely one after
+        a wrong step, and after a right one in its place."""
+        metrics: Metrics = {}
+        for depth in sorted({0, self.depth}):
+            found = await self.search(ctx, tasks, depth)
+            metrics[f"probe/search/depth_{depth}"] = accuracy(ctx.world, tasks, [best.answer if best else None for best in found])
+        if not self.back_share:
+            return metrics
+        encode, contexts = ctx.policies["solver"].tokenizer.encode, []
+        for task in tasks:
+            (start, wrong), gold = self.wrong_step(ctx, task), ctx.world.gold(task)
+            right = gold[: gold.index(self.step_end, len(start)) + len(self.step_end)]
+            contexts += [[*ctx.prompt("solver", task), *encode(text)] for text in (start + wrong, right)]
+        alarmed = (ctx.policies["solver"].next_logprobs(contexts).argmax(1) == encode(self.back)[0]).tolist()
+        return metrics | {"probe/back/found": fmean(alarmed[::2]), "probe/back/false_alarms": fmean(alarmed[1::2])}
+
+
+def back_example(name: str, prompt: Sequence[int], start: Sequence[int], wrong: Sequence[int], back: Sequence[int]) -> Example:
+    """A start and the backtrack token as targets, with a wrong step between them that is none."""
+    mask = [0.0] * len(prompt) + [1.0] * len(start) + [0.0] * len(wrong) + [1.0] * len(back)
+    return Example(rollout=f"{name}{BACK}", tokens=[*prompt, *start, *wrong, *back], mask=mask)

@@ -1,0 +1,47 @@
+"""Two attempts at a task in one rollout, and how the second compares with the first. Declares no recipe."""
+
+from collections.abc import Sequence
+from statistics import fmean
+from typing import Any
+
+from autotelic.rounds.context import Context
+from autotelic.types import Group, Metrics, Rollout, Task
+
+
+async def two_attempts(ctx: Context, tasks: Sequence[Task], n: int, retry: str, **settings: Any) -> list[Group]:
+    """`n` rollouts for every task, each an answer, the observation `retry` and another answer; `settings` override the solver's sampling.
+
+    `keys["first"]` is the first answer, `Rollout.answer` the second; rewards "first" and "second" say whether they are right.
+    """
+    groups = await ctx.sample("solver", tasks, n, **settings)
+    rollouts = [rollout for group in groups for rollout in group]
+    for rollout in rollouts:
+        rollout.keys["first"] = rollout.answer
+        ctx.observe(rollout, retry)
+    await ctx.extend("solver", rollouts, **settings)
+    for rollout in rollouts:
+        rollout.rewards["first"] = ctx.world.verify(rollout.task, rollout.keys["first"])
+        rollout.rewards["second"] = ctx.world.verify(rollout.task, rollout.answer)
+    return groups
+
+
+def changes(rollouts: Sequence[Rollout]) -> Metrics:
+    """Of rollouts with two attempts: the shares right at the first and at the second, the gain, and the shares whose answer changed, and changed
+    sides; the empty dict of none."""
+    if not rollouts:
+        return {}
+    pairs = [(rollout.rewards["first"], rollout.rewards["second"]) for rollout in rollouts]
+    first, second = fmean(a for a, _ in pairs), fmean(b for _, b in pairs)
+    return {
+        "first": first,
+        "second": second,
+        "gain": second - first,
+        "changed": fmean(rollout.keys["first"] != rollout.answer for rollout in rollouts),
+        "wrong_to_right": fmean(a < b for a, b in pairs),
+        "right_to_wrong": fmean(a > b for a, b in pairs),
+    }
+
+
+def named(prefix: str, metrics: Metrics) -> Metrics:
+    """Metrics under a common prefix."""
+    return {f"{prefix}/{name}": value for name, value in metrics.items()}

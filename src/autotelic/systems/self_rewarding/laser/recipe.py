@@ -1,0 +1,116 @@
+"""Reinforcement with a score of its own answers read off one token: LaSeR."""
+
+from collections.abc import Mapping, Sequence
+from statistics import fmean
+
+from pydantic import Field
+
+from autotelic.answers.votes import weighted_vote
+from autotelic.episodes.accuracy import accuracy
+from autotelic.learning.advantages import center, standardize
+from autotelic.learning.examples import example
+from autotelic.learning.learner import Updates
+from autotelic.learning.objectives import Mixture, PolicyGradient, Term, TokenScore
+from autotelic.measures.monitors import verification
+from autotelic.rewards.token_scores import last_token_scores, reserved, score_examples
+from autotelic.rounds.context import Context
+from autotelic.systems.base import Recipe, recipe
+from autotelic.types import Group, Metrics, Task
+
+
+@recipe(
+    name="laser",
+    system="LaSeR",
+    paper="arXiv:2510.14943",
+    family="self-rewarding",
+    catalogue=(38,),
+    proxy="rewards/correct/mean",
+    needs_answers=True,
+)
+class LastTokenSelfRewarding(Recipe):
+    """Beside the policy gradient, the log-probability of a reserved token z after the answer learns to tell whether the answer is right.
+
+    score(y) = beta (log p(z | x, y) - c), with c the mean log p(z | x, y) of the base. Loss: policy gradient on the verifier's reward r, plus
+    `coefficient` times the mean of w (score - r)^2 over the answers that ended, w = N / (2 N_r) so that right and wrong ones weigh the same.
+    From round `blend_after` on the advantage is (1 - blend) A + blend A', A' being the group's z-score of the scores clamped to 0..1; where
+    their std is at most `filter`, A' = A.
+    Degenerate case: all answers right (or wrong), and the scores learn a constant. Fails when the score follows the form of an answer and not its
+    truth: probe/score/f1 falls to that of a constant.
+    Differs: c and beta belong to a vocabulary (published -23 or -25, and 0.1); a tiny one needs a larger beta, or a score of 1 is out of reach.
+    """
+
+    rounds: int = Field(40, ge=0)
+    tasks_per_round: int = Field(32, ge=1)
+    group_size: int = Field(8, ge=2)
+    token: str = "<|unknown|>"
+    """z: a token of the vocabulary that no text has."""
+    beta: float = Field(0.25, gt=0.0)
+    constant: float | None = Field(None, le=0.0)
+    """c; None: measured on the first round's answers."""
+    coefficient: float = Field(0.1, ge=0.0)
+    """Weight of the score's loss; 0 is plain reinforcement."""
+    score_after: int = Field(5, ge=0)
+    """Rounds before the score learns."""
+    blend_after: int = Field(15, ge=0)
+    """Rounds before the score takes part in the advantage."""
+    blend: float = Field(0.1, ge=0.0, le=1.0)
+    filter: float = Field(0.1, ge=0.0)
+    objective: PolicyGradient = PolicyGradient()
+    updates: Updates = Updates()
+    """The score takes hundreds of updates to learn; more than one a round give it these in fewer rounds."""
+
+    def setup(self, ctx: Context) -> None:
+        reserved(ctx.policies["solver"], self.token)
+
+    async def round(self, ctx: Context) -> None:
+        groups = await self.answers(ctx, ctx.pool.draw(self.tasks_per_round))
+        scores, constant = self.scores(ctx, groups)
+        center(groups, "std")
+        if ctx.round > self.blend_after:
+            for group in groups:
+                blend_scores(group, scores, self.blend, self.filter)
+        examples = [example(rollout, part="policy") for group in groups for rollout in group]
+        if ctx.round > self.score_after and self.coefficient:
+            ended = [rollout for group in groups for rollout in group if rollout.id in scores]
+            examples += score_examples(ended, reserved(ctx.policies["solver"], self.token))
+        score = TokenScore(beta=self.beta, offset=constant)
+        objective = Mixture(terms={"policy": Term(objective=self.objective), "score": Term(objective=score, coefficient=self.coefficient)})
+        ctx.learn("solver", examples, objective, self.updates)
+        ctx.log(**{f"score/{name}": value for name, value in verification(groups, scores).items()})
+
+    async def answers(self, ctx: Context, tasks: Sequence[Task]) -> list[Group]:
+        """Answers with the verifier's reward."""
+        groups = await ctx.sample("solver", tasks, n=self.group_size)
+        for group in groups:
+            group.reward(correct=[ctx.world.verify(group.task, answer) for answer in group.answers])
+        return groups
+
+    def scores(self, ctx: Context, groups: Sequence[Group]) -> tuple[dict[str, float], float]:
+        """The answers' scores by id, and c: measured once, with the weights as the run began."""
+        z, constant = reserved(ctx.policies["solver"], self.token), self.constant
+        if constant is None:
+            if "constant" not in ctx.state:
+                found = last_token_scores(ctx.start("solver"), groups, z, 1.0, 0.0)
+                ctx.state["constant"] = fmean(found.values()) if found else 0.0
+            ctx.log(**{"score/constant": ctx.state["constant"]})
+            constant = float(ctx.state["constant"])
+        return last_token_scores(ctx.policies["solver"], groups, z, self.beta, constant), constant
+
+    async def measure(self, ctx: Context, tasks: Sequence[Task]) -> Metrics:
+        groups = await self.answers(ctx, tasks)
+        scores, _ = self.scores(ctx, groups)
+        metrics = {f"probe/score/{name}": value for name, value in verification(groups, scores).items()}
+        for name, weights in (("majority", dict.fromkeys(scores, 1.0)), ("weighted", scores)):
+            metrics[f"probe/score/{name}"] = accuracy(ctx.world, tasks, [weighted_vote(group, weights) for group in groups])
+        return metrics
+
+
+def blend_scores(group: Group, scores: Mapping[str, float], share: float, least: float) -> None:
+    """(1 - share) A + share A' as the group's advantages; a rollout that was cut off scores 0."""
+    clamped = [min(max(scores.get(rollout.id, 0.0), 0.0), 1.0) for rollout in group]
+    mean = fmean(clamped)
+    spread = (sum((value - mean) ** 2 for value in clamped) / max(len(clamped) - 1, 1)) ** 0.5
+    if spread > least:
+        for rollout, own in zip(group, standardize(clamped, divide=True), strict=True):
+            assert isinstance(rollout.advantage, float)
+            rollout.advantage = (1 - share) * rollout.advantage + share * own

@@ -1,0 +1,109 @@
+"""The policy writes the tasks, answers them, grades its answers, and learns from best against worst: Self-Rewarding Language Models."""
+
+from collections.abc import Sequence
+
+from pydantic import Field
+
+from autotelic.learning.examples import example, pair
+from autotelic.learning.learner import Updates
+from autotelic.learning.objectives import DPO
+from autotelic.rewards.judges import judgements, mean_grade, pair_accuracy
+from autotelic.rounds.context import Context
+from autotelic.rounds.roles import Role
+from autotelic.systems.base import Recipe, recipe
+from autotelic.types import Example, Group, Metrics, Rollout, Sampling, Task, World
+from autotelic.worlds.chain_skills import PROPOSE, grade, judging, proposal
+
+
+def best_and_worst(group: Group) -> tuple[Rollout, Rollout] | None:
+    """The first of the highest and the first of the lowest graded rollouts; None where all graded ones have the same grade."""
+    graded = [rollout for rollout in group if "grade" in rollout.rewards]
+    best = max(graded, key=lambda rollout: rollout.rewards["grade"], default=None)
+    worst = min(graded, key=lambda rollout: rollout.rewards["grade"], default=None)
+    return None if best is None or worst is None or best.rewards["grade"] == worst.rewards["grade"] else (best, worst)
+
+
+@recipe(
+    name="self-rewarding",
+    system="Self-Rewarding LM",
+    paper="arXiv:2401.10020",
+    family="self-rewarding",
+    catalogue=(127,),
+    proxy="rewards/grade/mean",
+    model="chain-skills",
+    tasks="chain-skills",
+)
+class SelfRewarding(Recipe):
+    """The policy writes tasks, answers each several times, grades its own answers, and is trained on best against worst.
+
+    grade = mean of `judgements` own gradings from 0 to 5; pair = (highest, lowest); loss: DPO against the weights at the start of the round, which also graded.
+    Degenerate case: all answers of a task get the same grade, or none can be read, and the task gives no pair. Fails by grading what it likes, not what is
+    right: judge/pair_accuracy sinks towards .5 while rewards/grade/mean rises.
+    Differs from the paper: the skills (answer, grade, write tasks) come with the base instead of being taught in a first stage; `frozen_judge` keeps the
+    weights of the run's start as the judge; `coin` grades by chance.
+    """
+
+    rounds: int = Field(6, ge=0)
+    tasks_per_round: int = Field(128, ge=1)
+    own_tasks: bool = True
+    """Tasks written by the policy instead of the pool's."""
+    group_size: int = Field(4, ge=2)
+    judgements: int = Field(3, ge=1)
+    frozen_judge: bool = False
+    coin: bool = False
+    """Grades by chance instead of judging: a control."""
+    sampling: Sampling = Sampling(max_tokens=96, temperature=0.7)
+    updates: Updates = Updates(batch_size=32, epochs=1)
+    objective: DPO = DPO(beta=0.1)
+
+    def policies(self) -> dict[str, str | None]:
+        return {"start": None} if self.frozen_judge else {}
+
+    def roles(self, world: World) -> dict[str, Role]:
+        once = Sampling(max_tokens=64)
+        return {
+            "solver": Role("solver", "solver", self.sampling, world.parse),
+            "proposer": Role("proposer", "solver", once, proposal),
+            "judge": Role("judge", "start" if self.frozen_judge else "solver", once, grade),
+        }
+
+    async def round(self, ctx: Context) -> None:
+        tasks = await self.write_tasks(ctx) if self.own_tasks else ctx.pool.draw(self.tasks_per_round)
+        groups = await ctx.sample("solver", tasks, n=self.group_size)
+        await self.grade(ctx, groups)
+        pairs: list[Example] = []
+        for group in groups:
+            if found := best_and_worst(group):
+                pairs += pair(example(found[0]), example(found[1]))
+        ctx.log(**{"label/kept": len(pairs) / 2 / max(len(groups), 1)})
+        ctx.log(**self.accuracy(ctx, groups, "judge/pair_accuracy"))
+        ctx.learn("solver", pairs, self.objective, self.updates, reference=ctx.policies["solver"].clone("opponent"))
+
+    async def write_tasks(self, ctx: Context) -> list[Task]:
+        """Distinct tasks of the policy's own; what is none, or cannot be put to it, is counted."""
+        written = (await ctx.sample("proposer", [Task("write", PROPOSE)], n=self.tasks_per_round))[0]
+        tasks = {rollout.answer: ctx.proposal(rollout, rollout.answer) for rollout in written if rollout.answer is not None}
+        kept = [task for task in tasks.values() if ctx.fits("solver", task)]
+        ctx.log(**{"proposer/unparsed": sum(a is None for a in written.answers), "proposer/distinct": len(kept) / self.tasks_per_round})
+        return kept
+
+    async def grade(self, ctx: Context, groups: Sequence[Group]) -> None:
+        """Write the mean grade on every rollout that ended and got one."""
+        ended = {rollout.id: rollout for group in groups for rollout in group if rollout.answer is not None}
+        if self.coin:
+            for rollout in ended.values():
+                rollout.rewards["grade"] = ctx.random("grade", rollout.id).random()
+            return
+        for judged in await judgements(ctx, "judge", list(ended.values()), lambda r: judging(str(r.task.prompt), r.text), n=self.judgements):
+            if (found := mean_grade(judged)) is not None:
+                ended[judged.task.tags["parents"][0]].rewards["grade"] = found
+
+    def accuracy(self, ctx: Context, groups: Sequence[Group], name: str) -> Metrics:
+        """How often the judge puts a right answer above a wrong one, under a name; nothing where it never told two such apart."""
+        found = pair_accuracy(groups, lambda rollout: rollout.rewards.get("grade"), lambda rollout: ctx.world.verify(rollout.task, rollout.answer))
+        return {} if found is None else {name: found}
+
+    async def measure(self, ctx: Context, tasks: Sequence[Task]) -> Metrics:
+        groups = await ctx.sample("solver", tasks, n=self.group_size)
+        await self.grade(ctx, groups)
+        return self.accuracy(ctx, groups, "probe/judge/pair_accuracy")

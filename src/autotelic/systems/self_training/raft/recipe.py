@@ -1,0 +1,40 @@
+"""Best of K, then likelihood: RAFT."""
+
+from pydantic import Field
+
+from autotelic.learning.examples import example
+from autotelic.learning.learner import Updates
+from autotelic.learning.objectives import NLL
+from autotelic.rewards.graded import prefix_share
+from autotelic.rounds.context import Context
+from autotelic.systems.base import Recipe, recipe
+
+
+@recipe(
+    name="raft",
+    system="RAFT",
+    paper="arXiv:2304.06767",
+    family="self-training",
+    catalogue=(353,),
+    proxy="rewards/score/mean",
+    needs_answers=True,
+)
+class RewardRankedFineTuning(Recipe):
+    """Of K completions of each task the best-scored one becomes a supervised target.
+
+    kept(task) = the completion of highest score, the first sampled among equals; loss: mean negative log-likelihood of the kept ones. The score is a
+    fixed one, as in `rest`. Degenerate case: K equal scores, where the kept one is simply a sample of the policy. Fails by losing variety.
+    """
+
+    rounds: int = Field(10, ge=0)
+    tasks_per_round: int = Field(256, ge=1)
+    group_size: int = Field(8, ge=2)
+    updates: Updates = Updates(batch_size=64, epochs=1)
+    objective: NLL = NLL()
+
+    async def round(self, ctx: Context) -> None:
+        groups = await ctx.sample("solver", ctx.pool.draw(self.tasks_per_round), n=self.group_size)
+        for group in groups:
+            group.reward(score=[prefix_share(rollout.text, ctx.world.gold(group.task)) for rollout in group])
+        best = [max(group.rollouts, key=lambda rollout: rollout.rewards["score"]) for group in groups]
+        ctx.learn("solver", [example(rollout) for rollout in best], self.objective, self.updates)

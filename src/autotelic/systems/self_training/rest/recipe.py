@@ -1,0 +1,47 @@
+"""Grow and Improve: ReST."""
+
+from pydantic import Field
+
+from autotelic.learning.examples import example
+from autotelic.learning.learner import Updates
+from autotelic.learning.objectives import NLL
+from autotelic.rewards.graded import prefix_share
+from autotelic.rounds.context import Context
+from autotelic.systems.base import Recipe, recipe
+
+
+@recipe(
+    name="rest",
+    system="ReST",
+    paper="arXiv:2308.08998",
+    family="self-training",
+    catalogue=(34,),
+    proxy="rewards/score/mean",
+    needs_answers=True,
+)
+class ReinforcedSelfTraining(Recipe):
+    """Sample once (Grow), then train on what scores above a threshold that rises step by step (Improve).
+
+    Grow: `group_size` completions per task, each with a fixed score. Improve, for each threshold in turn: mean negative log-likelihood of the
+    completions of this Grow step whose score is at least the threshold. The score stands in for the paper's reward model: the share of the
+    gold solution that the completion follows before it first departs from it.
+    Degenerate case: nothing reaches the threshold, and that Improve step is skipped. Fails when a few easy tasks fill the top:
+    answers/distinct falls.
+    """
+
+    rounds: int = Field(4, ge=0)
+    tasks_per_round: int = Field(128, ge=1)
+    group_size: int = Field(8, ge=1)
+    thresholds: tuple[float, ...] = (0.0, 0.5, 0.8, 0.95)
+    updates: Updates = Updates(batch_size=128, epochs=1)
+    objective: NLL = NLL()
+
+    async def round(self, ctx: Context) -> None:
+        groups = await ctx.sample("solver", ctx.pool.draw(self.tasks_per_round), n=self.group_size)
+        for group in groups:
+            group.reward(score=[prefix_share(rollout.text, ctx.world.gold(group.task)) for rollout in group])
+        grown = [rollout for group in groups for rollout in group]
+        for threshold in self.thresholds:
+            kept = [example(rollout) for rollout in grown if rollout.rewards["score"] >= threshold]
+            ctx.log(**{f"label/kept/{threshold:g}": len(kept) / len(grown)})
+            ctx.learn("solver", kept, self.objective, self.updates)

@@ -1,0 +1,61 @@
+"""What a replica is: the claim of a paper, the runs that test it on a tiny world, and what was seen. Not how they are run (`replicas.running`).
+
+A system's file declares `STUDY = Study(...)`; the registry finds it, `autotelic replicate SYSTEM` runs it.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from autotelic.errors import SettingError, nearest
+
+Move = Literal["up", "down", "above", "below", "shown"]
+"""What the paper says a quantity does. "up": it rises from the first weights to the last, and ends above the control's; "down" likewise.
+"above": it ends above the control's, whatever it does from first to last; "below" likewise. "shown": nothing; it is there to be seen."""
+Outcome = Literal["replicated", "partly", "no"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Study:
+    """A system beside its control. Runs differ between arms in their settings and between seeds in the seed alone.
+
+    Raises:
+        SettingError: no arm, no quantity, or a control that is no arm.
+    """
+
+    system: str
+    """Name on the command line and of the file of results; that of the recipe where there is one alone."""
+    recipes: tuple[str, ...]
+    """Names of the recipes whose claim is tested; the recipes of control arms are not among them."""
+    claim: str
+    """What the paper says moves, in one sentence."""
+    quantities: Mapping[str, Move]
+    """Metrics of the run's history, such as "probe/accuracy" or "probe/nashconv"; the first is the one that is plotted."""
+    arms: Mapping[str, Mapping[str, Any]]
+    """Settings of the runs as in a file of settings ({"recipe": "srt", "rounds": 40, "optimizer": {"learning_rate": 3e-4}}); the first arm
+    is the system as claimed, about which the words "moves as the paper says" are."""
+    control: str
+    """The arm that every other is compared with, seed by seed."""
+    against: Mapping[str, str | None] = field(default_factory=dict)
+    """Arms that have another control, or none, as where they start from another base."""
+    finding: str = ""
+    """What was seen, in honest words, with what was tried where it was not seen; Markdown."""
+    outcome: Outcome | None = None
+    """In one word, None while it has not been run; never better than what the intervals say: "replicated" only where every quantity moved as claimed, "partly" only where one did."""
+
+    def __post_init__(self) -> None:
+        if not self.arms or not self.quantities:
+            raise SettingError(f"replica {self.system!r}: needs arms and quantities")
+        for arm in (self.control, *self.against, *filter(None, self.against.values())):
+            if arm not in self.arms:
+                raise SettingError(f"replica {self.system!r}: no arm {arm!r}; {nearest(arm, self.arms)}")
+
+    @property
+    def main(self) -> str:
+        """The first arm: the system as claimed."""
+        return next(iter(self.arms))
+
+    def control_of(self, arm: str) -> str | None:
+        """The arm that `arm` is compared with."""
+        control = self.against.get(arm, self.control)
+        return None if control == arm else control

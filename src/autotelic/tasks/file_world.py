@@ -1,0 +1,124 @@
+"""The world over a fixed list of tasks, such as those of a task file, with a checker by name."""
+
+from typing import Any, Literal, get_args
+
+from autotelic import streams
+from autotelic.answers import verifiers
+from autotelic.errors import DataError, SettingError, nearest
+from autotelic.tasks.splits import known_split
+from autotelic.types import Task
+
+Verifier = Literal["exact", "number", "math"]
+PLACES = ("boxed", "hashes", "answer", "tag", "line")
+MATH_PLACES = ("boxed", "hashes", "answer", "tag", "dollars", "line")
+
+
+class FileWorld:
+    r"""A world over a fixed list of tasks, with a checker by name.
+
+    Args:
+        tasks: what `read_tasks` gave; tasks without an answer can be trained on but not verified.
+        verifier: 'exact' (the same text), 'number' (the same number) or 'math' (mathematically equal, by math-verify).
+        places: where a completion's answer stands, tried in this order; keys of rewards.verifiers.PLACES. None means PLACES of this
+            module, for 'math' MATH_PLACES.
+        held_out: share of the prompts that is held out as the split 'probe'. At least one is, as long as one remains to train on.
+        validation: share held out as the split 'validation'.
+
+    Raises:
+        SettingError: an unknown verifier or place, shares outside 0 to 1, or math-verify is not installed.
+        DataError: no tasks, repeated ids, or an answer that the verifier cannot read.
+    """
+
+    def __init__(
+        self,
+        tasks: list[Task],
+        *,
+        verifier: str = "exact",
+        places: tuple[str, ...] | None = None,
+        held_out: float = 0.1,
+        validation: float = 0.0,
+        name: str = "file",
+    ) -> None:
+        self.name, self.verifier = name, verifier
+        self.places = places or (MATH_PLACES if verifier == "math" else PLACES)
+        self._check_settings(held_out, validation)
+        if not tasks:
+            raise DataError(f"{name}: holds no tasks")
+        if len({task.id for task in tasks}) < len(tasks):
+            raise DataError(f"{name}: task ids repeat")
+        for task in tasks:
+            if task.answer is not None and self.parse(task.answer) is None:
+                raise DataError(f"{name}: task {task.id!r}: the verifier {verifier!r} finds no answer in {task.answer[:80]!r}")
+        self.splits = _assign(tasks, held_out, validation)
+
+    def _check_settings(self, held_out: float, validation: float) -> None:
+        if self.verifier not in get_args(Verifier):
+            raise SettingError(f"no verifier {self.verifier!r}: {nearest(self.verifier, get_args(Verifier))}")
+        for place in self.places:
+            if place not in verifiers.PLACES:
+                raise SettingError(f"no place {place!r} for an answer: {nearest(place, verifiers.PLACES)}")
+        if not (0 <= held_out <= 1 and 0 <= validation <= 1 and held_out + validation < 1):
+            raise SettingError(f"held_out and validation must be shares that leave something to train on, got {held_out} and {validation}")
+        if self.verifier == "math":
+            try:
+                import math_verify  # noqa: F401
+            except ImportError as error:
+                raise SettingError('the verifier "math" needs math-verify: pip install "autotelic[math]"') from error
+
+    def tasks(self, count: int, *, seed: int, split: str = "train", **knobs: Any) -> list[Task]:
+        """`count` tasks of a split in an order drawn from the seed, or all where it has fewer; fewer are a prefix of more.
+
+        Raises:
+            SettingError: an unknown split, a knob (there are none), or a negative count.
+        """
+        known_split(split)
+        if knobs:
+            raise SettingError(f"{self.name}: a task file has no knob {next(iter(knobs))!r}")
+        if count < 0:
+            raise SettingError(f"{self.name}: the number of tasks must be 0 or more, got {count}")
+        held = self.splits[split]
+        return streams.generator("file", seed, split).sample(held, min(count, len(held)))
+
+    def parse(self, text: str) -> str | None:
+        """The canonical answer in a completion."""
+        found = verifiers.extract(text, self.places)
+        match self.verifier:
+            case "number":
+                marked = verifiers.extract(text, [place for place in self.places if place not in ("line", "whole")])
+                return verifiers.last_number(text if marked is None else marked)
+            case "math" if found is not None:
+                return verifiers.canonical_math(found)
+        return found
+
+    def verify(self, task: Task, answer: str | None) -> float:
+        """1.0 when `answer`, as `parse` gives it, equals the task's; raises DataError when the task has none."""
+        if task.answer is None:
+            raise DataError(f"{self.name}: task {task.id!r} has no answer to verify against")
+        gold = self.parse(task.answer)
+        if answer is None or gold is None:
+            return 0.0
+        return float(gold == answer or (self.verifier == "math" and verifiers.same_math(gold, answer)))
+
+    def gold(self, task: Task) -> str:
+        """The task's completion where the file has one that verifies, else its answer, marked if it must be; raises DataError without either."""
+        if task.answer is None:
+            raise DataError(f"{self.name}: task {task.id!r} has no answer")
+        marked = (task.hidden.get("completion"), task.answer, f"<answer>{task.answer}</answer>", f"\\boxed{{{task.answer}}}")
+        for text in marked:
+            if isinstance(text, str) and self.verify(task, self.parse(text)) == 1.0:
+                return text
+        raise DataError(f"{self.name}: task {task.id!r}: no form of the answer {task.answer[:80]!r} can be read back")
+
+
+def _assign(tasks: list[Task], held_out: float, validation: float) -> dict[str, list[Task]]:
+    """Tasks by split: prompts in order of their hash, those that can be checked first, so that the same file always splits the same way."""
+    prompts: dict[int, list[Task]] = {}
+    for task in tasks:
+        prompts.setdefault(streams.key("split", task.prompt), []).append(task)
+    order = sorted(prompts, key=lambda key: (all(task.answer is None for task in prompts[key]), key))
+    sizes = [round(len(order) * share) or int(share > 0) for share in (held_out, validation)]
+    while sum(sizes) >= len(order) > 0 and any(sizes):
+        sizes[sizes.index(max(sizes))] -= 1
+    first, second = sizes[0], sum(sizes)
+    parts = {"probe": order[:first], "validation": order[first:second], "train": order[second:]}
+    return {split: [task for key in keys for task in prompts[key]] for split, keys in parts.items()}

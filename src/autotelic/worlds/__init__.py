@@ -1,0 +1,59 @@
+"""Worlds that make their own tasks and know what is right, and the registry that opens one by its spec. Task files are in tasks.files."""
+
+import json
+from collections.abc import Callable
+from typing import Any
+from urllib.parse import unquote
+
+from autotelic.errors import SettingError, nearest
+from autotelic.types import World
+from autotelic.worlds.addition import Addition
+from autotelic.worlds.base import GeneratedWorld, Lesson, Longest
+from autotelic.worlds.chain import Chain
+from autotelic.worlds.chain_skills import ChainSkills
+from autotelic.worlds.countdown import Countdown
+from autotelic.worlds.countdown_steps import CountdownSteps
+from autotelic.worlds.facts import Facts
+from autotelic.worlds.games import Games
+from autotelic.worlds.programs import Programs
+from autotelic.worlds.reasoning_gym import ReasoningGym
+from autotelic.worlds.strings import Strings
+
+__all__ = ["WORLDS", "GeneratedWorld", "Lesson", "Longest", "ReasoningGym", "open_world"]
+
+WORLDS: dict[str, Callable[..., GeneratedWorld[Any]]] = {
+    made.name: made for made in (Addition, Chain, ChainSkills, Countdown, CountdownSteps, Facts, Games, Programs, Strings)
+}
+"""The generated worlds by name; each takes its knobs as keyword arguments."""
+_GYM = "reasoning-gym"
+
+
+def open_world(spec: str) -> World:
+    """The world of a spec such as 'chain', 'addition?digits=1-4&window=20' or 'reasoning-gym:chain_sum?max_terms=4'.
+
+    Raises:
+        SettingError: an unknown world, data set or knob (with the nearest name), or a value that does not fit.
+    """
+    name, _, query = spec.strip().partition("?")
+    knobs = dict(_pair(item, spec) for item in query.split("&") if item)
+    family, colon, dataset = name.partition(":")
+    if family == _GYM and colon:
+        return ReasoningGym(dataset, **{knob: _value(text) for knob, text in knobs.items()})
+    if name not in WORLDS:
+        raise SettingError(f"no world {name!r}: {nearest(name, [*WORLDS, _GYM + ':DATASET'])}")
+    return WORLDS[name](**knobs)
+
+
+def _pair(item: str, spec: str) -> tuple[str, str]:
+    knob, equals, value = item.partition("=")
+    if not knob or not equals:
+        raise SettingError(f"{spec!r}: expected knob=value after '?', got {item!r}")
+    return unquote(knob), unquote(value)
+
+
+def _value(text: str) -> object:
+    """JSON where a text is JSON, such as 4, true or [1, 2]; else the text."""
+    try:
+        return json.loads(text)
+    except ValueError:
+        return text

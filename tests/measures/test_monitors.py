@@ -1,0 +1,67 @@
+"""Numbers of a round from small groups."""
+
+import pytest
+
+from autotelic.measures.monitors import answering, completion_metrics, label_metrics, purity, reward_metrics, round_metrics
+from autotelic.types import Group, Rollout, StopReason, Task, Turn, TurnKind
+from autotelic.worlds import open_world
+
+WORLD = open_world("chain")
+TASK = WORLD.tasks(1, seed=0)[0]
+WRONG = "wrong"
+
+
+def group(*answers: str | None, rewards: list[dict[str, float]] | None = None, task: Task = TASK) -> Group:
+    rollouts = []
+    for place, answer in enumerate(answers):
+        stop = StopReason.LENGTH if answer is None else StopReason.END
+        turns = [Turn(TurnKind.PROMPT, [1, 2, 3]), Turn(TurnKind.ACTION, [4] * (place + 1), [0.0] * (place + 1), stop=stop)]
+        rollouts.append(Rollout(f"r{place}", task, turns, answer=answer, rewards=dict(rewards[place]) if rewards else {}))
+    return Group(task, rollouts)
+
+
+def test_rewards_by_name_and_in_sum() -> None:
+    groups = [
+        group("1", "2", rewards=[{"a": 1.0, "b": 0.5}, {"a": 0.0, "b": 0.5}]),
+        group("1", "1", rewards=[{"a": 1.0}, {"a": 1.0}]),
+        group("1", "1"),
+    ]
+    assert reward_metrics(groups) == pytest.approx(
+        {"reward": (1.5 + 0.5 + 1 + 1) / 4, "reward_std": 0.25, "frac_reward_zero_std": 0.5, "rewards/a/mean": 0.75, "rewards/b/mean": 0.5}
+    )
+    assert reward_metrics([group("1", "1")]) == {}
+
+
+def test_completions() -> None:
+    found = completion_metrics([group("1", "1", None, "2"), group("5")])
+    assert found == pytest.approx(
+        {
+            "completions/mean_length": 11 / 5, "completions/max_length": 4, "completions/clipped_ratio": 0.2, "answers/unparsed": 0.2,
+            "num_tokens": 11, "answers/distinct": 0.75,
+        }
+    )  # fmt: skip
+    assert completion_metrics([]) == {}
+
+
+def test_moves_of_a_game_neither_agree_nor_vote() -> None:
+    plays = group("b", "b", "c")
+    for seat, rollout in enumerate(plays):
+        rollout.keys |= {"game": "kuhn", "seat": seat % 2}
+    assert answering([plays, group("1"), group("1", "2")]) == [group("1", "2")]
+    assert label_metrics([plays], WORLD) == {} and "answers/distinct" not in completion_metrics([plays])
+
+
+def test_labels_against_the_truth() -> None:
+    gold = TASK.answer
+    assert gold is not None
+    unlabeled = Task(TASK.id, TASK.prompt)
+    found = label_metrics([group(gold, gold, WRONG, None), group(WRONG, WRONG, WRONG, gold), group(gold), group("1", "1", task=unlabeled)], WORLD)
+    assert found == pytest.approx({"label/agreement": (0.5 + 0.75 + 1.0) / 3, "label/majority_is_gold": 0.5})
+    assert label_metrics([group(gold)], WORLD) == {}
+    assert round_metrics([], WORLD) == {}
+
+
+def test_purity_asks_only_where_the_truth_is_known() -> None:
+    unknown = Task("u", TASK.prompt)
+    assert purity(WORLD, [(TASK, TASK.answer), (TASK, WRONG), (TASK, None), (unknown, WRONG), (TASK, TASK.answer)]) == {"label/purity": 0.5}
+    assert purity(WORLD, [(unknown, TASK.answer)]) == purity(WORLD, []) == {}

@@ -1,0 +1,186 @@
+"""The verdict on synthetic probes of known truth."""
+
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from small import small
+
+from autotelic.measures.probe import Outcome, ProbeResult
+from autotelic.measures.verdict import Verdict, Word, ends, judge, rose_markedly
+from autotelic.runs import loop
+from autotelic.runs.progress import Progress
+from autotelic.runs.store import Store
+
+TASKS = 200
+
+
+def probe(
+    right: float, *, last: bool = False, answer: Callable[[int], str | None] = str, agreement: float | None = None, gold: bool = True
+) -> ProbeResult:
+    """`right` of 200 tasks are right, the same ones first; slice by thirds; gold answers all differ."""
+    outcomes = [
+        Outcome(
+            task=f"t{i}",
+            slice=f"digits {i * 7 % 3 + 4}",
+            answer=answer(i),
+            correct=float(i < right * TASKS) if gold else None,
+            samples=[] if agreement is None else ["a"] * round(agreement * 20) + [str(j) for j in range(20 - round(agreement * 20))],
+            entropy=0.5,
+            gold=str(i) if gold else None,
+        )
+        for i in range(TASKS)
+    ]
+    return ProbeResult(int(last), 9 if last else 0, outcomes)
+
+
+def rewards(first: float, last: float) -> list[dict[str, float]]:
+    return [{"probe/accuracy": 0.4}] + [{"rewards/agreement/mean": first + (last - first) * i / 8} for i in range(9)]
+
+
+VOTE = "rewards/agreement/mean"
+
+
+def test_majority_vote_from_a_weak_base_is_hacked() -> None:
+    """The measured run: vote reward .46 -> 1.0 while accuracy falls .43 -> .15 and every prompt gets one of few answers."""
+    verdict = judge(probe(0.43), probe(0.15, last=True, answer=lambda i: str(i % 2)), rewards(0.46, 1.0), VOTE, trained_on_probe=False)
+    assert verdict.word is Word.HACKED
+    assert verdict.numbers["proxy_last"] == 1.0
+    assert verdict.numbers["right_to_wrong"] == 56
+    text = " ".join(verdict.reasons)
+    assert "0.430 -> 0.150" in text and "0.460 -> 1.000, a marked rise" in text and "Collapse" in text
+
+
+def test_hacked_from_a_good_base_whose_reward_had_little_room() -> None:
+    assert judge(probe(0.88), probe(0.28, last=True), rewards(0.95, 1.0), VOTE, trained_on_probe=False).word is Word.HACKED
+
+
+def test_agreement_on_the_probe_shows_hacking_when_the_training_reward_does_not() -> None:
+    verdict = judge(probe(0.6, agreement=0.5), probe(0.3, last=True, agreement=0.95), rewards(0.9, 0.9), VOTE, trained_on_probe=False)
+    assert verdict.word is Word.HACKED
+
+
+def test_without_a_proxy_a_fall_is_worse_and_not_hacked() -> None:
+    assert judge(probe(0.6, agreement=0.5), probe(0.3, last=True, agreement=0.95), [], None, trained_on_probe=False).word is Word.WORSE
+
+
+def test_a_proxy_that_rises_with_the_truth_is_no_hack() -> None:
+    verdict = judge(probe(0.4), probe(0.7, last=True), rewards(0.4, 0.9), VOTE, trained_on_probe=False)
+    assert verdict.word is Word.IMPROVED
+    assert verdict.numbers["interval"][0] > 0
+    assert verdict.numbers["wrong_to_right"] == 60
+
+
+def test_a_small_change_is_unchanged() -> None:
+    assert judge(probe(0.40), probe(0.41, last=True), [], None, trained_on_probe=False).word is Word.UNCHANGED
+
+
+def test_one_answer_to_every_prompt_is_collapsed() -> None:
+    assert judge(probe(0.4), probe(0.1, last=True, answer=lambda i: "0"), [], None, trained_on_probe=False).word is Word.COLLAPSED
+
+
+def test_nothing_parsed_is_collapsed_and_nothing_parsed_from_the_start_is_not() -> None:
+    broken = probe(0.0, last=True, answer=lambda i: None)
+    assert judge(probe(0.4), broken, [], None, trained_on_probe=False).word is Word.COLLAPSED
+    assert judge(probe(0.0, answer=lambda i: None), broken, [], None, trained_on_probe=False).word is Word.UNCHANGED
+
+
+def test_few_answers_are_no_collapse_where_the_gold_has_few() -> None:
+    """A yes/no probe: the last weights answer both ways and so does the gold, the first answered all kinds of things."""
+    first, last = probe(0.5), probe(0.4, last=True, answer=lambda i: "yes" if i % 2 else "no")
+    for result in (first, last):
+        for i, outcome in enumerate(result.outcomes):
+            outcome.gold = "yes" if i % 2 else "no"
+    assert judge(first, last, [], None, trained_on_probe=False).word is Word.WORSE
+
+
+def test_forgetting_is_told_when_the_whole_improved() -> None:
+    first, last = probe(0.3), probe(0.3, last=True)
+    for a, b in zip(first.outcomes, last.outcomes, strict=True):
+        easy = a.slice == "digits 4"
+        a.correct, b.correct = float(easy), float(not easy or int(a.task[1:]) % 2 == 0)
+    verdict = judge(first, last, [], None, trained_on_probe=False)
+    assert verdict.word is Word.IMPROVED
+    assert any(reason.startswith("Forgetting") and "digits 4" in reason for reason in verdict.reasons)
+    assert verdict.numbers["slices"]["digits 4"]["accuracy_first"] == 1.0
+
+
+def test_without_gold_the_word_is_unknown_and_the_rest_is_told() -> None:
+    verdict = judge(probe(0, gold=False, agreement=0.4), probe(0, gold=False, last=True, agreement=0.9), [], None, trained_on_probe=False)
+    assert verdict.word is Word.UNKNOWN
+    text = " ".join(verdict.reasons)
+    assert "No gold answers" in text and "0.400 -> 0.900" in text and "entropy" in text
+    assert "accuracy_first" not in verdict.numbers
+
+
+def test_training_on_the_probe_is_told() -> None:
+    assert any("trained on" in reason for reason in judge(probe(0.4), probe(0.7), [], None, trained_on_probe=True).reasons)
+
+
+def test_sharpening_is_told_when_pass_at_k_falls() -> None:
+    first, last = probe(0.4, agreement=0.5), probe(0.7, last=True, agreement=1.0)
+    for side, result in enumerate((first, last)):
+        for i, outcome in enumerate(result.outcomes):
+            outcome.sample_correct = [1.0] * 10 + [0.0] * 10 if side == 0 or i % 2 else [0.0] * 20
+            outcome.majority_correct = 1.0 if side == 0 else float(i % 2)
+    reasons = " ".join(judge(first, last, [], None, trained_on_probe=False).reasons)
+    assert "Sharpening: pass@20 fell 1.000 -> 0.500" in reasons
+    assert "does not beat the first weights' majority vote of 20: 1.000" in reasons
+
+
+def test_different_probe_tasks_are_refused() -> None:
+    short = probe(0.5)
+    short.outcomes.pop()
+    with pytest.raises(ValueError, match="different tasks"):
+        judge(probe(0.5), short, [], None, trained_on_probe=False)
+
+
+def test_a_verdict_survives_json() -> None:
+    verdict = judge(probe(0.43, agreement=0.5), probe(0.15, last=True, agreement=1.0), rewards(0.46, 1.0), VOTE, trained_on_probe=True)
+    raw = json.loads(json.dumps(verdict.to_json(), allow_nan=False))
+    assert Verdict.from_json(raw) == verdict
+
+
+@pytest.mark.parametrize(
+    ("first", "last", "marked"),
+    [
+        (0.46, 0.95, True),
+        (0.95, 1.0, True),
+        (0.99, 1.0, False),
+        (0.5, 0.53, False),
+        (0.46, 0.51, False),
+        (0.9, 0.5, False),
+        (-2.0, -1.5, True),
+        (5.0, 5.2, False),
+    ],
+)
+def test_marked_rises(first: float, last: float, marked: bool) -> None:
+    assert rose_markedly(first, last) is marked
+
+
+def test_ends_are_means_of_windows_and_skip_what_is_not_finite() -> None:
+    assert ends([1.0, 2.0, 4.0]) == (1.0, 4.0)
+    assert ends([float("nan"), *[0.0, 1.0] * 15]) == (pytest.approx(1 / 3), pytest.approx(2 / 3))
+
+
+def test_of_plays_the_verdict_speaks_of_scores() -> None:
+    first, last = (replace(result, plays=True) for result in (probe(0.6), probe(0.2, last=True, answer=lambda i: "b")))
+    text = " ".join(judge(first, last, [], None, trained_on_probe=False).reasons)
+    assert "Mean score of 200 probe plays: 0.600 -> 0.200" in text and "exact sign test" in text and "0 plays went better, 80 worse" in text
+    assert "Effective number of different plays among 200: 200.0 -> 1.0" in text
+    assert not any(word in text for word in ("reedy", "tasks", "answers to", "McNemar"))
+
+
+def test_what_is_not_measured_in_a_game_is_not_reported(tmp_path: Path) -> None:
+    """Games are played with sampled moves: no greedy answers, no entropy along them, no votes, and a report that says so."""
+    outcome = loop.start(small("spiral", rounds=1, tasks="games?play=kuhn", out=str(tmp_path / "run")), Progress(quiet=True))
+    store = Store.open(outcome.folder)
+    result = store.load_probe("last")
+    assert result is not None and result.plays and ProbeResult.from_json(result.to_json()) == result
+    names = set().union(*store.history())
+    assert "probe/accuracy" in names and not names & {"probe/entropy", "probe/agreement", "label/agreement", "answers/distinct"}
+    assert outcome.verdict.reasons[0].startswith(f"Mean score of {len(result.outcomes)} probe plays")
+    page = outcome.report.read_text(encoding="utf-8")
+    assert f"{len(result.outcomes)} plays, moves sampled" in page and "reedy" not in page.split('<section id="settings">')[0].split("<main>")[1]

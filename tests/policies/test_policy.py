@@ -1,0 +1,124 @@
+"""Policies as a resource: snapshots, clones, blends, files, and the check of their engine."""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import pytest
+import torch
+
+from autotelic.engines.base import Completion, Request, Vocabulary
+from autotelic.engines.batching import Batcher
+from autotelic.engines.torch_engine import TorchEngine
+from autotelic.errors import DataError
+from autotelic.networks.model import LanguageModel
+from autotelic.policies.checkpoint import save_model
+from autotelic.policies.policy import Policy
+from autotelic.policies.tokenizer import Tokenizer, character_tokenizer
+from autotelic.streams import key
+from autotelic.types import Sampling
+
+Make = Callable[..., Policy]
+
+
+def weights(policy: Policy) -> torch.Tensor:
+    return torch.cat([parameter.detach().flatten() for parameter in policy.model.parameters()])
+
+
+def test_a_clone_is_frozen_and_independent(policy: Make) -> None:
+    solver = policy()
+    solver.version = 3
+    twin = solver.clone("anchor")
+    assert (twin.name, twin.version) == ("anchor", 3)
+    assert not any(parameter.requires_grad for parameter in twin.model.parameters())
+    before = weights(twin)
+    with torch.no_grad():
+        next(solver.model.parameters()).add_(1.0)
+    assert torch.equal(weights(twin), before)
+    assert twin.model.get_parameter("lm_head.weight") is twin.model.get_parameter("model.embed_tokens.weight")
+
+
+def test_blend_moves_by_alpha(policy: Make) -> None:
+    student, teacher = policy("student", seed=0), policy("teacher", seed=1)
+    expected = 0.75 * weights(teacher) + 0.25 * weights(student)
+    teacher.blend(student, 0.25)
+    torch.testing.assert_close(weights(teacher), expected)
+    assert teacher.version == 1
+
+
+def test_restore_takes_a_snapshot_of_the_same_weights_only(policy: Make) -> None:
+    solver = policy()
+    start = solver.snapshot()
+    with torch.no_grad():
+        for parameter in solver.model.parameters():
+            parameter.mul_(2.0)
+    assert all(not torch.equal(value, start[name]) for name, value in solver.snapshot().items())
+    solver.restore(start, version=7)
+    assert all(torch.equal(value, start[name]) for name, value in solver.snapshot().items())
+    assert solver.version == 7
+    solver.restore(start)
+    assert solver.version == 8
+    with pytest.raises(DataError, match="does not fit policy 'solver'"):
+        solver.restore(policy(family="qwen2").snapshot())
+
+
+def test_scores_do_not_depend_on_the_batch(policy: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    solver = policy()
+    generator = torch.Generator().manual_seed(0)
+    rows = [torch.randint(4, 40, (n,), generator=generator).tolist() for n in (5, 17, 2, 9, 17)]
+    starts = [1, 4, 1, 8, 16]
+    together = solver.scores(rows, starts, 0.7)
+    monkeypatch.setattr("autotelic.policies.policy.TOKEN_BUDGET", 20)
+    apart = solver.scores(rows, starts, 0.7)
+    for row, start, one, other in zip(rows, starts, together, apart, strict=True):
+        assert one.logprobs.shape == (len(row) - start,)
+        torch.testing.assert_close(one.logprobs, other.logprobs, atol=1e-5, rtol=0)
+        plain = (solver.model.head(solver.model.hidden(torch.tensor([row])))[0] / 0.7).log_softmax(-1)
+        expected = plain[torch.arange(start - 1, len(row) - 1), torch.tensor(row[start:])]
+        torch.testing.assert_close(one.logprobs, expected.detach(), atol=1e-5, rtol=0)
+    assert solver.scores([], []) == []
+
+
+def test_a_saved_policy_samples_the_same(policy: Make, tmp_path: Path) -> None:
+    solver = policy(family="qwen3")
+    solver.save(tmp_path)
+    back = Policy.load("solver", tmp_path, Batcher(TorchEngine()))
+    prompt = solver.tokenizer.encode_prompt("12+7=")
+    requests = [Request(tuple(prompt), tuple(key(i) for i in range(4)), Sampling(max_tokens=12))]
+    first, second = (asyncio.run(p.sample(requests)) for p in (solver, back))
+    assert first == second
+    assert back.source == str(tmp_path)
+    assert back.parameters == solver.parameters == weights(solver).numel()
+
+
+def test_a_tokenizer_larger_than_the_model_is_an_error(policy: Make, tmp_path: Path) -> None:
+    large = character_tokenizer("".join(map(chr, range(33, 300))), 96)
+    large.inner.eos_token = "z"
+    solver = policy()
+    save_model(solver.model, Tokenizer(large.inner), tmp_path)
+    with pytest.raises(DataError, match=r"end token \d+ is outside the model's vocabulary of"):
+        Policy.load("solver", tmp_path, Batcher(TorchEngine()))
+
+
+class Skewed:
+    """The torch engine with one log-probability changed: what a wrong kernel does."""
+
+    name = "skewed"
+
+    def __init__(self, by: float) -> None:
+        self.by = by
+
+    def generate(self, model: LanguageModel, requests: Sequence[Request], vocabulary: Vocabulary) -> list[list[Completion]]:
+        found = TorchEngine().generate(model, requests, vocabulary)
+        found[-1][0].logprobs[0] += self.by
+        return found
+
+
+def test_an_engine_that_disagrees_with_the_trainer_is_found(policy: Make) -> None:
+    solver = policy()
+    probes = [solver.tokenizer.encode_prompt(text) for text in ("1+2=", "a longer one: 3*4=")]
+    assert solver.check_engine(probes, 1e-4) < 1e-4
+    for by in (0.01, float("nan")):
+        solver.batcher.engine = Skewed(by)
+        with pytest.raises(DataError, match=r"the skewed engine's log-probabilities differ from the trainer's by"):
+            solver.check_engine(probes, 1e-4)

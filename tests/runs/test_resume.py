@@ -1,0 +1,128 @@
+"""A run that is killed and resumed is, bit for bit, the run that was not, for every recipe."""
+
+import json
+import os
+import signal
+from pathlib import Path
+
+import pytest
+import torch
+from small import small
+
+from autotelic.errors import AutotelicError
+from autotelic.runs import loop
+from autotelic.runs.progress import Progress
+from autotelic.runs.store import Store
+from autotelic.systems.registry import recipes
+
+ROUNDS, KILLED_IN = 4, 3
+
+
+def run_and_die(raw: dict, folder: Path) -> None:
+    """Run in a child process that kills itself with SIGKILL halfway through writing round KILLED_IN."""
+    child = os.fork()
+    if child == 0:
+        write = Store.commit
+
+        def commit(self: Store, number: int, **values: object) -> None:
+            if number == KILLED_IN:
+                half = self.rounds / f"{number:05d}.tmp"
+                half.mkdir()
+                (half / "policy.solver.safetensors").write_bytes(b"half")
+                os.kill(os.getpid(), signal.SIGKILL)
+            write(self, number, **values)  # type: ignore[arg-type]
+
+        Store.commit = commit  # type: ignore[method-assign]
+        try:
+            loop.start({**raw, "out": str(folder)}, Progress(quiet=True))
+        finally:
+            os._exit(1)
+    _, status = os.waitpid(child, 0)
+    assert os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGKILL
+
+
+def contents(folder: Path, number: int) -> dict[str, bytes]:
+    """The files of a committed round, without what depends on the clock."""
+    files = {path.name: path.read_bytes() for path in sorted((folder / "rounds" / f"{number:05d}").iterdir())}
+    metrics = json.loads(files.pop("metrics.json"))["metrics"]
+    timeless = {name: value for name, value in metrics.items() if not name.startswith("seconds/")}
+    state = json.loads(files.pop("state.json"))
+    for learner in state["learners"].values():
+        learner.pop("seconds")
+    return {**files, "metrics": json.dumps(timeless, sort_keys=True).encode(), "state": json.dumps(state, sort_keys=True).encode()}
+
+
+@pytest.mark.parametrize("name", list(recipes()))
+def test_killed_and_resumed_is_bitwise_the_whole_run(name: str, tmp_path: Path) -> None:
+    raw = small(name, rounds=ROUNDS, gate={"enabled": False})
+    loop.start({**raw, "out": str(tmp_path / "whole")}, Progress(quiet=True))
+    run_and_die(raw, tmp_path / "killed")
+    assert Store(tmp_path / "killed").last == KILLED_IN - 1
+    loop.resume(tmp_path / "killed", progress=Progress(quiet=True))
+    for number in range(KILLED_IN, ROUNDS + 1):
+        whole, resumed = contents(tmp_path / "whole", number), contents(tmp_path / "killed", number)
+        assert whole.keys() == resumed.keys()
+        assert [file for file in whole if whole[file] != resumed[file]] == []
+    for part in ("probe/first.json", "probe/last.json"):
+        assert (tmp_path / "whole" / part).read_bytes() == (tmp_path / "killed" / part).read_bytes()
+
+
+def test_a_longer_run_is_a_shorter_one_resumed(tmp_path: Path) -> None:
+    raw = small("srt")
+    loop.start({**raw, "rounds": 3, "out": str(tmp_path / "long")}, Progress(quiet=True))
+    loop.start({**raw, "rounds": 1, "out": str(tmp_path / "short")}, Progress(quiet=True))
+    outcome = loop.resume(tmp_path / "short", rounds=3, progress=Progress(quiet=True))
+    assert contents(tmp_path / "long", 3) == contents(tmp_path / "short", 3)
+    assert len((tmp_path / "short" / "metrics.jsonl").read_text().splitlines()) == 4
+    assert outcome.report.exists()
+
+
+def test_only_the_newest_rounds_keep_their_weights(tmp_path: Path) -> None:
+    def with_weights() -> list[str]:
+        return sorted({path.parent.name for path in (tmp_path / "rounds").glob("*/*.safetensors")})
+
+    store = Store.create(tmp_path, {})
+    kept = []
+    for number, keep in enumerate((3, 3, 3, 3, 1, 2)):
+        store.commit(number, metrics={}, state={}, events=[], groups=[], tensors={"policy.solver": {"w": torch.ones(1)}}, keep=keep)
+        kept.append([int(name) for name in with_weights()])
+    assert kept == [[0], [0, 1], [0, 1, 2], [1, 2, 3], [4], [4, 5]]
+
+
+def test_a_round_does_not_go_through_what_was_there_before_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The garbage collector passes over libraries and weights while rounds run, and only then."""
+    import gc
+
+    from autotelic.systems.label_free.srt.recipe import SelfRewardedTraining
+
+    seen = []
+    monkeypatch.setattr(SelfRewardedTraining, "finished", lambda recipe, ctx: seen.append(gc.get_freeze_count()) or False)
+    loop.start({**small("srt"), "rounds": 1, "out": str(tmp_path / "run")}, Progress(quiet=True))
+    assert seen[0] > 10_000 and gc.get_freeze_count() == 0
+
+
+def test_a_full_disk_stops_the_run_and_keeps_every_committed_round(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import autotelic.runs.store as store_module
+
+    written = store_module.save_file
+
+    def save_file(tensors: dict, path: Path, **options: object) -> None:
+        if "00002" in str(path):
+            raise OSError(28, "No space left on device")
+        written(tensors, path, **options)
+
+    monkeypatch.setattr(store_module, "save_file", save_file)
+    with pytest.raises(AutotelicError, match=r"no space left on the disk.*resume"):
+        loop.start(small("srt", rounds=3, out=str(tmp_path / "run")), Progress(quiet=True))
+    assert sorted(path.name for path in (tmp_path / "run" / "rounds").iterdir()) == ["00000", "00001"]
+    monkeypatch.undo()
+    loop.resume(tmp_path / "run", progress=Progress(quiet=True))
+    assert Store(tmp_path / "run").last == 3
+
+
+def test_seeds_differ_and_repeat(tmp_path: Path) -> None:
+    for name, seed in (("a", 1), ("b", 1), ("c", 2)):
+        loop.start(small("srt", rounds=1, out=str(tmp_path / name)) | {"seed": seed}, Progress(quiet=True))
+    a, b, c = (contents(tmp_path / name, 1) for name in "abc")
+    assert a == b
+    assert a["policy.solver.safetensors"] != c["policy.solver.safetensors"]
