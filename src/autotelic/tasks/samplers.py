@@ -6,16 +6,41 @@ from collections.abc import Hashable, Mapping, Sequence
 from math import exp
 from random import Random
 from statistics import fmean
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-if TYPE_CHECKING:
-    from autotelic.tasks.pool import TaskPool
+from autotelic.types import Task
 
 FORGOTTEN = 1e-3
 """Counts of a task's own below which they are dropped from a state."""
+
+
+class Pool(Protocol):
+    """What a sampler sees of a `TaskPool`."""
+
+    births: list[str]
+    """Ids in the order in which they were added; one that came back stands twice."""
+    draws: int
+    """Draws so far."""
+    stats: dict[str, dict[str, float]]
+    """Statistics by id and name."""
+
+    def __len__(self) -> int: ...
+    def __getitem__(self, name: str) -> Task: ...
+    def __contains__(self, name: str) -> bool: ...
+    def newest(self, count: int) -> list[str]:
+        """The ids of the newest tasks."""
+
+    def arm(self, tag: str, name: str) -> str:
+        """The value of a tag of a task, as text."""
+
+    def arms(self, tag: str) -> Mapping[str, Sequence[str]]:
+        """Ids by the value of a tag."""
+
+    def random(self, draw: int) -> Random:
+        """The generator of a draw."""
 
 
 class Sampler(ABC):
@@ -25,10 +50,10 @@ class Sampler(ABC):
         self.state: dict[str, Any] = {}
 
     @abstractmethod
-    def pick(self, pool: "TaskPool", count: int, random: Random) -> list[str]:
+    def pick(self, pool: Pool, count: int, random: Random) -> list[str]:
         """Ids of `count` different tasks of the pool; fewer if it is smaller."""
 
-    def observe(self, pool: "TaskPool", found: Mapping[str, float]) -> None:  # noqa: B027 - most have nothing to learn
+    def observe(self, pool: Pool, found: Mapping[str, float]) -> None:  # noqa: B027 - most have nothing to learn
         """What a round found out about the tasks it drew, one number by id; see `TaskPool.observe`."""
 
 
@@ -45,14 +70,14 @@ class Shuffled(Sampler):
         self.state = {"draw": 0, "born": 0, "place": 0, "held": []}
         self._order: tuple[tuple[int, int], list[str]] = ((0, 0), [])
 
-    def pick(self, pool: "TaskPool", count: int, random: Random) -> list[str]:
+    def pick(self, pool: Pool, count: int, random: Random) -> list[str]:
         picked = self._take(pool, count, [])
         if len(picked) < count:
             self.state |= {"draw": pool.draws, "born": len(pool.births), "place": 0, "held": []}
             picked = self._take(pool, count, picked)
         return picked
 
-    def _take(self, pool: "TaskPool", count: int, picked: list[str]) -> list[str]:
+    def _take(self, pool: Pool, count: int, picked: list[str]) -> list[str]:
         """Go on in the order until `count` are picked; who is picked already is held back for the next draw."""
         state, taken = self.state, list(picked)
         held: list[str] = []
@@ -68,7 +93,7 @@ class Shuffled(Sampler):
         state["held"] = held + ahead
         return taken
 
-    def _shuffled(self, pool: "TaskPool") -> list[str]:
+    def _shuffled(self, pool: Pool) -> list[str]:
         """The order that the state names."""
         made_by = (self.state["draw"], self.state["born"])
         if self._order[0] != made_by:
@@ -85,7 +110,7 @@ class Newest(Sampler):
         super().__init__()
         self.window = window
 
-    def pick(self, pool: "TaskPool", count: int, random: Random) -> list[str]:
+    def pick(self, pool: Pool, count: int, random: Random) -> list[str]:
         window = pool.newest(self.window)
         return random.sample(window, min(count, len(window)))
 
@@ -98,7 +123,7 @@ class Staged(Sampler):
         self.tag, self.draws = tag, max(draws, 1)
         self.state = {"drawn": 0}
 
-    def pick(self, pool: "TaskPool", count: int, random: Random) -> list[str]:
+    def pick(self, pool: Pool, count: int, random: Random) -> list[str]:
         arms = list(pool.arms(self.tag).values())
         stage = min(self.state["drawn"] * len(arms) // self.draws, len(arms) - 1)
         self.state["drawn"] += 1
@@ -118,19 +143,19 @@ class Bandit(Sampler):
         self.tag, self.rate, self.temperature, self.decay = tag, rate, temperature, decay
         self.state = {"values": {}}
 
-    def chances(self, pool: "TaskPool") -> dict[str, float]:
+    def chances(self, pool: Pool) -> dict[str, float]:
         """How likely each arm is to be drawn next."""
         arms = list(pool.arms(self.tag))
         return dict(zip(arms, softmax([self.state["values"].get(arm, 0.0) for arm in arms], self.temperature), strict=True))
 
-    def pick(self, pool: "TaskPool", count: int, random: Random) -> list[str]:
+    def pick(self, pool: Pool, count: int, random: Random) -> list[str]:
         arms, chances, wanted = pool.arms(self.tag), self.chances(pool), Counter[str]()
         for _ in range(min(count, len(pool))):
             open_arms = [arm for arm in arms if wanted[arm] < len(arms[arm])]
             wanted[random.choices(open_arms, [chances[arm] + 1e-300 for arm in open_arms])[0]] += 1
         return [name for arm, many in wanted.items() for name in random.sample(arms[arm], many)]
 
-    def observe(self, pool: "TaskPool", found: Mapping[str, float]) -> None:
+    def observe(self, pool: Pool, found: Mapping[str, float]) -> None:
         """`found`: what each task was worth, such as its mean absolute advantage."""
         worth: dict[str, list[float]] = {}
         for name, value in found.items():
@@ -161,13 +186,13 @@ class BetaBand(Sampler):
         self.forget, self.implicit, self.keep, self.thompson = forget, implicit, keep, thompson
         self.state = {"time": 0, "cap": None, "shared": {}, "own": {}}
 
-    def posterior(self, pool: "TaskPool", name: str) -> tuple[float, float]:
+    def posterior(self, pool: Pool, name: str) -> tuple[float, float]:
         """(alpha, beta) of a task."""
         alpha, beta = self.state["shared"].get(pool.arm(self.tag, name), (1.0, 1.0))
         more, less = self._own(name)
         return alpha + more, beta + less
 
-    def pick(self, pool: "TaskPool", count: int, random: Random) -> list[str]:
+    def pick(self, pool: Pool, count: int, random: Random) -> list[str]:
         names = [name for members in pool.arms(self.tag).values() for name in members]
         sizes = {arm: len(members) for arm, members in pool.arms(self.tag).items()}
         both = np.repeat([self.state["shared"].get(arm, (1.0, 1.0)) for arm in sizes] or np.ones((0, 2)), list(sizes.values()), axis=0)
@@ -180,7 +205,7 @@ class BetaBand(Sampler):
         rates = draws.beta(both[:, 0], both[:, 1]) if self.thompson else both[:, 0] / both.sum(1) + 1e-9 * draws.random(len(both))
         return top(names, -np.abs(rates - self.target), count)
 
-    def observe(self, pool: "TaskPool", found: Mapping[str, float]) -> None:
+    def observe(self, pool: Pool, found: Mapping[str, float]) -> None:
         """`found`: the rate at which each task was solved."""
         if not found:
             return
@@ -232,7 +257,7 @@ class Learnability(Sampler):
         super().__init__()
         self.statistic, self.floor = statistic, floor
 
-    def pick(self, pool: "TaskPool", count: int, random: Random) -> list[str]:
+    def pick(self, pool: Pool, count: int, random: Random) -> list[str]:
         known = [(name, stats[self.statistic]) for name, stats in pool.stats.items() if name in pool and self.statistic in stats]
         weights = np.array([max(value, self.floor) for _, value in known])
         draws = np.random.Generator(np.random.PCG64(random.getrandbits(64)))
