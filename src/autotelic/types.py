@@ -255,12 +255,17 @@ class Example:
     old_logprobs: list[float] | None = None
     """(T,) behavior log-probabilities; None when the text was not sampled as it stands."""
     temperature: float = 1.0
+    """At which the targets were sampled."""
     pair: str | None = None
+    """Name of the pair whose side it is; both sides land in one micro-batch."""
     side: Literal["chosen", "rejected"] | None = None
+    """Of its pair; without a pair, whether it is good or bad by itself."""
     version: int | None = None
     """Version of the policy that sampled it; None for text from elsewhere."""
     kl: list[float] | None = None
     """(T,) multiples of the objective's KL coefficient, beside each token; None: 1 everywhere."""
+    truncated: bool = False
+    """Whether the rollout ran into the limit on new tokens."""
     part: str = ""
     """Which term of a `Mixture` it belongs to; other objectives do not look."""
     extra: dict[str, float] = field(default_factory=dict)

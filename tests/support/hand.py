@@ -14,7 +14,7 @@ from autotelic.networks.scoring import Scores
 MASK = torch.tensor([[0.0, 1.0, 1.0], [0.0, 1.0, 0.0]])
 
 
-TOTALS = Totals(tokens=3, sequences=2, pairs=1)
+TOTALS = Totals(tokens=3, sequences=2, pairs=1, scored=3)
 
 
 def scores(logprobs: Tensor, entropy: Tensor | None = None) -> Scores:

@@ -16,7 +16,7 @@ from scripted import SHORT, Noting, Scripted, made, play
 from autotelic.answers.votes import VoteRule
 from autotelic.errors import TrainingError
 from autotelic.learning.advantages import standardize
-from autotelic.learning.objectives import NLL, SPIN, PolicyGradient, ScPO
+from autotelic.learning.objectives import DPO, NLL, PolicyGradient
 from autotelic.policies.policy import Policy
 from autotelic.rewards.confidence import confidence
 from autotelic.systems.base import Recipe
@@ -174,7 +174,7 @@ def test_scpo_pairs_most_with_least_voted(policy: Make) -> None:
     items, objective, reference = ctx.learned[0]
     found = {item.pair: (item.weight, completion(solver, item)) for item in items if item.side == "chosen"}
     assert found == {"r1/solver/1+1=/1>r1/solver/1+1=/2": (0.5, "2"), "r1/solver/2+2=/0>r1/solver/2+2=/3": (0.5, "4")}
-    assert objective == ScPO(beta=0.5, nll=1.0)
+    assert objective == DPO(beta=0.5, nll=1.0)
     assert reference is not None and reference.name == "anchor"
     assert ctx.metrics["label/kept"] == 1.0
     anchored = {item.side: float(reference.scores([item.tokens], [item.mask.index(1.0)], 1.0)[0].logprobs.mean()) for item in items[:2]}
@@ -197,7 +197,7 @@ def test_spin_sets_the_given_answer_against_its_own_and_keeps_a_round(policy: Ma
     ctx = play(recipe, solver, {"1+1=": ["3"], "2+2=": ["4"]})
     items, objective, reference = ctx.learned[0]
     assert [(item.side, completion(solver, item)) for item in items] == [("chosen", "2"), ("rejected", "3")]  # 4 is the given answer: no pair
-    assert objective == SPIN(beta=0.1)
+    assert objective == DPO(beta=0.1)
     assert reference is not None and reference.name == "opponent"
     assert ctx.metrics["label/kept"] == 0.5
     assert ctx.metrics["loss"] == pytest.approx(math.log(2), rel=1e-4)  # the opponent is the policy itself

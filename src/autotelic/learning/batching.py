@@ -1,12 +1,13 @@
 """From the rows of one optimizer step to micro-batches of tensors within a token budget. Knows no objective and no network."""
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
 
-from autotelic.learning.examples import units
+from autotelic.learning.examples import prompt_length, units
 from autotelic.learning.objectives.base import Batch, Totals
 from autotelic.networks.scoring import buckets, pad
 from autotelic.types import Example
@@ -14,29 +15,52 @@ from autotelic.types import Example
 
 @dataclass(slots=True)
 class Row:
-    """An example and its reference log-probabilities (T,), if any."""
+    """An example as an objective wants it scored."""
 
     item: Example
+    temperature: float = 1.0
     reference: list[float] | None = None
+    """(T,) log-probabilities under the reference, if any."""
+    shift: float | None = None
+    """What `Objective.shifts` found, for an objective that looks ahead."""
 
     @property
     def prompt(self) -> tuple[int, ...]:
         """The tokens before the first target."""
-        mask = self.item.mask
-        return tuple(self.item.tokens[: next((place for place, m in enumerate(mask) if m), len(mask))])
+        return tuple(self.item.tokens[: prompt_length(self.item)])
 
 
 Piece = list[Row]
 """Rows that must share a micro-batch: the sides of a pair, or one row."""
 
 
-def sizes(rows: Sequence[Row]) -> Totals:
-    """The totals of one optimizer step, rows without signal included, so that skipping them does not change the gradient."""
-    tokens = sum(sum(map(bool, row.item.mask)) for row in rows)
-    pairs = sum(row.item.side == "chosen" for row in rows)
+def sizes(rows: Sequence[Row], scored: Sequence[Row]) -> Totals:
+    """The totals of one optimizer step of which only some rows are scored, so that skipping the others does not change the gradient."""
     parts = sorted({row.item.part for row in rows} - {""})
-    by_part = {part: sizes([replace(row, item=replace(row.item, part="")) for row in rows if row.item.part == part]) for part in parts}
-    return Totals(tokens=max(tokens, 1), sequences=max(len(rows), 1), pairs=max(pairs, 1), parts=by_part)
+    by_part = {part: _counts(*([row.item for row in some if row.item.part == part] for some in (rows, scored))) for part in parts}
+    return replace(_counts([row.item for row in rows], [row.item for row in scored]), parts=by_part)
+
+
+def _counts(items: Sequence[Example], scored: Sequence[Example]) -> Totals:
+    """Each at least 1, to divide by."""
+    tokens, seen = (sum(sum(map(bool, item.mask)) for item in some) for some in (items, scored))
+    pairs = sum(item.side == "chosen" for item in items)
+    return Totals(tokens=max(tokens, 1), sequences=max(len(items), 1), pairs=max(pairs, 1), scored=max(seen, 1))
+
+
+def over_call(totals: Sequence[Totals]) -> list[Totals]:
+    """For each of several steps their mean totals, so that what a row adds does not depend on its step; metrics stay means over the step's own rows."""
+    parts = sorted({part for each in totals for part in each.parts})
+    by_part = {part: _mean([each.parts[part] for each in totals if part in each.parts], len(totals)) for part in parts}
+    mean = _mean(totals, len(totals))
+    return [
+        replace(mean, scored=own.scored, parts={part: replace(by_part[part], scored=each.scored) for part, each in own.parts.items()})
+        for own in totals
+    ]
+
+
+def _mean(totals: Sequence[Totals], count: int) -> Totals:
+    return Totals(*(sum(getattr(each, name) for each in totals) / count for name in ("tokens", "sequences", "pairs", "scored")))
 
 
 def pieces(rows: Sequence[Row]) -> list[Piece]:
@@ -115,10 +139,11 @@ def tensors(rows: Sequence[Row], padding: int, device: torch.device) -> Batch:
         old=floats([item.old_logprobs or zeros for item, zeros in zip(items, none, strict=True)]),
         sampled=row_floats([float(item.old_logprobs is not None) for item in items]),
         reference=floats(references) if references else None,
-        temperature=row_floats([item.temperature for item in items]),
+        temperature=row_floats([row.temperature for row in rows]),
         chosen=places("chosen"),
         rejected=places("rejected"),
         kl=floats([item.kl or [1.0] * len(item.tokens) for item in items]) if any(item.kl for item in items) else None,
         parts=tuple(item.part for item in items),
-        extra={name: row_floats([item.extra.get(name, 0.0) for item in items]) for name in sorted({name for item in items for name in item.extra})},
+        extra={name: row_floats([item.extra.get(name, math.nan) for item in items]) for name in sorted({n for item in items for n in item.extra})},
+        shift=row_floats([row.shift for row in rows if row.shift is not None]) if rows[0].shift is not None else None,
     )

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Literal
 
-from autotelic.types import Example, Group, Rollout, TurnKind
+from autotelic.types import Example, Group, Rollout, Turn, TurnKind
 
 Trainable = Sequence[Group] | Sequence[Rollout] | Sequence[Example]
 
@@ -45,6 +45,7 @@ def example(
         old += turn.logprobs if acted and turn.logprobs is not None else [0.0] * len(turn.tokens)
         multiples += [(kl or {}).get(place, 1.0) if acted else 0.0] * len(turn.tokens)
     turns = rollout.actions
+    targets = turns if actions is None else [turn for place, turn in enumerate(turns) if place in actions]
     return Example(
         rollout=rollout.id,
         tokens=rollout.tokens,
@@ -52,16 +53,34 @@ def example(
         weight=weight,
         advantage=spread_advantage(rollout, acts),
         old_logprobs=old if all(turn.logprobs is not None for turn in turns) else None,
-        temperature=turns[0].temperature if turns else 1.0,
+        temperature=one_temperature(rollout.id, targets),
         version=min((turn.version for turn in turns if turn.version is not None), default=None),
         kl=None if kl is None else multiples,
         part=part,
+        truncated=rollout.truncated,
     )
+
+
+def one_temperature(rollout: str, turns: Sequence[Turn]) -> float:
+    """The temperature that all these actions were sampled at.
+
+    Raises:
+        ValueError: they differ, so that no one example can hold them all as targets.
+    """
+    found = sorted({turn.temperature for turn in turns})
+    if len(found) > 1:
+        raise ValueError(f"rollout {rollout}: its actions were sampled at temperatures {found}; make an example for each with `actions`")
+    return found[0] if found else 1.0
 
 
 def under(rollout: Rollout, prompt: Sequence[int], weight: float = 1.0) -> Example:
     """A rollout's last utterance behind another prompt: sampled in one context, trained in another. Off-policy, so without behavior log-probabilities."""
     return written(rollout.id, prompt, [token for turn in rollout.utterance for token in turn.tokens], weight)
+
+
+def prompt_length(item: Example) -> int:
+    """Tokens before the first target."""
+    return next((place for place, m in enumerate(item.mask) if m), len(item.mask))
 
 
 def spread_advantage(rollout: Rollout, mask: Sequence[float]) -> list[float] | None:
@@ -81,7 +100,7 @@ def spread_advantage(rollout: Rollout, mask: Sequence[float]) -> list[float] | N
 
 
 def merged(examples: Sequence[Example], by: Literal["token", "sequence"] = "token") -> list[Example]:
-    """Examples of equal tokens, mask and temperature as one, with their mean advantage and a weight that leaves the gradient what it was.
+    """Examples of equal tokens, mask, temperature and end as one, with their mean advantage and a weight that leaves the gradient what it was.
 
     For policies that say few different things, as in small games. Exact for an objective that is linear in the advantage, as the policy gradient is
     in the one update that follows sampling, and that divides by the number of target tokens, or of sequences, as `by` says. Metrics of the learner are
@@ -89,7 +108,7 @@ def merged(examples: Sequence[Example], by: Literal["token", "sequence"] = "toke
     """
     found: dict[tuple[object, ...], list[Example]] = defaultdict(list)
     for item in examples:
-        found[item.version, item.temperature, item.part, tuple(item.mask), tuple(item.tokens)].append(item)
+        found[item.version, item.temperature, item.part, item.truncated, tuple(item.mask), tuple(item.tokens)].append(item)
 
     def size(item: Example) -> float:
         return float(sum(map(bool, item.mask))) if by == "token" else 1.0
@@ -109,10 +128,20 @@ def written(task_id: str, prompt: Sequence[int], completion: Sequence[int], weig
     return Example(rollout=task_id, tokens=[*prompt, *completion], mask=mask, weight=weight)
 
 
-def pair(chosen: Example, rejected: Example, weight: float = 1.0) -> list[Example]:
-    """The two sides of one preference, joined by name; both carry the pair's weight."""
+def pair(chosen: Example, rejected: Example, weight: float = 1.0, confidence: float | None = None) -> list[Example]:
+    """The two sides of one preference, joined by name; both carry the pair's weight.
+
+    `confidence`, from 0 to 1, is how sure it is that the chosen side is the better one: `DPO` then takes that share of the loss, and the rest of the loss
+    of the other order, in one pair. None is 1.
+    """
     name = f"{chosen.rollout}>{rejected.rollout}"
-    return [replace(chosen, pair=name, side="chosen", weight=weight), replace(rejected, pair=name, side="rejected", weight=weight)]
+    sides = [replace(chosen, pair=name, side="chosen", weight=weight), replace(rejected, pair=name, side="rejected", weight=weight)]
+    return sides if confidence is None else [replace(item, extra={**item.extra, "confidence": confidence}) for item in sides]
+
+
+def sided(good: Sequence[Example], bad: Sequence[Example]) -> list[Example]:
+    """Good and bad examples without pairs, for `KTO`."""
+    return [replace(item, pair=None, side="chosen") for item in good] + [replace(item, pair=None, side="rejected") for item in bad]
 
 
 def units(examples: Sequence[Example]) -> list[list[Example]]:

@@ -9,11 +9,11 @@ from torch import Tensor
 
 from autotelic.errors import TrainingError
 from autotelic.learning.batching import Row, micro_batches, tensors
-from autotelic.learning.objectives.base import Batch, Objective, Totals
+from autotelic.learning.objectives.base import Batch, Objective, Seen, Totals
 from autotelic.networks.decoder import Decoder
 from autotelic.networks.operations import Precision
-from autotelic.networks.scoring import score
 from autotelic.policies.policy import Policy
+from autotelic.networks.scoring import score
 from autotelic.types import Metrics
 
 
@@ -26,7 +26,7 @@ class Gap:
     most: float = 0.0
 
     def note(self, now: Tensor, batch: Batch, fresh: Sequence[bool]) -> None:
-        """Add a micro-batch scored before any update; `fresh` rows were sampled by these weights."""
+        """Add a micro-batch scored before any update; `fresh` rows were sampled by these weights, at the temperature of scoring."""
         wanted = (batch.mask != 0) & (batch.sampled[:, None] > 0) & torch.tensor(fresh, device=now.device)[:, None]
         gaps = (now.detach() - batch.old).abs()[wanted]
         if len(gaps):
@@ -70,7 +70,8 @@ def accumulate(policy: Policy, rows: Sequence[Row], objective: Objective, totals
         batch = tensors(members, policy.tokenizer.pad, policy.model.device)
         now = score(policy.model, batch.tokens, batch.temperature, batch.mask, precision)
         if first:
-            found.gap.note(now.logprobs, batch, [row.item.version == policy.version for row in members])
+            fresh = [row.item.version == policy.version and row.temperature == row.item.temperature for row in members]
+            found.gap.note(now.logprobs, batch, fresh)
         loss, reported = objective.loss(now, batch, totals)
         if not torch.isfinite(loss):
             names = ", ".join(row.item.rollout for row in members[:4])
@@ -80,3 +81,17 @@ def accumulate(policy: Policy, rows: Sequence[Row], objective: Objective, totals
         for name, value in reported.items():
             found.sums[name] += value
     return found
+
+
+@torch.no_grad()
+def look(policy: Policy, rows: Sequence[Row], budget: int, precision: Precision) -> list[Seen]:
+    """What an objective that looks ahead sees of some rows, in their order."""
+    found: dict[int, Seen] = {}
+    for members in micro_batches(rows, budget, isinstance(policy.model, Decoder)):
+        batch = tensors(members, policy.tokenizer.pad, policy.model.device)
+        now = score(policy.model, batch.tokens, batch.temperature, batch.mask, precision)
+        reference = torch.zeros_like(now.logprobs) if batch.reference is None else batch.reference
+        sums = [(values * batch.mask).sum(1).tolist() for values in (now.logprobs, reference)]
+        for row, logprob, known in zip(members, *sums, strict=True):
+            found[id(row)] = Seen(logprob, known, sum(map(bool, row.item.mask)))
+    return [found[id(row)] for row in rows]

@@ -2,18 +2,19 @@
 
 import math
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from time import perf_counter
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import torch
 from pydantic import Field
 from torch import Tensor
 
 from autotelic.errors import TrainingError
-from autotelic.learning.batching import Piece, Row, pieces, sizes
-from autotelic.learning.examples import Trainable, as_examples, token_count
-from autotelic.learning.gradients import Found, accumulate
+from autotelic.learning.batching import Piece, Row, over_call, pieces, sizes
+from autotelic.learning.examples import Trainable, as_examples, prompt_length, token_count
+from autotelic.learning.gradients import Found, accumulate, look
 from autotelic.learning.objectives.base import Objective, Totals
 from autotelic.networks.operations import Precision
 from autotelic.policies.policy import Policy
@@ -30,10 +31,11 @@ class Optimizer(Settings):
     learning_rate: float = Field(2e-4, gt=0)
     betas: tuple[float, float] = (0.9, 0.95)
     weight_decay: float = Field(0.0, ge=0)
+    """Of matrices; the gains of norms and biases are left alone, as in transformers."""
     clip_norm: float = Field(1.0, gt=0)
     """Gradients above this norm are scaled down to it."""
     warmup: int = Field(0, ge=0)
-    """Updates over which the learning rate rises from 0."""
+    """Updates over which the learning rate rises: the k-th has k / warmup of it, so that the first is no empty one, as it is in transformers."""
     token_budget: int = Field(8192, ge=1)
     """Tokens in one micro-batch, shared prompts once: what bounds memory. Does not change the update."""
     precision: Precision = "fp32"
@@ -50,6 +52,9 @@ class Updates(Settings):
     epochs: int = Field(1, ge=1)
     steps: int | None = Field(None, ge=1)
     """Optimizer steps, going round the examples as often as it takes; overrides `epochs`."""
+    divide_by: Literal["update", "call"] = "update"
+    """Whether a mean over tokens, sequences or pairs divides by those of the update at hand, or by their mean over the updates of the call, so that each
+    weighs the same whichever update it falls into."""
     rate: tuple[float, float] = (1.0, 1.0)
     """Multiples of the learning rate at the first and the last step of the call, linear between."""
 
@@ -71,8 +76,12 @@ class Learner:
 
     def reset(self) -> None:
         """Forget the moments, as recipes do that start each round from scratch."""
+        groups = [
+            {"params": [p for p in self.parameters if p.ndim >= 2], "weight_decay": self.settings.weight_decay},
+            {"params": [p for p in self.parameters if p.ndim < 2], "weight_decay": 0.0},
+        ]
         self.optimizer = torch.optim.AdamW(
-            self.parameters, lr=self.settings.learning_rate, betas=self.settings.betas, weight_decay=self.settings.weight_decay, fused=True
+            [group for group in groups if group["params"]], lr=self.settings.learning_rate, betas=self.settings.betas, fused=True
         )
 
     def learn(self, data: Trainable, objective: Objective, updates: Updates | None = None, reference: Policy | None = None) -> Metrics:
@@ -84,37 +93,54 @@ class Learner:
         """
         start = perf_counter()
         updates = updates or Updates()
-        rows = self._rows(as_examples(data), objective, reference)
-        if not rows:
-            return {"learner/updates": 0.0}
-        schedule = list(self._schedule(rows, updates))
+        given = as_examples(data)
+        items = [item for item in given if not objective.leaves_out(item)]
+        metrics = {"learner/left_out": float(len(given) - len(items))} if len(items) < len(given) else {}
+        if not items:
+            return {**metrics, "learner/updates": 0.0}
+        steps = self._steps(self._rows(items, objective, reference), objective, updates)
         sums: dict[str, list[float]] = defaultdict(list)
-        for place, batch in enumerate(schedule):
-            rate = self._rate(place, len(schedule), updates)
-            for name, value in self._update(batch, objective, rate, first=place == 0).items():
+        for place, (rows, totals) in enumerate(steps):
+            if objective.looks_ahead:
+                rows = self._ahead(rows, objective, reference)
+            rate = self._rate(place, len(steps), updates)
+            for name, value in self._update(rows, objective, totals, rate, first=place == 0).items():
                 sums[name].append(value)
         self.policy.version += 1
         self.seconds += perf_counter() - start
-        return {name: math.fsum(values) / len(values) for name, values in sums.items()} | {"learner/updates": float(len(schedule))}
+        means = {name: math.fsum(values) / len(values) for name, values in sums.items()}
+        return {**metrics, **means, "learner/updates": float(len(steps))}
 
-    def _rows(self, examples: list[Example], objective: Objective, reference: Policy | None) -> list[Row]:
-        context = self.policy.model.context
+    def _rows(self, examples: Sequence[Example], objective: Objective, reference: Policy | None) -> list[Row]:
+        """Examples with the temperature at which they are scored, and their log-probabilities under the reference."""
         for item in examples:
-            too_long = f"its {len(item.tokens)} tokens exceed the model's context of {context}" if len(item.tokens) > context else None
-            if reason := objective.refuse(item, self.policy.version) or too_long:
+            if reason := objective.refuse(item, self.policy.version) or self._misfit(item):
                 raise TrainingError(f"example {item.rollout} cannot be trained on: {reason}")
+        rows = [Row(item, objective.scored_at(item)) for item in examples]
         if not objective.needs_reference:
-            return [Row(item) for item in examples]
+            return rows
         if reference is None:
             raise TrainingError(f"{type(objective).__name__} needs a reference policy; pass reference=... to learn")
-        rows = []
-        for temperature in sorted({item.temperature for item in examples}):
-            same = [item for item in examples if item.temperature == temperature]
-            starts = [max(1, len(Row(item).prompt)) for item in same]
-            found = reference.scores([item.tokens for item in same], starts, temperature)
-            rows += [Row(item, [*[0.0] * start, *each.logprobs.tolist()]) for item, start, each in zip(same, starts, found, strict=True)]
-        order = {id(item): place for place, item in enumerate(examples)}
-        return sorted(rows, key=lambda row: order[id(row.item)])
+        for temperature in sorted({row.temperature for row in rows}):
+            same = [row for row in rows if row.temperature == temperature]
+            starts = [prompt_length(row.item) for row in same]
+            found = reference.scores([row.item.tokens for row in same], starts, temperature, self.settings.precision)
+            for row, start, each in zip(same, starts, found, strict=True):
+                row.reference = [*[0.0] * start, *each.logprobs.tolist()]
+        return rows
+
+    def _misfit(self, item: Example) -> str | None:
+        """Why no objective can train on an example; None where one can."""
+        if len(item.tokens) > (context := self.policy.model.context):
+            return f"its {len(item.tokens)} tokens exceed the model's context of {context}"
+        return "its first token is a target, and nothing comes before it that could predict it" if item.mask[:1] and item.mask[0] else None
+
+    def _steps(self, rows: list[Row], objective: Objective, updates: Updates) -> list[tuple[list[Row], Totals]]:
+        """For each optimizer step the rows that are scored, and what its means divide by."""
+        whole = list(self._schedule(rows, updates))
+        scored = [[row for row in step if not objective.adds_nothing(row.item)] for step in whole]
+        totals = [sizes(step, some) for step, some in zip(whole, scored, strict=True)]
+        return list(zip(scored, totals if updates.divide_by == "update" else over_call(totals), strict=True))
 
     def _schedule(self, rows: list[Row], updates: Updates) -> Iterator[list[Row]]:
         """The rows of each optimizer step, shuffled anew each time round; the sides of a pair stay together."""
@@ -135,10 +161,17 @@ class Learner:
         rate = self.settings.learning_rate * min(1.0, (self.steps + 1) / max(self.settings.warmup, 1))
         return rate * (first + (last - first) * place / max(count - 1, 1))
 
-    def _update(self, rows: list[Row], objective: Objective, rate: float, first: bool) -> Metrics:
+    def _ahead(self, rows: list[Row], objective: Objective, reference: Policy | None) -> list[Row]:
+        """The rows of a step with what the objective finds out about them as a whole."""
+        items = [row.item for row in rows]
+        known = {id(row.item): row for row in rows}
+        asked = objective.asked(items)
+        known |= {id(row.item): row for row in self._rows([item for item in asked if id(item) not in known], objective, reference)}
+        seen = look(self.policy, [known[id(item)] for item in asked], self.settings.token_budget, self.settings.precision)
+        return [replace(row, shift=shift) for row, shift in zip(rows, objective.shifts(items, seen), strict=True)]
+
+    def _update(self, rows: list[Row], objective: Objective, totals: Totals, rate: float, first: bool) -> Metrics:
         """One optimizer step over `rows`, in micro-batches of the token budget."""
-        totals = sizes(rows)
-        rows = [row for row in rows if not objective.adds_nothing(row.item)]
         metrics: Metrics = {}
         if rows:
             self.optimizer.zero_grad(set_to_none=True)

@@ -13,6 +13,7 @@ from autotelic.errors import DataError, SettingError
 from autotelic.jsonfiles import read_json
 from autotelic.networks.lora import LoRA, adapters, inject, load_adapter, save_adapter
 from autotelic.networks.model import LanguageModel
+from autotelic.networks.operations import Precision
 from autotelic.networks.scoring import Scores, buckets, pad, score
 from autotelic.policies.checkpoint import load_model, resolve, save_model
 from autotelic.policies.tokenizer import Tokenizer
@@ -67,13 +68,15 @@ class Policy:
         return await self.batcher.generate(self.model, requests, self.tokenizer.vocabulary)
 
     @torch.inference_mode()
-    def scores(self, sequences: Sequence[Sequence[int]], starts: Sequence[int], temperature: float = 1.0) -> list[Scores]:
+    def scores(
+        self, sequences: Sequence[Sequence[int]], starts: Sequence[int], temperature: float = 1.0, precision: Precision = "fp32"
+    ) -> list[Scores]:
         """Scores of the tokens of each sequence from its start on: tensors (T - start,) on the CPU, in order."""
         results: dict[int, Scores] = {}
         for batch in buckets([len(sequence) for sequence in sequences], TOKEN_BUDGET):
             tokens = pad([sequences[i] for i in batch], self.tokenizer.pad, torch.int64, self.model.device)
             mask = pad([[0.0] * starts[i] + [1.0] * (len(sequences[i]) - starts[i]) for i in batch], 0.0, torch.float32, self.model.device)
-            found = score(self.model, tokens, torch.full((len(batch),), temperature, device=self.model.device), mask)
+            found = score(self.model, tokens, torch.full((len(batch),), temperature, device=self.model.device), mask, precision)
             for row, i in enumerate(batch):
                 span = slice(starts[i], len(sequences[i]))
                 results[i] = Scores(found.logprobs[row, span].cpu(), found.entropy[row, span].cpu(), found.certainty[row, span].cpu())

@@ -1,12 +1,14 @@
 """Sums of objectives, each over its own part of the examples."""
 
+from collections.abc import Iterator, Sequence
+from itertools import islice
 from typing import Any
 
 import torch
 from pydantic import Field, SerializeAsAny, field_validator
 from torch import Tensor
 
-from autotelic.learning.objectives.base import Batch, Objective, Totals
+from autotelic.learning.objectives.base import Batch, Objective, Seen, Totals
 from autotelic.networks.scoring import Scores
 from autotelic.types import Example, Metrics, Settings
 
@@ -36,6 +38,16 @@ class Mixture(Objective):
     def needs_reference(self) -> bool:
         return any(term.objective.needs_reference for term in self.terms.values())
 
+    @property
+    def looks_ahead(self) -> bool:
+        return any(term.objective.looks_ahead for term in self.terms.values())
+
+    def scored_at(self, item: Example) -> float:
+        return self.terms[item.part].objective.scored_at(item)
+
+    def leaves_out(self, item: Example) -> bool:
+        return item.part in self.terms and self.terms[item.part].objective.leaves_out(item)
+
     def adds_nothing(self, item: Example) -> bool:
         return self.terms[item.part].objective.adds_nothing(item)
 
@@ -43,6 +55,24 @@ class Mixture(Objective):
         if item.part not in self.terms:
             return f"its part {item.part!r} is none of {sorted(self.terms)}"
         return self.terms[item.part].objective.refuse(item, version)
+
+    def asked(self, items: Sequence[Example]) -> list[Example]:
+        return [item for _, own, objective in self._looking(items) for item in objective.asked(own)]
+
+    def shifts(self, items: Sequence[Example], seen: Sequence[Seen]) -> list[float]:
+        found, rest = [0.0] * len(items), iter(seen)
+        for places, own, objective in self._looking(items):
+            shifts = objective.shifts(own, list(islice(rest, len(objective.asked(own)))))
+            for place, shift in zip(places, shifts, strict=True):
+                found[place] = shift
+        return found
+
+    def _looking(self, items: Sequence[Example]) -> Iterator[tuple[list[int], list[Example], Objective]]:
+        """The places and the rows of each term that looks ahead and has any."""
+        for name, term in self.terms.items():
+            places = [place for place, item in enumerate(items) if item.part == name]
+            if term.objective.looks_ahead and places:
+                yield places, [items[place] for place in places], term.objective
 
     def loss(self, now: Scores, batch: Batch, totals: Totals) -> tuple[Tensor, Metrics]:
         losses: list[Tensor] = []

@@ -2,12 +2,12 @@
 
 from torch import Tensor
 
-from autotelic.learning.objectives.base import Batch, Objective, Totals
+from autotelic.learning.objectives.base import Batch, TextObjective, Totals
 from autotelic.networks.scoring import Scores
 from autotelic.types import Example, Metrics
 
 
-class TokenScore(Objective):
+class TokenScore(TextObjective):
     """weight (beta (log p(target tokens) - offset) - target)^2, a mean over sequences: LaSeR's last-token score (arXiv:2510.14943).
 
     The example's mask names the tokens, one reserved token after a solution as a rule, and `Example.extra["target"]` the number that the

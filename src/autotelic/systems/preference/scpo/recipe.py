@@ -5,7 +5,7 @@ from pydantic import Field
 from autotelic.answers.votes import VoteRule, vote
 from autotelic.learning.examples import example, pair
 from autotelic.learning.learner import Updates
-from autotelic.learning.objectives import ScPO
+from autotelic.learning.objectives import DPO
 from autotelic.rounds.context import Context
 from autotelic.systems.base import Recipe, recipe
 from autotelic.types import Example, Group, Sampling
@@ -28,7 +28,7 @@ class SelfConsistencyPreference(Recipe):
     sampling: Sampling = Sampling(temperature=0.7, max_tokens=96)
     vote: VoteRule = VoteRule(min_share=0.5, denominator="all")
     updates: Updates = Updates(batch_size=32, epochs=1)
-    objective: ScPO = ScPO(beta=0.5, nll=1.0)
+    objective: DPO = DPO(beta=0.5, nll=1.0)
 
     async def round(self, ctx: Context) -> None:
         anchor = ctx.policies["solver"].clone("anchor")

@@ -4,7 +4,7 @@ from pydantic import Field
 
 from autotelic.learning.examples import pair, written
 from autotelic.learning.learner import Updates
-from autotelic.learning.objectives import SPIN
+from autotelic.learning.objectives import DPO
 from autotelic.rounds.context import Context
 from autotelic.systems.base import Recipe, recipe
 
@@ -32,7 +32,7 @@ class SelfPlayFineTuning(Recipe):
     tasks_per_round: int = Field(256, ge=1)
     keep_previous: bool = True
     updates: Updates = Updates(batch_size=32, epochs=1)
-    objective: SPIN = SPIN(beta=0.1)
+    objective: DPO = DPO(beta=0.1)
 
     @property
     def trains_on_gold(self) -> bool:
