@@ -5,7 +5,7 @@ import statistics
 
 import pytest
 
-from autotelic.learning.advantages import MovingAverage, against_others, center, leave_one_out, standardize, total, whiten
+from autotelic.learning.advantages import MovingAverage, against_others, center, deviation, leave_one_out, standardize, total, whiten
 from autotelic.types import Group, Rollout, Task, Turn, TurnKind
 
 TASK = Task("t", "1+1=")
@@ -33,6 +33,19 @@ def test_group_standardization_biased_and_unbiased() -> None:
     assert advantages(one) == pytest.approx([1.2247] * 2 + [-0.8165] * 3, abs=1e-4)
     center([one])
     assert advantages(one) == pytest.approx([0.6] * 2 + [-0.4] * 3)
+
+
+def test_scaling_by_the_whole_batch_and_the_constant_beside_the_deviation() -> None:
+    mixed, sure = group(1, 0), group(1, 1)
+    center([mixed, sure], scale="batch")
+    # Rewards 1, 0, 1, 1: unbiased deviation sqrt(.75 / 3) = .5.
+    assert advantages(mixed) == pytest.approx([0.5 / 0.500001, -0.5 / 0.500001]) and advantages(sure) == [0.0, 0.0]
+    center([mixed], scale="std", eps=1e-4)
+    assert advantages(mixed) == pytest.approx([0.5 / (0.5**0.5 + 1e-4), -0.5 / (0.5**0.5 + 1e-4)])
+    assert deviation([1, 0, 1, 1]) == 0.5 and deviation([3.0]) == 0.0
+    alone = group(2)
+    center([alone], scale="batch")
+    assert advantages(alone) == [0.0]
 
 
 def test_groups_are_centered_apart() -> None:

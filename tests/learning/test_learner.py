@@ -2,7 +2,9 @@
 
 import asyncio
 import itertools
+import math
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -14,7 +16,7 @@ from autotelic.errors import TrainingError
 from autotelic.learning.advantages import center
 from autotelic.learning.examples import example, pair, written
 from autotelic.learning.learner import Learner, Optimizer, Updates
-from autotelic.learning.objectives import DPO, NLL, SPPO, Batch, Objective, PolicyGradient, Totals
+from autotelic.learning.objectives import DPO, KTO, NLL, SPPO, Batch, Mixture, Objective, PolicyGradient, Totals
 from autotelic.networks.scoring import CHUNK_ELEMENTS, Scores
 from autotelic.policies.policy import Policy
 from autotelic.streams import key
@@ -347,14 +349,16 @@ def test_the_gap_between_sampler_and_trainer_counts_only_rows_of_these_weights(p
     groups = sampled(solver)
     metrics = learner.learn(groups, PolicyGradient())
     assert 0 < metrics["sampling/sampling_logp_difference/mean"] <= metrics["sampling/sampling_logp_difference/max"] < 1e-4
-    again = learner.learn(groups, NLL())  # the same rollouts, one update later: the difference is what was learned
+    again = learner.learn(groups, NLL(temperature=None))  # the same rollouts, one update later: the difference is what was learned
     assert not any(name.startswith("sampling/") for name in again)
+    # These weights, but scored at temperature 1 what was sampled at .8: no gap either.
+    assert not any(name.startswith("sampling/") for name in learner.learn(sampled(solver), NLL()))
     assert not any(name.startswith("sampling/") for name in learner.learn(texts(solver), NLL()))
     groups = sampled(solver)
     logprobs = groups[0].rollouts[0].turns[1].logprobs
     assert logprobs is not None
     logprobs[0] -= 0.5
-    assert learner.learn(groups, NLL())["sampling/sampling_logp_difference/max"] == pytest.approx(0.5, abs=1e-3)
+    assert learner.learn(groups, NLL(temperature=None))["sampling/sampling_logp_difference/max"] == pytest.approx(0.5, abs=1e-3)
 
 
 def test_likelihood_training_makes_the_targets_likely(policy: Make) -> None:
@@ -364,3 +368,147 @@ def test_likelihood_training_makes_the_targets_likely(policy: Make) -> None:
     first = learner.learn(items, NLL())["loss"]
     learner.learn(items, NLL(), Updates(steps=60))
     assert learner.learn(items, NLL())["loss"] < 0.2 * first
+
+
+def plain_sums(policy: Policy, reference: Policy, item: Example) -> tuple[Tensor, Tensor]:
+    """h of an example, and its number of targets."""
+    with torch.no_grad():
+        ref = token_logprobs(reference, item)[0]
+    mask = torch.tensor(item.mask[1:])
+    return ((token_logprobs(policy, item)[0] - ref) * mask).sum(), mask.sum()
+
+
+@pytest.mark.parametrize("kind", ["aot", "bco_pair", "kto"])
+@pytest.mark.parametrize("budget", [1 << 14, 1])
+def test_objectives_that_look_ahead_have_the_gradient_of_a_plain_loss(kind: Any, budget: int, policy: Make) -> None:
+    solver, reference = policy(), policy(seed=1)
+    items = pairs(solver)
+    learner = Learner(solver, Optimizer(clip_norm=1e9, token_budget=budget), 0)
+    h = [plain_sums(solver, reference, item)[0] for item in items]
+    good, bad = torch.stack(h[::2]), torch.stack(h[1::2])
+    log, beta = torch.nn.functional.logsigmoid, 0.3
+    if kind == "aot":
+        with torch.no_grad():
+            known = torch.stack([(token_logprobs(reference, item)[0] * torch.tensor(item.mask[1:])).sum() for item in items])
+        margins = known[::2] - known[1::2]
+        total = -log(beta * ((good - bad + margins).sort()[0] - margins.sort()[0])).mean()
+    elif kind == "bco_pair":
+        mean = torch.stack(h).mean().detach()
+        total = (-log(beta * (good - mean)) - log(-beta * (bad - mean))).mean()
+    else:
+        z = torch.stack([plain_sums(solver, reference, item)[0].detach() for item in KTO().asked(items)]).mean().clamp(min=0)
+        total = torch.cat([1 - (beta * (good - z)).sigmoid(), 1 - (beta * (z - bad)).sigmoid()]).mean()
+    expected = torch.autograd.grad(total, learner.parameters)
+    metrics = learner.learn(items, KTO(beta=beta) if kind == "kto" else DPO(kind=kind, beta=beta), reference=reference)
+    close(gradients(learner), expected)
+    assert metrics["loss"] == pytest.approx(float(total.detach()), rel=1e-4)
+
+
+def signal(policy: Policy, rows: int) -> list[Example]:
+    """Eight rows of different texts, of which the first `rows` have an advantage."""
+    items = [written(f"w{i}", [10 + i, 5], [6 + i, 7, 8]) for i in range(8)]
+    return [
+        replace(item, advantage=[0.0, 0.0, *[float(i < rows)] * 3], old_logprobs=[0.0, 0.0, *[-1.0] * 3], version=policy.version)
+        for i, item in enumerate(items)
+    ]
+
+
+@pytest.mark.parametrize("mixed", [False, True])
+def test_entropy_is_a_mean_over_the_rows_that_are_scored(mixed: bool, policy: Make) -> None:
+    objective: Objective = Mixture(terms={"x": PolicyGradient()}) if mixed else PolicyGradient()
+    for rows in (8, 4, 2):
+        solver = policy()
+        items = [replace(item, part="x" if mixed else "") for item in signal(solver, rows)]
+        exact = torch.cat([token_logprobs(solver, item)[1][1:] for item in items[:rows]]).mean()
+        found = Learner(solver, FREE, 0).learn(items, objective)
+        assert found["x/entropy" if mixed else "entropy"] == pytest.approx(float(exact.detach()), rel=1e-4)
+        assert found["learner/rows"] == rows
+        assert found["x/clip_ratio/region_mean" if mixed else "clip_ratio/region_mean"] == pytest.approx(
+            float(torch.cat([token_logprobs(solver, item)[0][1:] for item in items[:rows]]).detach().gt(-1 + math.log(1.2)).float().mean()), abs=1e-6
+        ), "shares of tokens too"
+
+
+def test_equal_rows_have_the_same_entropy_however_many_have_a_signal(policy: Make) -> None:
+    found = []
+    for rows in (8, 4, 2):
+        solver = policy()
+        items = [replace(item, tokens=[10, 5, 6, 7, 8]) for item in signal(solver, rows)]
+        found.append(Learner(solver, FREE, 0).learn(items, PolicyGradient())["entropy"])
+    assert found == pytest.approx([found[0]] * 3, rel=1e-5)
+
+
+def test_metrics_are_means_over_the_updates_of_a_call(policy: Make) -> None:
+    updates = Updates(batch_size=3, epochs=2)
+    whole = policy()
+    metrics = Learner(whole, Optimizer(warmup=10), 0).learn(texts(whole), NLL(), updates)
+    assert metrics["learner/updates"] == 4 and metrics["learner/rows"] == 3
+    assert metrics["learning_rate"] == pytest.approx(2e-4 * (0.1 + 0.2 + 0.3 + 0.4) / 4)
+    again = Learner(policy(), Optimizer(warmup=10), 0)
+    losses: list[float] = []
+    for rows, totals in again._steps(again._rows(texts(again.policy), NLL(), None), NLL(), updates):
+        losses.append(again._update(rows, NLL(), totals, again._rate(0, 1, updates), first=not losses)["loss"])
+    assert metrics["loss"] == pytest.approx(sum(losses) / 4, rel=1e-6)
+
+
+def test_every_token_of_a_call_may_weigh_the_same(policy: Make) -> None:
+    """Two updates at learning rate 0 make gradients that add up to that of one update over all, each row's share independent of its update."""
+    parts = []
+    for divide_by in ("update", "call"):
+        learner = Learner(policy(), FREE, 0)
+        rows = learner._rows(texts(learner.policy, 4), NLL(), None)
+        steps = learner._steps(rows, NLL(), Updates(batch_size=3, divide_by=divide_by))
+        parts.append([totals.tokens for _, totals in steps])
+        assert [totals.scored for _, totals in steps] == [sum(map(sum, (row.item.mask for row in some))) for some, _ in steps]
+    assert len(set(parts[0])) == 2 and parts[1] == [sum(parts[0]) / 2] * 2
+
+
+def test_completions_that_were_cut_off_may_be_left_out(policy: Make) -> None:
+    solver = policy()
+    groups = sampled(solver)
+    cut = sum(rollout.truncated for group in groups for rollout in group)
+    assert 0 < cut < 16
+    metrics = Learner(solver, FREE, 0).learn(groups, Thorough(overlong="drop"))
+    assert (metrics["learner/rows"], metrics["learner/left_out"]) == (16 - cut, cut)
+    assert "learner/left_out" not in Learner(policy(), FREE, 0).learn(groups, Thorough(staleness=9))
+    kept = [rollout for group in groups for rollout in group if not rollout.truncated]
+    plain, left = Learner(policy(), FREE, 0), Learner(policy(), FREE, 0)
+    plain.learn(kept, Thorough())
+    left.learn(groups, Thorough(overlong="drop"))
+    close(gradients(left), gradients(plain))
+
+
+def test_a_target_that_nothing_predicts_is_refused(policy: Make) -> None:
+    solver = policy()
+    with pytest.raises(TrainingError, match="example w cannot be trained on: its first token is a target, and nothing comes before it"):
+        Learner(solver, FREE, 0).learn([written("w", [], [5, 6])], NLL())
+
+
+def test_weights_that_decay_are_those_of_transformers(policy: Make) -> None:
+    from transformers import Qwen2Config, Qwen2ForCausalLM
+    from transformers.trainer_pt_utils import get_parameter_names
+
+    inner = Qwen2ForCausalLM(Qwen2Config(vocab_size=8, hidden_size=8, intermediate_size=8, num_hidden_layers=1, num_attention_heads=2))
+    spared = [r"bias", r"layernorm", r"rmsnorm", r"(?:^|\.)norm(?:$|\.)", r"_norm(?:$|\.)"]
+    theirs = set(get_parameter_names(inner, [torch.nn.LayerNorm], spared))
+    assert {name for name, parameter in inner.named_parameters() if parameter.ndim >= 2} == theirs
+    solver = policy(family="qwen2")
+    learner = Learner(solver, Optimizer(weight_decay=0.5, learning_rate=0.1), 0)
+    before = {name: p.detach().clone() for name, p in solver.model.named_parameters()}
+    for parameter in learner.parameters:
+        parameter.grad = torch.zeros_like(parameter)
+    learner.optimizer.step()
+    for name, parameter in solver.model.named_parameters():
+        torch.testing.assert_close(parameter.detach(), before[name] * (0.95 if parameter.ndim == 2 else 1.0))
+    assert any("bias" in name for name in before) and any("norm" in name for name in before)
+
+
+def test_the_reference_is_scored_in_the_precision_of_the_policy(policy: Make) -> None:
+    found = {}
+    for precision in ("fp32", "bf16"):
+        solver = policy()
+        solver.model.initialize(torch.Generator().manual_seed(0), std=0.1)  # type: ignore[operator]
+        metrics = Learner(solver, Optimizer(precision=precision), 0).learn(pairs(solver, 40), DPO(), reference=solver.clone("same"))
+        found[precision] = metrics["rewards/accuracies"]
+        assert abs(metrics["rewards/margins"]) < 1e-3
+    assert found["fp32"] == pytest.approx(0.5, abs=0.15)
+    assert found["bf16"] == pytest.approx(0.5, abs=0.15)

@@ -76,7 +76,7 @@ def test_rows_that_were_not_sampled_have_ratio_one() -> None:
 def test_kl_estimators(estimator: Any, expected: float) -> None:
     assert float(kl_terms(torch.tensor(-1.0), torch.tensor(-1.0 - LOG2), estimator)) == pytest.approx(expected)
     now = torch.full((2, 3), -1.0)
-    objective = PolicyGradient(kl=0.1, kl_estimator=estimator)
+    objective = PolicyGradient(kl=0.1, kl_estimator=estimator, kl_corrected=True)  # the ratio is 1 here
     loss, metrics = objective.loss(scores(now), batch(now, reference=now - LOG2), TOTALS)
     assert float(loss) == pytest.approx(0.1 * expected)
     assert metrics["kl"] == pytest.approx(expected)
@@ -214,9 +214,9 @@ def test_a_mixture_adds_its_terms_over_their_own_rows() -> None:
 
 def test_a_tokens_own_kl_multiple() -> None:
     twice = torch.tensor([[1.0, 10.0, 0.0], [1.0, 1.0, 1.0]])
-    objective = PolicyGradient(kl=0.5, kl_estimator="k1")
+    objective = PolicyGradient(kl=0.5, kl_estimator="k2")
     plain = batch(OLD, reference=OLD, kl=None)
     loss, _ = objective.loss(scores(NOW), batch(OLD, reference=OLD, kl=twice), TOTALS)
     base, _ = PolicyGradient(kl=0.0).loss(scores(NOW), plain, TOTALS)
     d = (NOW - OLD) * MASK
-    assert float(loss - base) == pytest.approx(0.5 * float((d * twice).sum()) / 3, abs=1e-6)
+    assert float(loss - base) == pytest.approx(0.5 * float((d.square() / 2 * twice).sum()) / 3, abs=1e-6)

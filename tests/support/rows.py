@@ -3,11 +3,11 @@
 import torch
 from torch import Tensor
 
-from autotelic.learning.examples import pair
-from autotelic.learning.objectives import DPO, NLL, Objective, PolicyGradient
+from autotelic.learning.examples import pair, sided
+from autotelic.learning.objectives import DPO, KTO, NLL, Objective, PolicyGradient
 from autotelic.types import Example
 
-KINDS = ("policy gradient", "likelihood", "pairs")
+KINDS = ("policy gradient", "likelihood", "pairs", "pairs by rank", "unpaired")
 
 
 def examples(prompts: int = 5, group: int = 6) -> list[Example]:
@@ -34,8 +34,11 @@ def examples(prompts: int = 5, group: int = 6) -> list[Example]:
 
 def data(kind: str) -> tuple[list[Example], Objective]:
     rows = examples()
-    if kind == "pairs":
-        return [side for a, b in zip(rows[::2], rows[1::2], strict=True) for side in pair(a, b)], DPO(beta=0.3)
+    if kind.startswith("pairs"):
+        sides = [side for a, b in zip(rows[::2], rows[1::2], strict=True) for side in pair(a, b)]
+        return sides, DPO(beta=0.3, kind="sigmoid" if kind == "pairs" else "aot")
+    if kind == "unpaired":
+        return sided(rows[::3], rows[1::3]), KTO(beta=0.3)
     return rows, PolicyGradient(clip_low=50.0, clip_high=50.0) if kind == "policy gradient" else NLL()
 
 

@@ -11,6 +11,8 @@ from typing import Literal
 from autotelic.types import Group, Rollout
 
 Key = Callable[[Rollout], Hashable]
+Scale = Literal["none", "std", "batch"]
+"""What centered rewards are divided by: nothing, the standard deviation of the group, or that of the whole batch."""
 EPSILON = 1e-6
 
 
@@ -22,24 +24,36 @@ def total(rollout: Rollout, weights: Mapping[str, float] | None = None) -> float
 
 
 def center(
-    groups: Sequence[Group], scale: Literal["none", "std"] = "none", ddof: int = 1, weights: Mapping[str, float] | None = None
+    groups: Sequence[Group], scale: Scale = "none", ddof: int = 1, weights: Mapping[str, float] | None = None, eps: float = EPSILON
 ) -> Sequence[Group]:
-    """Reward minus the group's mean, optionally divided by (std + 1e-6): GRPO (arXiv:2402.03300) with "std", Dr. GRPO (arXiv:2503.20783)
-    without. ddof 1 is verl's and TRL's unbiased std, 0 the biased one. A group of one, or of equal rewards, gets 0."""
-    for group in groups:
-        values = [total(rollout, weights) for rollout in group]
-        for rollout, value in zip(group.rollouts, standardize(values, scale == "std", ddof), strict=True):
-            rollout.advantage = value
+    """Reward minus the group's mean, optionally divided by (std + eps): GRPO (arXiv:2402.03300) with "std", Dr. GRPO (arXiv:2503.20783) with "none".
+
+    "batch" divides by the standard deviation of all rewards of all groups together (arXiv:2508.08221, as TRL's scale_rewards="batch"). ddof 1 is verl's
+    and TRL's unbiased std, 0 the biased one; eps is 1e-6 in verl and 1e-4 in TRL. A group of one, or of equal rewards, gets 0.
+    """
+    values = [[total(rollout, weights) for rollout in group] for group in groups]
+    spread = deviation([value for group in values for value in group], ddof) + eps if scale == "batch" else 1.0
+    for group, own in zip(groups, values, strict=True):
+        for rollout, value in zip(group.rollouts, standardize(own, scale == "std", ddof, eps), strict=True):
+            rollout.advantage = value / spread
     return groups
 
 
-def standardize(values: Sequence[float], divide: bool, ddof: int = 1) -> list[float]:
-    """Values minus their mean, over (std + 1e-6) if `divide`; zeros where all are equal, whatever rounding says."""
+def standardize(values: Sequence[float], divide: bool, ddof: int = 1, eps: float = EPSILON) -> list[float]:
+    """Values minus their mean, over (std + eps) if `divide`; zeros where all are equal, whatever rounding says."""
     if len(set(values)) < 2:
         return [0.0] * len(values)
     mean = fmean(values)
-    spread = (sum((value - mean) ** 2 for value in values) / (len(values) - ddof)) ** 0.5 + EPSILON if divide else 1.0
+    spread = deviation(values, ddof) + eps if divide else 1.0
     return [(value - mean) / spread for value in values]
+
+
+def deviation(values: Sequence[float], ddof: int = 1) -> float:
+    """The standard deviation; 0 where there are too few values for it."""
+    if len(values) <= ddof:
+        return 0.0
+    mean = fmean(values)
+    return float((sum((value - mean) ** 2 for value in values) / (len(values) - ddof)) ** 0.5)
 
 
 def leave_one_out(groups: Sequence[Group], weights: Mapping[str, float] | None = None) -> Sequence[Group]:

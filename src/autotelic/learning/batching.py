@@ -9,7 +9,7 @@ from torch import Tensor
 
 from autotelic.learning.examples import prompt_length, units
 from autotelic.learning.objectives.base import Batch, Totals
-from autotelic.networks.scoring import buckets, pad
+from autotelic.networks.scoring import pad
 from autotelic.types import Example
 
 
@@ -92,9 +92,7 @@ def shares(rows: Sequence[Row], count: int) -> list[list[Row]]:
 def micro_batches(rows: Sequence[Row], budget: int, packed: bool) -> Iterator[list[Row]]:
     """Rows of at most `budget` tokens together (one piece at least): laid end to end with shared prompts once if `packed`, else padded."""
     if not packed:
-        found = pieces(rows)
-        for places in buckets([max(len(row.item.tokens) for row in piece) * len(piece) for piece in found], budget):
-            yield [row for place in places for row in found[place]]
+        yield from _padded(pieces(rows), budget)
         return
     batch: list[Row] = []
     prompts: set[tuple[int, ...]] = set()
@@ -108,6 +106,24 @@ def micro_batches(rows: Sequence[Row], budget: int, packed: bool) -> Iterator[li
         batch += piece
     if batch:
         yield batch
+
+
+def _padded(found: Sequence[Piece], budget: int) -> Iterator[list[Row]]:
+    """Pieces by their longest row, longest first, as many as fit when all rows are padded to the longest."""
+    batch: list[Row] = []
+    longest = 0
+    for piece in sorted(found, key=lambda piece: -_longest(piece)):
+        if batch and (len(batch) + len(piece)) * longest > budget:
+            yield batch
+            batch = []
+        longest = longest if batch else _longest(piece)
+        batch += piece
+    if batch:
+        yield batch
+
+
+def _longest(piece: Piece) -> int:
+    return max(len(row.item.tokens) for row in piece)
 
 
 def _new_tokens(rows: Sequence[Row], prompts: set[tuple[int, ...]]) -> int:

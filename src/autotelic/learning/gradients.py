@@ -12,8 +12,8 @@ from autotelic.learning.batching import Row, micro_batches, tensors
 from autotelic.learning.objectives.base import Batch, Objective, Seen, Totals
 from autotelic.networks.decoder import Decoder
 from autotelic.networks.operations import Precision
-from autotelic.policies.policy import Policy
 from autotelic.networks.scoring import score
+from autotelic.policies.policy import Policy
 from autotelic.types import Metrics
 
 

@@ -1,0 +1,12 @@
+"""Rewards of how long a completion is. Pure functions of numbers of tokens."""
+
+
+def soft_overlong(length: int, limit: int, cache: int) -> float:
+    """0 up to `limit - cache` tokens, then linearly down to -1 at `limit` and beyond: DAPO's soft overlong punishment (arXiv:2503.14476, equation 13).
+
+    Raises:
+        ValueError: `cache` is not between 1 and `limit`.
+    """
+    if not 1 <= cache <= limit:
+        raise ValueError(f"cache = {cache}: it must be between 1 and the limit of {limit} tokens")
+    return -min(max(length - (limit - cache), 0) / cache, 1.0)
