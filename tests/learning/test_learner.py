@@ -190,6 +190,7 @@ def test_nothing_to_learn_from_changes_nothing(policy: Make) -> None:
         group.reward(even=[1.0] * 4)
     metrics = learner.learn(center(groups), PolicyGradient())
     assert (metrics["learner/rows"], metrics["learner/updates"], solver.version) == (0.0, 1.0, 1)
+    assert "entropy" not in metrics, "unanimous groups are no collapse, and the gate hears of none"
     assert torch.equal(weights(solver), before)
 
 
