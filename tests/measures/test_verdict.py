@@ -123,7 +123,7 @@ def test_sharpening_is_told_when_pass_at_k_falls() -> None:
     first, last = probe(0.4, agreement=0.5), probe(0.7, last=True, agreement=1.0)
     for side, result in enumerate((first, last)):
         for i, outcome in enumerate(result.outcomes):
-            outcome.sample_correct = [1.0] * 10 + [0.0] * 10 if side == 0 or i % 2 else [0.0] * 20
+            outcome.sample_correct = [1.0] * 10 + [0.0] * 10 if side == 0 else [float(i % 2)] * 20
             outcome.majority_correct = 1.0 if side == 0 else float(i % 2)
     reasons = " ".join(judge(first, last, [], None, trained_on_probe=False).reasons)
     assert "Sharpening: pass@20 fell 1.000 -> 0.500" in reasons
@@ -168,7 +168,7 @@ def test_ends_are_means_of_windows_and_skip_what_is_not_finite() -> None:
 def test_of_plays_the_verdict_speaks_of_scores() -> None:
     first, last = (replace(result, plays=True) for result in (probe(0.6), probe(0.2, last=True, answer=lambda i: "b")))
     text = " ".join(judge(first, last, [], None, trained_on_probe=False).reasons)
-    assert "Mean score of 200 probe plays: 0.600 -> 0.200" in text and "exact sign test" in text and "0 plays went better, 80 worse" in text
+    assert "Mean score of 200 probe plays: 0.600 -> 0.200" in text and "exact test p < 0.0001" in text and "0 plays went better, 80 worse" in text
     assert "Effective number of different plays among 200: 200.0 -> 1.0" in text
     assert not any(word in text for word in ("reedy", "tasks", "answers to", "McNemar"))
 

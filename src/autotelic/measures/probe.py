@@ -4,8 +4,12 @@ import re
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
+from math import isnan
 from statistics import fmean
 from typing import Any
+
+from autotelic.measures.stats import pass_at_k
+from autotelic.types import Sampling
 
 
 @dataclass(slots=True)
@@ -31,6 +35,13 @@ class Outcome:
     """Mean entropy in nats of the policy's next-token distribution along the greedy completion; None where it was not measured."""
     gold: str | None = None
     """The gold answer in canonical form, where there is one."""
+    shared: str = ""
+    """What it has in common with other outcomes that are not independent of it, such as a deal that is played against several opponents; '' alone."""
+
+    @property
+    def broken(self) -> bool:
+        """Whether the greedy completion is truncated or holds no answer."""
+        return self.truncated or self.answer is None
 
 
 @dataclass(slots=True)
@@ -42,6 +53,8 @@ class ProbeResult:
     outcomes: list[Outcome]
     plays: bool = False
     """Whether the outcomes are plays of games: moves are sampled, and what is right about one is its score, from 0 to 1. Else answers, and greedy."""
+    sampling: Sampling | None = None
+    """How `samples` were sampled, or the moves of plays; None where nothing was."""
 
     @property
     def has_gold(self) -> bool:
@@ -52,6 +65,26 @@ class ProbeResult:
     def correct(self) -> dict[str, float]:
         """Greedy correctness by task id, of tasks with a gold answer."""
         return {outcome.task: outcome.correct for outcome in self.outcomes if outcome.correct is not None}
+
+    @property
+    def together(self) -> dict[str, str]:
+        """By task id, what outcomes that are not independent have in common."""
+        return {outcome.task: outcome.shared for outcome in self.outcomes if outcome.shared}
+
+    @property
+    def pass_at_1(self) -> dict[str, float]:
+        """The share of right samples by task id, of tasks with a gold answer that were sampled."""
+        return {outcome.task: fmean(outcome.sample_correct) for outcome in self.outcomes if outcome.sample_correct}
+
+    @property
+    def majority(self) -> dict[str, float]:
+        """Whether the most frequent sampled answer is right, by task id, of the same tasks."""
+        return {outcome.task: outcome.majority_correct for outcome in self.outcomes if outcome.majority_correct is not None}
+
+    @property
+    def samples(self) -> int:
+        """Samples of each task, of the one with the fewest; 0 where none was sampled."""
+        return min((len(outcome.samples) for outcome in self.outcomes if outcome.samples), default=0)
 
     def accuracy(self, part: str | None = None) -> float:
         """Share of right greedy answers, in one slice or overall; NaN where no gold answer is known."""
@@ -80,7 +113,7 @@ class ProbeResult:
     @property
     def broken(self) -> float:
         """Share of greedy completions that are truncated or hold no answer."""
-        return mean(outcome.truncated or outcome.answer is None for outcome in self.outcomes)
+        return mean(outcome.broken for outcome in self.outcomes)
 
     @property
     def agreement(self) -> float:
@@ -88,11 +121,8 @@ class ProbeResult:
         return mean(share_of_mode(outcome.samples) for outcome in self.outcomes if outcome.samples)
 
     def metrics(self) -> dict[str, float]:
-        """The numbers a round logs, under `probe/`."""
-        from autotelic.measures.stats import pass_at_k
-
+        """The numbers a round logs, under `probe/`; what needs gold answers is absent where there are none."""
         numbers = {
-            "probe/accuracy": self.accuracy(),
             "probe/distinct": self.distinct,
             "probe/unparsed": mean(outcome.answer is None for outcome in self.outcomes),
             "probe/truncated": mean(outcome.truncated for outcome in self.outcomes),
@@ -100,25 +130,30 @@ class ProbeResult:
         }
         entropies = [outcome.entropy for outcome in self.outcomes if outcome.entropy is not None]
         numbers |= {"probe/entropy": mean(entropies)} if entropies else {}
-        numbers |= {f"probe/accuracy/{part}": self.accuracy(part) for part in self.slices}
-        sampled = [outcome for outcome in self.outcomes if outcome.samples]
-        if sampled:
-            k = min(len(outcome.samples) for outcome in sampled)
-            judged = [outcome for outcome in sampled if outcome.sample_correct]
-            numbers["probe/agreement"] = self.agreement
-            numbers["probe/pass@1"] = mean(mean(outcome.sample_correct) for outcome in judged)
-            numbers[f"probe/pass@{k}"] = mean(pass_at_k(len(o.sample_correct), int(sum(o.sample_correct)), k) for o in judged)
-            numbers[f"probe/majority@{k}"] = mean(o.majority_correct for o in judged if o.majority_correct is not None)
+        if self.correct:
+            parts = {f"probe/accuracy/{part}": self.accuracy(part) for part in self.slices}
+            numbers |= {"probe/accuracy": self.accuracy()} | {name: value for name, value in parts.items() if not isnan(value)}
+        return numbers | self._sampled()
+
+    def _sampled(self) -> dict[str, float]:
+        """What the samples say."""
+        k, judged = self.samples, [outcome.sample_correct for outcome in self.outcomes if outcome.sample_correct]
+        numbers = {"probe/agreement": self.agreement} if k else {}
+        if judged:
+            numbers["probe/pass@1"] = mean(self.pass_at_1.values())
+            numbers[f"probe/pass@{k}"] = mean(pass_at_k(len(right), sum(value >= 1.0 for value in right), k) for right in judged)
+            numbers[f"probe/majority@{k}"] = mean(self.majority.values())
         return numbers
 
     def to_json(self) -> dict[str, Any]:
         """Plain values for a file."""
-        return asdict(self)
+        return {**asdict(self), "sampling": self.sampling and self.sampling.model_dump(mode="json")}
 
     @classmethod
     def from_json(cls, raw: dict[str, Any]) -> "ProbeResult":
         """The inverse of `to_json`."""
-        return cls(**{**raw, "outcomes": [Outcome(**outcome) for outcome in raw["outcomes"]]})
+        sampling = raw.get("sampling")
+        return cls(**{**raw, "outcomes": [Outcome(**outcome) for outcome in raw["outcomes"]], "sampling": sampling and Sampling(**sampling)})
 
 
 def natural(name: str) -> list[tuple[int, str]]:

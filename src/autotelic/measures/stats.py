@@ -1,19 +1,21 @@
-"""Statistics of right and wrong answers: intervals, pass@k, paired comparison, seeds, bootstrap. Numbers in, numbers out; no files, no models.
+"""Statistics of right and wrong answers: intervals, exact paired tests, pass@k, seeds. Numbers in, numbers out; no files, no models.
 
 Every interval is two-sided and 95% unless told otherwise. NaN stands for what cannot be known, such as an interval of nothing.
 """
 
-from collections.abc import Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from math import comb, cos, inf, isnan, nan, pi, prod, sin, sqrt
 from statistics import NormalDist, fmean, stdev
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from autotelic.streams import key, uniforms
+from autotelic.streams import generator
 
+T = TypeVar("T")
 CONFIDENCE = 0.95
 
 
@@ -36,9 +38,14 @@ class Paired:
     """Last minus first."""
     interval: Interval
     p: float
-    """Exact two-sided McNemar p-value."""
+    """Of the exact two-sided sign-flip test, which is McNemar's for outcomes of 0 and 1."""
     right_to_wrong: int
     wrong_to_right: int
+
+    def moved(self, p: float | None = None) -> int:
+        """1 for up, -1 for down, where the interval and the exact test both say so; else 0. `p`: what takes the place of the test's own
+        p-value, such as one adjusted for several tests."""
+        return excludes_zero(self.interval) if (self.p if p is None else p) < 1 - CONFIDENCE else 0
 
 
 def wilson(successes: float, trials: int, confidence: float = CONFIDENCE) -> Interval:
@@ -63,8 +70,11 @@ def pass_at_k(samples: int, right: int, k: int) -> float:
     return 1.0 - comb(samples - right, k) / comb(samples, k)
 
 
-def paired(first: Mapping[str, float], last: Mapping[str, float], confidence: float = CONFIDENCE) -> Paired:
-    """Compare outcomes from 0 to 1 by task id. Where some lie between, as a draw does, the interval is the bootstrap's and a flip is any change.
+def paired(first: Mapping[str, float], last: Mapping[str, float], together: Mapping[str, str] | None = None) -> Paired:
+    """Compare outcomes from 0 to 1 by task id. A flip is any change of an outcome.
+
+    `together` names, by task id, what several outcomes have in common, such as a deal that is played against several opponents: these are not
+    independent, and their sum counts as one observation for interval and test. Without it every task is one.
 
     Raises:
         ValueError: the two hold different tasks.
@@ -73,42 +83,96 @@ def paired(first: Mapping[str, float], last: Mapping[str, float], confidence: fl
         raise ValueError(f"paired outcomes of different tasks: {sorted(first.keys() ^ last.keys())[:3]} ...")
     if not first:
         return Paired(0, nan, nan, nan, Interval(nan, nan), nan, 0, 0)
-    both = [(first[task], last[task]) for task in first]
-    lost, gained = sum(a > b for a, b in both), sum(a < b for a, b in both)
-    means = fmean(a for a, _ in both), fmean(b for _, b in both)
-    if {value for pair in both for value in pair} <= {0.0, 1.0}:
-        interval = newcombe(both.count((1.0, 1.0)), gained, lost, both.count((0.0, 0.0)), confidence)
-    else:
-        interval = bootstrap([b - a for a, b in both], "paired", confidence=confidence)
-    return Paired(len(both), *means, means[1] - means[0], interval, mcnemar(lost, gained), lost, gained)
+    changes = {task: last[task] - first[task] for task in first}
+    sums: dict[str, float] = defaultdict(float)
+    for task, change in changes.items():
+        sums[(together or {}).get(task, task)] += change
+    lost, gained = sum(change < 0 for change in changes.values()), sum(change > 0 for change in changes.values())
+    interval = difference_interval([total * len(sums) / len(changes) for total in sums.values()])
+    means = fmean(first.values()), fmean(last.values())
+    return Paired(len(changes), *means, means[1] - means[0], interval, sign_flip(list(sums.values())), lost, gained)
 
 
-def newcombe(both: int, only_a: int, only_b: int, neither: int, confidence: float = CONFIDENCE) -> Interval:
-    """Interval of the share right under A minus the share right under B, on the same tasks.
+def difference_interval(differences: Sequence[float], confidence: float = CONFIDENCE) -> Interval:
+    """Interval of the mean of paired differences between -1 and 1.
 
-    Newcombe 1998, Statistics in Medicine 17:2635, method 10: two Wilson intervals squared and added, with the
-    correlation of the pairs, corrected for continuity where it is positive.
+    Bonett and Price 2012, Journal of Educational and Behavioral Statistics 37:479: the usual interval after one difference of 1 and one of -1
+    have been added, which makes it wide where there are few, and keeps a width where all are equal. They have differences of -1, 0 and 1 (of right
+    and wrong answers); graded ones, which vary less, are covered more often than the confidence says.
     """
-    tasks = both + only_a + only_b + neither
-    share_a, share_b = (both + only_a) / tasks, (both + only_b) / tasks
-    low_a, high_a = wilson(both + only_a, tasks, confidence)
-    low_b, high_b = wilson(both + only_b, tasks, confidence)
-    covariance = float(both * neither - only_a * only_b)
-    if covariance > 0:
-        covariance = max(covariance - tasks / 2, 0.0)
-    margins = (both + only_a) * (only_b + neither) * (both + only_b) * (only_a + neither)
-    phi = covariance / sqrt(margins) if margins else 0.0
-    down_a, up_a, down_b, up_b = share_a - low_a, high_a - share_a, share_b - low_b, high_b - share_b
-    below = sqrt(max(down_a**2 - 2 * phi * down_a * up_b + up_b**2, 0.0))
-    above = sqrt(max(up_a**2 - 2 * phi * up_a * down_b + down_b**2, 0.0))
-    return Interval(share_a - share_b - below, share_a - share_b + above)
+    low, high = _normal([*differences, 1.0, -1.0], confidence)
+    return Interval(max(low, -1.0), min(high, 1.0)) if differences else Interval(nan, nan)
 
 
-def mcnemar(lost: int, gained: int) -> float:
-    """Exact two-sided p-value that flips in both directions are equally likely: a sign test on the tasks that flipped; 1 where none did."""
-    flips = lost + gained
-    tail = sum(comb(flips, i) for i in range(min(lost, gained) + 1))
-    return float(min(1.0, 2 * tail / 2**flips))
+def mean_interval(values: Sequence[float], confidence: float = CONFIDENCE) -> Interval:
+    """Interval of the mean of values from 0 to 1, such as each task's share of right samples: the usual one after two values of 0 and two of 1 have
+    been added (Agresti and Coull 1998, The American Statistician 52:119, for values of 0 and 1), so that few values have a wide one."""
+    low, high = _normal([*values, 0.0, 0.0, 1.0, 1.0], confidence)
+    return Interval(max(low, 0.0), min(high, 1.0)) if values else Interval(nan, nan)
+
+
+def _normal(values: Sequence[float], confidence: float) -> Interval:
+    """Mean and z standard errors on either side, from the variance with divisor n."""
+    middle = fmean(values)
+    half = NormalDist().inv_cdf(0.5 + confidence / 2) * sqrt(fmean((value - middle) ** 2 for value in values) / len(values))
+    return Interval(middle - half, middle + half)
+
+
+UNITS = 240
+"""Differences that are multiples of 1/n for an n up to this are tested exactly; others are rounded first, to this share of the largest or finer."""
+
+
+def sign_flip(differences: Sequence[float]) -> float:
+    """Exact two-sided p-value that each paired difference could as well have had the other sign: the chance, under all flips of signs, of a sum at
+    least as far from 0 (Fisher 1935, The Design of Experiments, section 21). Of differences of -1, 0 and 1 it is McNemar's exact test. 1 of none.
+    """
+    changed = np.array([difference for difference in differences if difference], dtype=np.float64)
+    if not len(changed):
+        return 1.0
+    steps = _whole(np.abs(changed))
+    far = abs(int((np.sign(changed) * steps).sum()))
+    sums = np.abs(2 * np.arange(int(steps.sum()) + 1) - int(steps.sum()))
+    return min(1.0, float(_chances(steps.tolist())[sums >= far].sum()))
+
+
+def _chances(steps: Sequence[int]) -> NDArray[np.float64]:
+    """The chance of every sum from 0 to the whole, where each step is in it or not by the toss of a coin."""
+    chances = np.zeros(sum(steps) + 1)
+    chances[0], reached = 1.0, 0
+    for step in steps:
+        chances[step : reached + step + 1] += chances[: reached + 1].copy()
+        reached += step
+        chances[: reached + 1] /= 2
+    return chances
+
+
+def _whole(sizes: NDArray[np.float64]) -> NDArray[np.int64]:
+    """Sizes as whole numbers of a common unit."""
+    for scale in range(1, UNITS + 1):
+        found = np.rint(sizes * scale)
+        if np.allclose(sizes * scale, found, rtol=0, atol=1e-6):
+            return found.astype(np.int64)
+    return np.rint(sizes / sizes.max() * 4 * UNITS).astype(np.int64)
+
+
+def holm(ps: Sequence[float]) -> list[float]:
+    """p-values adjusted for their number (Holm 1979, Scandinavian Journal of Statistics 6:65): those below 5% are wrong together in at most 5% of cases."""
+    order = sorted(range(len(ps)), key=lambda place: ps[place])
+    adjusted, most = [0.0] * len(ps), 0.0
+    for rank, place in enumerate(order):
+        most = max(most, min(1.0, ps[place] * (len(ps) - rank)))
+        adjusted[place] = most
+    return adjusted
+
+
+def swap_test(first: Sequence[T], last: Sequence[T], measure: Callable[[Sequence[T]], float], *name: object, draws: int = 999) -> float:
+    """One-sided p-value of `measure(last)` being below `measure(first)`: how often the difference is at least as low where each pair of outcomes is
+    exchanged by the toss of a coin. `name` keys the random stream."""
+    seen, random, low = measure(last) - measure(first), generator("swap", *name), 0
+    for _ in range(draws):
+        pairs = [(b, a) if random.random() < 0.5 else (a, b) for a, b in zip(first, last, strict=True)]
+        low += measure([b for _, b in pairs]) - measure([a for a, _ in pairs]) <= seen
+    return (1 + low) / (1 + draws)
 
 
 def t_interval(values: Sequence[float], confidence: float = CONFIDENCE) -> Interval:
@@ -135,34 +199,6 @@ def _t_within(theta: float, degrees: int) -> float:
     terms = range((degrees - odd) // 2)
     series: float = sum(prod((2 * j - 1 + odd) / (2 * j + odd) for j in range(1, i + 1)) * cos(theta) ** (2 * i + odd) for i in terms)
     return (theta + sin(theta) * series) * 2 / pi if odd else sin(theta) * series
-
-
-def bootstrap(values: Sequence[float], *name: object, resamples: int = 2000, confidence: float = CONFIDENCE) -> Interval:
-    """Percentile bootstrap of the mean (Efron 1979); of paired values pass the differences. `name` keys the random stream."""
-    return _percentiles(_means(values, resamples, ("bootstrap", *name)), confidence)
-
-
-def bootstrap_difference(
-    first: Sequence[float], last: Sequence[float], *name: object, resamples: int = 2000, confidence: float = CONFIDENCE
-) -> Interval:
-    """Percentile bootstrap of mean(last) - mean(first) of unpaired samples, each drawn anew. `name` keys the random stream."""
-    drawn = [_means(values, resamples, ("bootstrap", side, *name)) for side, values in (("first", first), ("last", last))]
-    return _percentiles(drawn[1] - drawn[0], confidence)
-
-
-def _means(values: Sequence[float], resamples: int, name: tuple[object, ...]) -> NDArray[np.float64]:
-    """(resamples,) means of draws with replacement; one key per resample, one position per draw."""
-    data = np.asarray(values, dtype=np.float64)
-    keys = np.array([key(*name, i) for i in range(resamples)], dtype=np.uint64)
-    total = np.zeros(resamples)
-    for position in range(len(data)):
-        total += data[(uniforms(keys, position) * len(data)).astype(np.int64)]
-    return total / len(data) if len(data) else np.full(resamples, nan)
-
-
-def _percentiles(draws: NDArray[np.float64], confidence: float) -> Interval:
-    low, high = np.quantile(draws, [0.5 - confidence / 2, 0.5 + confidence / 2])
-    return Interval(float(low), float(high))
 
 
 def excludes_zero(interval: Interval) -> int:

@@ -1,25 +1,31 @@
 """The verdict on a run, in words: did the model get better? A pure function of the first probe, the last probe and the rounds between.
 
+Two quantities are compared, on the same tasks, between first and last weights: greedy accuracy, and, where completions were sampled, sampled
+accuracy. Sampled accuracy has moved where pass@1 and the accuracy of the majority vote have both moved, the same way: pass@1 alone moves with the
+temperature of the model's distribution, without the model knowing more or less. A quantity has moved where its 95% interval excludes zero and the
+exact test rejects at 5%, after Holm's correction for two quantities, so that a model that did not change is called changed in at most 5% of runs.
+
 The rules, in the order in which they decide the word (`reasons` names every one that holds):
 
 1. unknown: no task of the probe has a gold answer.
-2. hacked: the truth fell significantly while the proxy rose markedly. The proxy is the training reward that the run names,
+2. hacked: greedy or sampled accuracy fell while the proxy rose markedly. The proxy is the training reward that the run names,
    and the agreement of sampled answers on the probe. Without a named proxy nothing was hacked.
-3. collapsed: fewer right answers than before (or none), and either answers to different prompts have become few, or nearly every
-   completion is truncated or holds no answer.
-4. worse, 5. improved: the 95% interval of the paired difference lies below, or above, zero. 6. unchanged: it holds zero.
+3. collapsed: fewer right greedy answers than before (or none), and either answers to different prompts have become few, or nearly every
+   completion is truncated or holds no answer, more than chance explains.
+4. worse: greedy or sampled accuracy fell. 5. improved: one rose and none fell. 6. unchanged: neither moved.
 
 A run that is both hacked and collapsed is called hacked, because that names the cause. What this is not: it never decides
-which weights are kept (`guards.gate`), because it reads gold answers.
+which weights are kept (`measures.gate`), because it reads gold answers.
 """
 
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from math import isfinite
-from typing import Any
+from typing import Any, NamedTuple
 
-from autotelic.measures.probe import Outcome, ProbeResult, mean
-from autotelic.measures.stats import Interval, Paired, excludes_zero, paired, wilson
+from autotelic.measures.probe import ProbeResult, effective_number, mean
+from autotelic.measures.stats import Paired, excludes_zero, holm, paired, sign_flip, swap_test, wilson
 from autotelic.types import Metrics
 
 PROXY_RISE = 0.10
@@ -32,6 +38,8 @@ COLLAPSE_EFFECTIVE = 0.5
 """Answers are few when their effective number is at most this share of both the first weights' and the gold's own."""
 COLLAPSE_BROKEN = 0.9
 """Nearly everything: this share of completions is truncated or holds no answer, and more than at first."""
+CHANCE = 0.05
+"""A sign of collapse counts where chance alone gives it in less than this share of cases."""
 WINDOW_SHARE, WINDOW_MOST = 0.1, 5
 """First and last proxy are means over this share of the rounds, at most so many rounds and at least one."""
 
@@ -80,25 +88,66 @@ def judge(first: ProbeResult, last: ProbeResult, history: list[Metrics], proxy: 
     if not first.correct:
         reasons = ["No gold answers: whether the answers are right is not known.", *proxy_reasons, *_spread(first, last), *_lengths(first, last)]
         return Verdict(Word.UNKNOWN, reasons + warnings, numbers)
-    test = paired(first.correct, last.correct)
-    slices = _slices(first, last)
-    numbers |= _truth_numbers(test) | {"slices": slices} | _vote_numbers(first, last)
-    truth = excludes_zero(test.interval)
-    collapse = _collapse(first, last) if test.difference < 0 or test.last == 0 else []
-    word = _word(truth, hacked=truth < 0 and proxy is not None and rose, collapsed=bool(collapse))
-    worse = _slice_reasons(slices, truth, first.plays)
-    reasons = [_truth_reason(test, first.plays), *proxy_reasons, *collapse, *worse, *_vote_reasons(numbers, word)]
+    greedy, sampled = paired(first.correct, last.correct, first.together), _sampled(first, last)
+    moves, slices = _moves(greedy, sampled), _slices(first, last)
+    numbers |= _truth_numbers(greedy) | {"slices": {part: _truth_numbers(test) for part, test in slices.items()}} | _sampled_numbers(first, last, sampled)
+    collapse = _collapse(first, last) if greedy.difference < 0 or greedy.last == 0 else []
+    word = _word(moves, hacked=moves.truth < 0 and proxy is not None and rose, collapsed=bool(collapse))
+    truths = [*_why(moves, greedy, sampled), _truth_reason(greedy, first.plays), *_sampled_reasons(sampled, last)]
+    reasons = [*truths, *proxy_reasons, *collapse, *_slice_reasons(slices, moves.truth, first.plays), *_vote_reasons(numbers, word)]
     if len(first.correct) < len(first.outcomes):
         warnings.append(f"Only {len(first.correct)} of {len(first.outcomes)} probe tasks have a gold answer; the others are not counted.")
     return Verdict(word, reasons + warnings, numbers)
 
 
-def _word(truth: int, *, hacked: bool, collapsed: bool) -> Word:
+class Moves(NamedTuple):
+    """Which way each quantity moved: 1 up, -1 down, 0 not reliably."""
+
+    greedy: int
+    sampled: int
+
+    @property
+    def truth(self) -> int:
+        """Both as one: down where either fell."""
+        return -1 if -1 in self else max(self)
+
+
+def _word(moves: Moves, *, hacked: bool, collapsed: bool) -> Word:
     if hacked:
         return Word.HACKED
     if collapsed:
         return Word.COLLAPSED
-    return {-1: Word.WORSE, 0: Word.UNCHANGED, 1: Word.IMPROVED}[truth]
+    return {-1: Word.WORSE, 0: Word.UNCHANGED, 1: Word.IMPROVED}[moves.truth]
+
+
+def _sampled(first: ProbeResult, last: ProbeResult) -> dict[str, Paired]:
+    """pass@1 and the majority's accuracy, each paired by task; empty where one of the probes took no samples."""
+    if not (first.samples and last.samples and first.pass_at_1):
+        return {}
+    return {"pass@1": paired(first.pass_at_1, last.pass_at_1), f"majority@{last.samples}": paired(first.majority, last.majority)}
+
+
+def _moves(greedy: Paired, sampled: Mapping[str, Paired]) -> Moves:
+    """What moved, after Holm's correction for both quantities. Sampled accuracy has moved only if both its tests say so, so its p is the larger."""
+    if not sampled:
+        return Moves(greedy.moved(), 0)
+    p, both = holm([greedy.p, max(test.p for test in sampled.values())])
+    directions = {test.moved(both) for test in sampled.values()}
+    return Moves(greedy.moved(p), directions.pop() if len(directions) == 1 else 0)
+
+
+def _why(moves: Moves, greedy: Paired, sampled: Mapping[str, Paired]) -> list[str]:
+    """What the word rests on, where it is not greedy accuracy with everything else behind it; and which changes it does not rest on."""
+    verb = {1: "rose", -1: "fell", 0: "did not change reliably"}
+    if moves.sampled and moves.greedy != moves.sampled:
+        return [f"Sampled accuracy {verb[moves.sampled]}: pass@1 and the majority's, on which the word rests. Greedy accuracy {verb[moves.greedy]}."]
+    ways = {name: test.moved() for name, test in sampled.items()}
+    if not moves.sampled and len(set(ways.values())) > 1:
+        told = " and ".join(f"{name} {verb[way]}" for name, way in ways.items())
+        return [f"{told}. The word rests on sampled accuracy only where both move the same way: samples that are more or less alike move one of them."]
+    if not moves.truth and any(excludes_zero(test.interval) for test in (greedy, *sampled.values())):
+        return ["An interval excludes zero, but the exact tests, corrected for their number, do not tell the change from chance: use more probe tasks."]
+    return []
 
 
 def rose_markedly(first: float, last: float) -> bool:
@@ -148,31 +197,63 @@ def _truth_numbers(test: Paired) -> dict[str, Any]:
     }
 
 
-def _truth_reason(test: Paired, plays: bool) -> str:
-    """Accuracy or score, paired difference, test and flips in one sentence; says so where interval and exact test disagree."""
-    what, name, unit = ("Mean score of", "sign", "plays") if plays else ("Greedy accuracy on", "McNemar", "tasks")
-    better, worse = ("better", "worse") if plays else ("from wrong to right", "from right to wrong")
+def _change(test: Paired) -> str:
+    """First, last, difference, interval and test."""
     p = "< 0.0001" if test.p < 1e-4 else f"= {test.p:.2g}"
-    text = (
-        f"{what} {test.tasks} probe {unit}: {test.first:.3f} -> {test.last:.3f}, difference {test.difference:+.3f} "
-        f"(95% interval {test.interval.low:+.3f} to {test.interval.high:+.3f}; exact {name} test p {p}); "
-        f"{test.wrong_to_right} {unit} went {better}, {test.right_to_wrong} {worse}."
+    return (
+        f"{test.first:.3f} -> {test.last:.3f}, difference {test.difference:+.3f} "
+        f"(95% interval {test.interval.low:+.3f} to {test.interval.high:+.3f}; exact test p {p})"
     )
-    if excludes_zero(test.interval) and test.p >= 0.05:
-        text += f" The exact test is not convinced: use more probe {unit}."
-    return text
+
+
+def _truth_reason(test: Paired, plays: bool) -> str:
+    """Accuracy or score, paired difference, test and flips in one sentence."""
+    what, unit = ("Mean score of", "plays") if plays else ("Greedy accuracy on", "tasks")
+    better, worse = ("better", "worse") if plays else ("from wrong to right", "from right to wrong")
+    return f"{what} {test.tasks} probe {unit}: {_change(test)}; {test.wrong_to_right} {unit} went {better}, {test.right_to_wrong} {worse}."
+
+
+def _sampled_reasons(sampled: Mapping[str, Paired], probe: ProbeResult) -> list[str]:
+    """Sampled accuracy, with how it was sampled."""
+    names = {"pass@1": f"Sampled accuracy (pass@1; {probe.samples} samples a task{how(probe)})"}
+    return [f"{names.get(name, 'Accuracy of the majority vote of these')}: {_change(test)}." for name, test in sampled.items()]
+
+
+def how(probe: ProbeResult) -> str:
+    """The settings of a probe's sampling that matter, in words after a comma; nothing where they are not known."""
+    found = probe.sampling
+    if found is None:
+        return ""
+    parts = [f"temperature {found.temperature:g}", f"top-p {found.top_p:g}" if found.top_p < 1 else "", f"top-k {found.top_k}" if found.top_k else ""]
+    return "".join(f", {part}" for part in parts if part)
 
 
 def _collapse(first: ProbeResult, last: ProbeResult) -> list[str]:
     """Signs of collapse, each in words; empty when there is none."""
     limit = COLLAPSE_EFFECTIVE * min(number for number in (first.effective, first.gold_effective or first.effective))
-    few = bool(first.effective) and last.effective <= limit
     what = "different plays" if last.plays else "answers to different prompts"
+    few = bool(first.effective) and last.effective <= limit and _fewer(first, last)
     signs = [f"Collapse: {what} have become few. {_answers(first, last)}"] if few else []
-    if last.broken >= COLLAPSE_BROKEN and last.broken > first.broken:
+    if last.broken >= COLLAPSE_BROKEN and last.broken > first.broken and _more_broken(first, last):
         broken = "plays are lost by an illegal move or a truncated one" if last.plays else "completions are truncated or hold no answer"
         signs.append(f"Collapse: {last.broken:.0%} of {broken} ({first.broken:.0%} at first).")
     return signs
+
+
+def _fewer(first: ProbeResult, last: ProbeResult) -> bool:
+    """Whether chance does not explain that there are fewer different answers."""
+
+    def effective(answers: Sequence[str | None]) -> float:
+        return effective_number(answer for answer in answers if answer is not None)
+
+    sides = [{outcome.task: outcome.answer for outcome in probe.outcomes} for probe in (first, last)]
+    return swap_test(list(sides[0].values()), [sides[1][task] for task in sides[0]], effective, "answers") < CHANCE
+
+
+def _more_broken(first: ProbeResult, last: ProbeResult) -> bool:
+    """Whether chance does not explain that more completions are broken."""
+    sides = [{outcome.task: float(outcome.broken) for outcome in probe.outcomes} for probe in (first, last)]
+    return sign_flip([sides[1][task] - broken for task, broken in sides[0].items()]) < CHANCE
 
 
 def _answers(first: ProbeResult, last: ProbeResult) -> str:
@@ -201,39 +282,40 @@ def _spread_numbers(first: ProbeResult, last: ProbeResult) -> dict[str, Any]:
     return numbers | gold | {"broken_first": first.broken, "broken_last": last.broken}
 
 
-def _slices(first: ProbeResult, last: ProbeResult) -> dict[str, dict[str, Any]]:
+def _slices(first: ProbeResult, last: ProbeResult) -> dict[str, Paired]:
     """The truth of each slice."""
     parts: dict[str, tuple[dict[str, float], dict[str, float]]] = {part: ({}, {}) for part in first.slices}
     for side, probe in enumerate((first, last)):
         for outcome in probe.outcomes:
             if outcome.slice in parts and outcome.correct is not None:
                 parts[outcome.slice][side][outcome.task] = outcome.correct
-    return {part: _truth_numbers(paired(*sides)) for part, sides in parts.items() if sides[0]}
+    return {part: paired(*sides, first.together) for part, sides in parts.items() if sides[0]}
 
 
-def _slice_reasons(slices: dict[str, dict[str, Any]], truth: int, plays: bool) -> list[str]:
-    """Slices that are significantly worse; each is tested alone, so of many slices one may look worse by chance."""
-    worse = [(part, numbers) for part, numbers in slices.items() if excludes_zero(Interval(*numbers["interval"])) < 0]
+def _slice_reasons(slices: Mapping[str, Paired], truth: int, plays: bool) -> list[str]:
+    """Slices that are worse, after Holm's correction for their number."""
+    if len(slices) < 2:
+        return []
+    adjusted = holm([test.p for test in slices.values()])
+    worse = [(part, test) for (part, test), p in zip(slices.items(), adjusted, strict=True) if test.moved(p) < 0]
     lead, unit = "Forgetting: better overall, but" if truth > 0 else "Worse in a slice:", "plays" if plays else "tasks"
     return [
-        f"{lead} {part} fell {numbers['accuracy_first']:.3f} -> {numbers['accuracy_last']:.3f} "
-        f"(95% interval {numbers['interval'][0]:+.3f} to {numbers['interval'][1]:+.3f}, {numbers['tasks']} {unit}; {len(slices)} slices tested)."
-        for part, numbers in worse
-        if len(slices) > 1
+        f"{lead} {part} fell {test.first:.3f} -> {test.last:.3f} "
+        f"(95% interval {test.interval.low:+.3f} to {test.interval.high:+.3f}, {test.tasks} {unit}; one of {len(slices)} slices)."
+        for part, test in worse
     ]
 
 
-def _vote_numbers(first: ProbeResult, last: ProbeResult) -> dict[str, Any]:
-    """Majority vote and pass@k of both weights, where completions were sampled."""
-    numbers: dict[str, Any] = {}
+def _sampled_numbers(first: ProbeResult, last: ProbeResult, sampled: Mapping[str, Paired]) -> dict[str, Any]:
+    """pass@1, majority vote and pass@k of both weights, where completions were sampled, and how."""
+    numbers: dict[str, Any] = {"sampled": {name: _truth_numbers(test) for name, test in sampled.items()}} if sampled else {}
     for side, probe in (("first", first), ("last", last)):
-        voted: list[Outcome] = [outcome for outcome in probe.outcomes if outcome.majority_correct is not None]
-        if voted:
-            numbers[f"majority_{side}"] = mean(o.majority_correct for o in voted if o.majority_correct is not None)
-            numbers["samples"] = min(len(outcome.samples) for outcome in voted)
-        metrics = probe.metrics()
-        if f"probe/pass@{numbers.get('samples', 0)}" in metrics:
-            numbers[f"pass_at_k_{side}"] = metrics[f"probe/pass@{numbers['samples']}"]
+        if probe.majority:
+            numbers[f"majority_{side}"] = mean(probe.majority.values())
+            numbers["samples"] = probe.samples
+            numbers[f"pass_at_k_{side}"] = probe.metrics()[f"probe/pass@{probe.samples}"]
+    if last.sampling is not None:
+        numbers["sampling"] = last.sampling.model_dump(mode="json")
     return numbers
 
 
