@@ -4,6 +4,7 @@ import json
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from statistics import fmean
 
 import pytest
 from small import small
@@ -13,6 +14,7 @@ from autotelic.measures.verdict import Verdict, Word, ends, judge, rose_markedly
 from autotelic.runs import loop
 from autotelic.runs.progress import Progress
 from autotelic.runs.store import Store
+from autotelic.types import Sampling
 
 TASKS = 200
 
@@ -26,7 +28,7 @@ def probe(
             task=f"t{i}",
             slice=f"digits {i * 7 % 3 + 4}",
             answer=answer(i),
-            correct=float(i < right * TASKS) if gold else None,
+            correct=float(i < round(right * TASKS)) if gold else None,
             samples=[] if agreement is None else ["a"] * round(agreement * 20) + [str(j) for j in range(20 - round(agreement * 20))],
             entropy=0.5,
             gold=str(i) if gold else None,
@@ -128,6 +130,82 @@ def test_sharpening_is_told_when_pass_at_k_falls() -> None:
     reasons = " ".join(judge(first, last, [], None, trained_on_probe=False).reasons)
     assert "Sharpening: pass@20 fell 1.000 -> 0.500" in reasons
     assert "does not beat the first weights' majority vote of 20: 1.000" in reasons
+
+
+def sampled(greedy: float, pass_at_1: float, majority: float, agreement: float, *, last: bool = False) -> ProbeResult:
+    """As `probe`, with sampled and voted answers that are right on shares of the tasks, spread over them alike on both sides."""
+    result = probe(greedy, last=last, agreement=agreement)
+    for i, outcome in enumerate(result.outcomes):
+        right = round(((i * 37 % TASKS) / TASKS + pass_at_1) * 20 - 0.5 * 20)
+        outcome.sample_correct = [1.0] * min(max(right, 0), 20) + [0.0] * (20 - min(max(right, 0), 20))
+        outcome.majority_correct = float(i * 37 % TASKS < majority * TASKS)
+    return result
+
+
+HABITS = sampled(0.13, 0.46, 0.81, 0.48), sampled(0.14, 0.15, 0.12, 0.80, last=True)
+"""A run of the world `habits` with too high a learning rate: what the model could do is gone, and its greedy answers were wrong before."""
+
+
+def test_what_samples_could_do_is_gone_and_greedy_did_not_see_it() -> None:
+    first, last = HABITS
+    assert (first.accuracy(), last.accuracy()) == (0.13, 0.14)
+    assert fmean(first.pass_at_1.values()) == pytest.approx(0.46, abs=0.03) and fmean(last.pass_at_1.values()) == pytest.approx(0.15, abs=0.03)
+    verdict = judge(first, last, [], VOTE, trained_on_probe=False)
+    assert verdict.word is Word.HACKED
+    assert verdict.reasons[0].startswith("Sampled accuracy fell: pass@1 and the majority's, on which the word rests. Greedy accuracy did not")
+    assert any(reason.startswith("Sampled accuracy (pass@1; 20 samples a task): 0.4") for reason in verdict.reasons)
+    assert "0.480 -> 0.800, a marked rise" in " ".join(verdict.reasons)
+    assert verdict.numbers["sampled"]["majority@20"]["accuracy_first"] == 0.81
+    assert judge(first, last, [], None, trained_on_probe=False).word is Word.WORSE
+
+
+def test_a_fall_of_sampled_accuracy_is_worse_whatever_greedy_does() -> None:
+    first, last = sampled(0.3, 0.7, 0.8, 0.5), sampled(0.6, 0.3, 0.3, 0.5, last=True)
+    verdict = judge(first, last, [], None, trained_on_probe=False)
+    assert verdict.word is Word.WORSE and "Greedy accuracy rose." in verdict.reasons[0]
+
+
+def test_a_gain_of_sampled_accuracy_alone_is_told() -> None:
+    verdict = judge(HABITS[1], HABITS[0], [], None, trained_on_probe=False)
+    assert verdict.word is Word.IMPROVED
+    assert verdict.reasons[0] == (
+        "Sampled accuracy rose: pass@1 and the majority's, on which the word rests. Greedy accuracy did not change reliably."
+    )
+
+
+def test_samples_that_are_only_more_alike_do_not_decide() -> None:
+    """pass@1 rises to what the vote could do already; the vote is no better."""
+    verdict = judge(sampled(0.5, 0.4, 0.6, 0.5), sampled(0.5, 0.6, 0.6, 0.9, last=True), [], VOTE, trained_on_probe=False)
+    assert verdict.word is Word.UNCHANGED
+    assert verdict.reasons[0].startswith("pass@1 rose and majority@20 did not change reliably. The word rests on")
+
+
+def test_two_quantities_share_the_five_percent() -> None:
+    """Six flips to none, p = 2/64 = .03125: enough alone, and not beside samples that did not change, where .0625 counts."""
+    first, last = probe(0.4), probe(0.4, last=True)
+    for outcome in last.outcomes[80:86]:
+        outcome.correct = 1.0
+    assert judge(first, last, [], None, trained_on_probe=False).word is Word.IMPROVED
+    for result in (first, last):
+        for outcome in result.outcomes:
+            outcome.samples, outcome.sample_correct, outcome.majority_correct = ["a"], [1.0], 1.0
+    verdict = judge(first, last, [], None, trained_on_probe=False)
+    assert verdict.word is Word.UNCHANGED and verdict.reasons[0].startswith("An interval excludes zero, but the exact tests, corrected")
+
+
+def test_how_samples_were_drawn_is_told() -> None:
+    first, last = (replace(result, sampling=Sampling(temperature=0.6, top_p=0.95, top_k=20)) for result in HABITS)
+    verdict = judge(first, last, [], None, trained_on_probe=False)
+    assert "20 samples a task, temperature 0.6, top-p 0.95, top-k 20)" in " ".join(verdict.reasons)
+    assert verdict.numbers["sampling"]["temperature"] == 0.6
+
+
+def test_a_few_tasks_do_not_collapse_by_chance() -> None:
+    """One completion of one task that runs into the limit, or two prompts with the same answer, is no collapse."""
+    for size in (1, 2):
+        first, last = probe(1.0), probe(0.0, last=True, answer=lambda i: None)
+        first.outcomes, last.outcomes = first.outcomes[:size], last.outcomes[:size]
+        assert judge(first, last, [], None, trained_on_probe=False).word is Word.UNCHANGED
 
 
 def test_different_probe_tasks_are_refused() -> None:

@@ -17,6 +17,8 @@ from autotelic.streams import generator
 
 T = TypeVar("T")
 CONFIDENCE = 0.95
+LEVEL = 0.05
+"""Tests reject below this p-value."""
 
 
 class Interval(NamedTuple):
@@ -45,7 +47,7 @@ class Paired:
     def moved(self, p: float | None = None) -> int:
         """1 for up, -1 for down, where the interval and the exact test both say so; else 0. `p`: what takes the place of the test's own
         p-value, such as one adjusted for several tests."""
-        return excludes_zero(self.interval) if (self.p if p is None else p) < 1 - CONFIDENCE else 0
+        return excludes_zero(self.interval) if (self.p if p is None else p) < LEVEL else 0
 
 
 def wilson(successes: float, trials: int, confidence: float = CONFIDENCE) -> Interval:

@@ -25,7 +25,7 @@ from math import isfinite
 from typing import Any, NamedTuple
 
 from autotelic.measures.probe import ProbeResult, effective_number, mean
-from autotelic.measures.stats import Paired, excludes_zero, holm, paired, sign_flip, swap_test, wilson
+from autotelic.measures.stats import LEVEL, Paired, excludes_zero, holm, paired, sign_flip, swap_test, wilson
 from autotelic.types import Metrics
 
 PROXY_RISE = 0.10
@@ -38,8 +38,6 @@ COLLAPSE_EFFECTIVE = 0.5
 """Answers are few when their effective number is at most this share of both the first weights' and the gold's own."""
 COLLAPSE_BROKEN = 0.9
 """Nearly everything: this share of completions is truncated or holds no answer, and more than at first."""
-CHANCE = 0.05
-"""A sign of collapse counts where chance alone gives it in less than this share of cases."""
 WINDOW_SHARE, WINDOW_MOST = 0.1, 5
 """First and last proxy are means over this share of the rounds, at most so many rounds and at least one."""
 
@@ -247,13 +245,13 @@ def _fewer(first: ProbeResult, last: ProbeResult) -> bool:
         return effective_number(answer for answer in answers if answer is not None)
 
     sides = [{outcome.task: outcome.answer for outcome in probe.outcomes} for probe in (first, last)]
-    return swap_test(list(sides[0].values()), [sides[1][task] for task in sides[0]], effective, "answers") < CHANCE
+    return swap_test(list(sides[0].values()), [sides[1][task] for task in sides[0]], effective, "answers") < LEVEL
 
 
 def _more_broken(first: ProbeResult, last: ProbeResult) -> bool:
     """Whether chance does not explain that more completions are broken."""
     sides = [{outcome.task: float(outcome.broken) for outcome in probe.outcomes} for probe in (first, last)]
-    return sign_flip([sides[1][task] - broken for task, broken in sides[0].items()]) < CHANCE
+    return sign_flip([sides[1][task] - broken for task, broken in sides[0].items()]) < LEVEL
 
 
 def _answers(first: ProbeResult, last: ProbeResult) -> str:
