@@ -32,6 +32,23 @@ def test_rewards_by_name_and_in_sum() -> None:
     assert reward_metrics([group("1", "1")]) == {}
 
 
+def test_a_rollout_without_a_reward_does_not_count_as_zero() -> None:
+    """Grades 4, 4 and none: the mean is 4, nothing is spread, and the group carries no signal."""
+    found = reward_metrics([group("1", "2", "3", rewards=[{"grade": 4.0}, {"grade": 4.0}, {}])])
+    assert found == {"reward": 4.0, "reward_std": 0.0, "frac_reward_zero_std": 1.0, "rewards/grade/mean": 4.0}
+
+
+def test_a_group_of_several_roles_is_split_between_them() -> None:
+    """The winner sits second, and the opponent's loss is not the solver's."""
+    play = group("a", "b", rewards=[{"won": -1.0}, {"won": 1.0}])
+    for rollout, role in zip(play, ("opponent", "solver"), strict=True):
+        rollout.keys |= {"role": role, "game": "kuhn"}
+    found = round_metrics([play], WORLD)
+    assert (found["reward"], found["opponent/reward"]) == (1.0, -1.0)
+    assert (found["completions/mean_length"], found["opponent/completions/mean_length"]) == (2.0, 1.0)
+    assert round_metrics([play], WORLD, main="opponent")["reward"] == -1.0
+
+
 def test_completions() -> None:
     found = completion_metrics([group("1", "1", None, "2"), group("5")])
     assert found == pytest.approx(
@@ -59,6 +76,18 @@ def test_labels_against_the_truth() -> None:
     assert found == pytest.approx({"label/agreement": (0.5 + 0.75 + 1.0) / 3, "label/majority_is_gold": 0.5})
     assert label_metrics([group(gold)], WORLD) == {}
     assert round_metrics([], WORLD) == {}
+
+
+def test_labels_that_were_used_are_told_apart_from_the_plain_majority() -> None:
+    """Of three groups with the majorities gold, wrong and wrong a strict vote labels the first alone."""
+    gold = TASK.answer
+    groups = [group(gold, gold, gold, WRONG), group(WRONG, WRONG, gold, "2"), group(WRONG, WRONG, gold, "3")]
+    found = round_metrics(groups, WORLD, labels=[(TASK, gold), (TASK, None), (TASK, None)])
+    assert found["label/coverage"] == pytest.approx(1 / 3) and found["label/purity"] == 1.0
+    assert found["label/majority_is_gold"] == pytest.approx(1 / 3)
+    unknown = Task("u", TASK.prompt)
+    assert round_metrics([], WORLD, labels=[(unknown, "1"), (unknown, None)]) == {"label/coverage": 0.5}
+    assert round_metrics([], WORLD, labels=[(TASK, None)]) == {"label/coverage": 0.0}
 
 
 def test_purity_asks_only_where_the_truth_is_known() -> None:

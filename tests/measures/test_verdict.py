@@ -135,9 +135,11 @@ def test_sharpening_is_told_when_pass_at_k_falls() -> None:
 def sampled(greedy: float, pass_at_1: float, majority: float, agreement: float, *, last: bool = False) -> ProbeResult:
     """As `probe`, with sampled and voted answers that are right on shares of the tasks, spread over them alike on both sides."""
     result = probe(greedy, last=last, agreement=agreement)
+    least, most = max(0.0, 2 * pass_at_1 - 1), min(1.0, 2 * pass_at_1)
     for i, outcome in enumerate(result.outcomes):
-        right = round(((i * 37 % TASKS) / TASKS + pass_at_1) * 20 - 0.5 * 20)
-        outcome.sample_correct = [1.0] * min(max(right, 0), 20) + [0.0] * (20 - min(max(right, 0), 20))
+        right = round(25 * (least + (most - least) * (i * 37 % TASKS) / TASKS))
+        outcome.sample_correct = [1.0] * right + [0.0] * (25 - right)
+        outcome.samples = ["a"] * round(agreement * 25) + [str(j) for j in range(25 - round(agreement * 25))]
         outcome.majority_correct = float(i * 37 % TASKS < majority * TASKS)
     return result
 
@@ -153,9 +155,9 @@ def test_what_samples_could_do_is_gone_and_greedy_did_not_see_it() -> None:
     verdict = judge(first, last, [], VOTE, trained_on_probe=False)
     assert verdict.word is Word.HACKED
     assert verdict.reasons[0].startswith("Sampled accuracy fell: pass@1 and the majority's, on which the word rests. Greedy accuracy did not")
-    assert any(reason.startswith("Sampled accuracy (pass@1; 20 samples a task): 0.4") for reason in verdict.reasons)
+    assert any(reason.startswith("Sampled accuracy (pass@1; 25 samples a task): 0.4") for reason in verdict.reasons)
     assert "0.480 -> 0.800, a marked rise" in " ".join(verdict.reasons)
-    assert verdict.numbers["sampled"]["majority@20"]["accuracy_first"] == 0.81
+    assert verdict.numbers["sampled"]["majority@25"]["accuracy_first"] == 0.81
     assert judge(first, last, [], None, trained_on_probe=False).word is Word.WORSE
 
 
@@ -177,7 +179,7 @@ def test_samples_that_are_only_more_alike_do_not_decide() -> None:
     """pass@1 rises to what the vote could do already; the vote is no better."""
     verdict = judge(sampled(0.5, 0.4, 0.6, 0.5), sampled(0.5, 0.6, 0.6, 0.9, last=True), [], VOTE, trained_on_probe=False)
     assert verdict.word is Word.UNCHANGED
-    assert verdict.reasons[0].startswith("pass@1 rose and majority@20 did not change reliably. The word rests on")
+    assert verdict.reasons[0].startswith("pass@1 rose and majority@25 did not change reliably. The word rests on")
 
 
 def test_two_quantities_share_the_five_percent() -> None:
@@ -196,7 +198,7 @@ def test_two_quantities_share_the_five_percent() -> None:
 def test_how_samples_were_drawn_is_told() -> None:
     first, last = (replace(result, sampling=Sampling(temperature=0.6, top_p=0.95, top_k=20)) for result in HABITS)
     verdict = judge(first, last, [], None, trained_on_probe=False)
-    assert "20 samples a task, temperature 0.6, top-p 0.95, top-k 20)" in " ".join(verdict.reasons)
+    assert "25 samples a task, temperature 0.6, top-p 0.95, top-k 20)" in " ".join(verdict.reasons)
     assert verdict.numbers["sampling"]["temperature"] == 0.6
 
 

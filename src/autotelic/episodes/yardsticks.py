@@ -91,7 +91,7 @@ async def probe_games(ctx: "Context", role: str, world: Games, tasks: Sequence[T
     others: Mapping[str, Seat] = {"first weights": first} if first else {}
     opponents: dict[str, Mapping[str, Seat]] = {name: best if name == "kuhn" else OPPONENTS.get(name, others) for name in world.names}
     plays = [
-        replace(task, id=f"{task.id} {name}", tags={**task.tags, "seat": place % 2, "against": name})
+        replace(task, id=f"{task.id} {name}", tags={**task.tags, "deal": task.id, "seat": place % 2, "against": name})
         for place, task in enumerate(tasks)
         for name in opponents[task.tags["game"]]
     ]
@@ -104,7 +104,7 @@ async def probe_games(ctx: "Context", role: str, world: Games, tasks: Sequence[T
 
     groups = await ctx.play(episode, plays)
     policy = ctx.policies[ctx.role(role).policy]
-    return ProbeResult(policy.version, ctx.round, [_outcome(group, role) for group in groups], plays=True)
+    return ProbeResult(policy.version, ctx.round, [_outcome(group, role) for group in groups], plays=True, sampling=ctx.role(role).sampling)
 
 
 def _outcome(group: Group, role: str) -> Outcome:
@@ -112,9 +112,11 @@ def _outcome(group: Group, role: str) -> Outcome:
     game, against = group.task.tags["game"], group.task.tags["against"]
     part = f"{game} {against} {'second' if group.task.tags['seat'] else 'first'}"
     own = next((rollout for rollout in group if rollout.keys["role"] == role), None)
+    deal = group.task.tags["deal"]
     if own is None:
-        return Outcome(group.task.id, part, None, 0.0)
+        return Outcome(group.task.id, part, None, 0.0, shared=deal)
     bad = own.keys["ending"] != Ending.FINISHED and own.keys["offender"] in (None, own.keys["seat"])
     text = None if bad else " ".join(turn.text for turn in own.turns[1:])
     score = 0.0 if bad else (sum(own.rewards.values()) + 1) / (MOST.get((game, against), 1.0) + 1)
-    return Outcome(group.task.id, part, text, score, tokens=float(sum(len(turn.tokens) for turn in own.actions)), truncated=own.truncated)
+    tokens = float(sum(len(turn.tokens) for turn in own.actions))
+    return Outcome(group.task.id, part, text, score, tokens=tokens, truncated=own.truncated, shared=deal)

@@ -6,24 +6,38 @@ from math import sqrt
 from statistics import fmean
 
 from autotelic.answers.votes import VoteRule, vote
-from autotelic.types import Group, Metrics, Task, World
+from autotelic.types import Group, Metrics, Rollout, Task, World
+
+Label = tuple[Task, str | None]
+"""A task and the label that a recipe made for it itself; None where the task got none."""
 
 
-def round_metrics(groups: Sequence[Group], world: World, main: str = "solver") -> Metrics:
-    """Everything below, of one round: of the `main` role under these names, of every other role behind its own name."""
-    by_role: dict[str, list[Group]] = defaultdict(list)
-    for group in groups:
-        by_role[group.rollouts[0].keys.get("role", main)].append(group)
-    metrics: Metrics = {}
-    for role, own in sorted(by_role.items()):
+def round_metrics(groups: Sequence[Group], world: World, main: str = "solver", labels: Sequence[Label] = ()) -> Metrics:
+    """Everything below, of one round: of the `main` role under these names, of every other role behind its own name. `labels` are those the
+    recipe used."""
+    metrics = used_label_metrics(labels, world)
+    for role, own in sorted(by_role(groups, main).items()):
         found = reward_metrics(own) | completion_metrics(own) | (label_metrics(own, world) if role == main else {})
         metrics |= found if role == main else {f"{role}/{name}": value for name, value in found.items()}
     return metrics
 
 
+def by_role(groups: Sequence[Group], main: str = "solver") -> dict[str, list[Group]]:
+    """The groups of each role. A group that several roles made, as a play of a game is, is split into one for each; no role is the main one."""
+    found: dict[str, list[Group]] = defaultdict(list)
+    for group in groups:
+        parts: dict[str, list[Rollout]] = defaultdict(list)
+        for rollout in group:
+            parts[rollout.keys.get("role", main)].append(rollout)
+        for role, rollouts in parts.items():
+            found[role].append(Group(group.task, rollouts))
+    return found
+
+
 def reward_metrics(groups: Sequence[Group]) -> Metrics:
-    """What TRL calls these numbers, over all groups that got rewards; the empty dict if none did."""
-    rewarded = [group for group in groups if any(rollout.rewards for rollout in group)]
+    """What TRL calls these numbers, over all rollouts that got rewards, in groups of these alone; the empty dict if none did."""
+    found = ([rollout for rollout in group if rollout.rewards] for group in groups)
+    rewarded = [rollouts for rollouts in found if rollouts]
     if not rewarded:
         return {}
     names = sorted({name for group in rewarded for rollout in group for name in rollout.rewards})
@@ -69,7 +83,10 @@ def answering(groups: Sequence[Group]) -> list[Group]:
 
 
 def label_metrics(groups: Sequence[Group], world: World) -> Metrics:
-    """How far each group agrees, and how often what it agrees on is true (where gold answers are known; nothing is trained on this)."""
+    """How far each group agrees, and how often what it agrees on is true (where gold answers are known; nothing is trained on this).
+
+    Of the plain majority of all answers, whatever rule the recipe votes by; of the labels it used see `used_label_metrics`.
+    """
     rule = VoteRule(denominator="all")
     votes = [(group, vote(group.answers, rule)) for group in answering(groups)]
     if not votes:
@@ -81,7 +98,14 @@ def label_metrics(groups: Sequence[Group], world: World) -> Metrics:
     return metrics
 
 
-def purity(world: World, labels: Iterable[tuple[Task, str | None]]) -> Metrics:
+def used_label_metrics(labels: Sequence[Label], world: World) -> Metrics:
+    """How many tasks got a label from the recipe, and how many of these labels are right; the empty dict where it made none."""
+    if not labels:
+        return {}
+    return {"label/coverage": fmean(label is not None for _, label in labels)} | purity(world, [made for made in labels if made[1] is not None])
+
+
+def purity(world: World, labels: Iterable[Label]) -> Metrics:
     """The share of self-made labels that are right, of tasks whose answer is known; nothing where none is. Nothing is trained on this."""
     judged = [world.verify(task, label) for task, label in labels if task.answer is not None]
     return {"label/purity": fmean(judged)} if judged else {}

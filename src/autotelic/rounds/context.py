@@ -43,6 +43,8 @@ class Context:
         self.learners: dict[str, Learner] = {}
         self.groups: list[Group] = []
         """Every group sampled in this round, for the monitors and the store."""
+        self.labels: list[tuple[Task, str | None]] = []
+        """The labels that the recipe made in this round, for the monitors; see `label`."""
         self.metrics: Metrics = {}
         self.phase_seconds: dict[str, float] = defaultdict(float)
         self.on_phase: Callable[[str], None] = lambda name: None
@@ -265,15 +267,20 @@ class Context:
         """Count something that happened in this round, such as a proposal that did not parse."""
         self.metrics[name] = self.metrics.get(name, 0.0) + by
 
+    def label(self, task: Task, label: str | None) -> None:
+        """Note which label this round gives a task, None where it gives none, as below a vote's threshold. The monitors tell from it how many tasks
+        got a label (`label/coverage`) and how many labels are right (`label/purity`); nothing is trained on these."""
+        self.labels.append((task, label))
+
     @contextmanager
     def aside(self) -> Iterator[None]:
         """What happens inside leaves no trace in the round: for yardsticks."""
-        groups, metrics, drawn, sampled = self.groups, self.metrics, self._drawn, self.batcher.sampled
-        self.groups, self.metrics, self._drawn = [], {}, Counter()
+        groups, labels, metrics, drawn, sampled = self.groups, self.labels, self.metrics, self._drawn, self.batcher.sampled
+        self.groups, self.labels, self.metrics, self._drawn = [], [], {}, Counter()
         try:
             yield
         finally:
-            self.groups, self.metrics, self._drawn, self.batcher.sampled = groups, metrics, drawn, sampled
+            self.groups, self.labels, self.metrics, self._drawn, self.batcher.sampled = groups, labels, metrics, drawn, sampled
 
     def random(self, *parts: object) -> Random:
         """A generator keyed by seed, round and `parts`."""
@@ -282,7 +289,7 @@ class Context:
     def begin_round(self, number: int) -> None:
         """The loop's business: forget what belonged to the round before."""
         self.round = number
-        self.groups, self.metrics = [], {}
+        self.groups, self.labels, self.metrics = [], [], {}
         self.phase_seconds = defaultdict(float)
         self._drawn.clear()
 

@@ -8,7 +8,7 @@ from typing import Any
 from autotelic.engines.base import Request
 from autotelic.errors import DataError
 from autotelic.measures.probe import ProbeResult, mean
-from autotelic.measures.stats import pass_at_k, wilson
+from autotelic.measures.stats import mean_interval, pass_at_k, wilson
 from autotelic.rounds.roles import Role
 from autotelic.runs.opening import is_world, load_policy, open_tasks
 from autotelic.runs.probing import probe
@@ -44,9 +44,7 @@ def evaluate(model: str, tasks: str, settings: RunSettings, *, samples: int, lim
 
 
 def numbers(result: ProbeResult, samples: int) -> dict[str, Any]:
-    """Each measure as {value, low, high}: Wilson intervals for shares of tasks, a normal interval of the mean for pass@1 and pass@k."""
-    from autotelic.measures.stats import bootstrap
-
+    """Each measure as {value, low, high}: Wilson intervals for shares of tasks, `mean_interval` for pass@1 and pass@k."""
     right = [outcome.correct for outcome in result.outcomes if outcome.correct is not None]
     rows: dict[str, list[float]] = {"greedy accuracy": right}
     if samples:
@@ -57,7 +55,7 @@ def numbers(result: ProbeResult, samples: int) -> dict[str, Any]:
     table = {}
     for name, values in rows.items():
         whole = all(value in (0.0, 1.0) for value in values)
-        interval = wilson(sum(values), len(values)) if whole else bootstrap(values, "eval", name)
+        interval = wilson(sum(values), len(values)) if whole else mean_interval(values)
         table[name] = {"value": mean(values), "low": interval.low, "high": interval.high}
     parts = {part: result.accuracy(part) for part in result.slices}
     return {"measures": table, "slices": {part: value for part, value in parts.items() if not isnan(value)}}

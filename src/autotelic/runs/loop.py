@@ -125,7 +125,7 @@ async def one_round(session: Session, store: Store, progress: Progress, number: 
     before = ctx.batcher.seconds
     await session.recipe.round(ctx)
     sampled = ctx.batcher.seconds - before
-    metrics = {**round_metrics(ctx.groups, session.world, session.recipe.probed), **ctx.metrics}
+    metrics = {**round_metrics(ctx.groups, session.world, session.recipe.probed, ctx.labels), **ctx.metrics}
     result = None
     probing = perf_counter()
     if number % session.settings.probe_every == 0 or number == session.rounds:

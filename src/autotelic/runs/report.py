@@ -68,6 +68,7 @@ LABELS = (
     ("label/majority_is_gold", "majority answer is gold", "c3"),
     ("label/agreement", "agreement of votes", "c2"),
     ("label/kept", "kept by filters", "c4"),
+    ("label/coverage", "tasks that got a label", "c0"),
 )
 
 

@@ -19,7 +19,7 @@ class SelfRewardedTraining(Recipe):
     reward(i) = 1 if answer(i) is the group's majority answer, else 0; advantage: reward minus the group's mean.
     TTRL (arXiv:2504.16084) is `group_size=64 trained=32 scale=std vote.denominator=all`.
     Degenerate case: all agree or none parses, and the group carries no signal; below `vote.min_share` there is no label and no reward.
-    Fails by agreeing on a wrong answer: label/majority_is_gold and the probe fall while the reward still rises to 1.
+    Fails by agreeing on a wrong answer: label/purity and the probe fall while the reward still rises to 1.
     """
 
     tasks_per_round: int = Field(32, ge=1)
@@ -34,6 +34,7 @@ class SelfRewardedTraining(Recipe):
         groups = await ctx.sample("solver", ctx.pool.draw(self.tasks_per_round), n=self.group_size)
         for group in groups:
             label = vote(group.answers, self.vote).label
+            ctx.label(group.task, label)
             group.reward(agreement=[label is not None and answer == label for answer in group.answers])
         trained = [Group(group.task, group.rollouts[: self.trained]) for group in groups]
         ctx.learn("solver", center(trained, self.scale), self.objective)
