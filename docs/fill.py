@@ -3,15 +3,18 @@
 A place is what stands between `<!-- KIND: NAME -->` and `<!-- end -->`. Kinds: `file` (a file, verbatim), `output` (a file of terminal
 output), `recipes` (the table of `autotelic recipes`), `replicas` (a section for every replica with results: claim, figure,
 table, finding), `benchmark` (the table of a benchmark that is a replica), `speed` (the
-tables of a speed benchmark), `systems` (the catalogue by family, and its counts).
+tables of a speed benchmark), `systems` (the catalogue by family, and its counts), `metrics` (the numbers that runs log: of one of the tables of
+`measures.metrics`, or of all recipes).
 """
 
 import importlib
 import re
 import sys
 from collections import Counter
+from math import inf
 from pathlib import Path
 
+from autotelic.measures.metrics import TABLES, Metric
 from autotelic.studies.catalogue import STATES, Entry, catalogue
 from autotelic.studies.figures import figure
 from autotelic.studies.registry import replicas, results_of
@@ -22,7 +25,7 @@ from autotelic.systems.study import Study
 ROOT = Path(__file__).resolve().parent.parent
 FIGURES = ROOT / "docs" / "figures"
 OUTCOMES = {"replicated": "replicated", "partly": "partly replicated", "no": "not replicated"}
-PLACE = re.compile(r"(?s)(<!-- (file|output|recipes|replicas|benchmark|speed|systems): (\S+) -->\n).*?(<!-- end -->)")
+PLACE = re.compile(r"(?s)(<!-- (file|output|recipes|replicas|benchmark|speed|systems|metrics): (\S+) -->\n).*?(<!-- end -->)")
 
 
 def pages() -> list[Path]:
@@ -37,7 +40,14 @@ def filled(text: str) -> str:
 
 def content(kind: str, name: str) -> str:
     """What belongs into a place."""
-    makers = {"recipes": recipe_table, "replicas": replica_sections, "benchmark": benchmark_table, "speed": speed_tables, "systems": systems_tables}
+    makers = {
+        "recipes": recipe_table,
+        "replicas": replica_sections,
+        "benchmark": benchmark_table,
+        "speed": speed_tables,
+        "systems": systems_tables,
+        "metrics": metric_table,
+    }
     if kind in makers:
         return makers[kind](name)
     language = {".py": "python", ".toml": "toml"}.get(Path(name).suffix, "text")
@@ -133,6 +143,22 @@ def system_row(one: Entry) -> str:
 def source(name: str) -> str:
     """The file of a recipe, seen from docs/."""
     return f"../src/{recipes()[name].__module__.replace('.', '/')}.py"
+
+
+def metric_table(name: str) -> str:
+    """A table of `measures.metrics`, or what the recipes declare themselves (`recipes`)."""
+    if name != "recipes":
+        return "\n".join(["| metric | unit | range | meaning |", "|---|---|---|---|", *(metric_row(metric) for metric in TABLES[name])]) + "\n"
+    rows = [f"| `{recipe}` {metric_row(metric)}" for recipe, cls in recipes().items() for metric in vars(cls).get("metrics", ())]
+    return "\n".join(["| recipe | metric | unit | range | meaning |", "|---|---|---|---|---|", *rows]) + "\n"
+
+
+def metric_row(metric: Metric) -> str:
+    """A metric as a row; the owners before its name are in capitals."""
+    owner = {"run": "", "role": "[ROLE/]", "policy": "[POLICY/]"}[metric.of]
+    low, high = metric.range
+    span = "any" if low == -inf and high == inf else f"from {low:g}" if high == inf else f"up to {high:g}" if low == -inf else f"{low:g} to {high:g}"
+    return f"| `{owner}{metric.name}` | {metric.unit} | {span} | {metric.meaning} |"
 
 
 def figures() -> dict[Path, str]:

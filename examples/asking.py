@@ -36,7 +36,7 @@ class Asking(Recipe):
             question, equals, answer = rollout.text.partition("=")
             task = ctx.proposal(rollout, question + equals, hidden={"answer": ctx.world.parse(answer)})
             if task.hidden["answer"] is None or not ctx.fits("solver", task):
-                ctx.count("questions/invalid")
+                ctx.count("proposals/invalid")
             else:
                 asked[rollout.id] = task
         answers = await ctx.sample("solver", list(asked.values()), n=self.tries)

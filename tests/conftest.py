@@ -1,5 +1,6 @@
 """Fixtures: tiny decoders of each family with a character tokenizer, and policies of them on the torch engine."""
 
+import os
 from collections.abc import Callable
 from typing import Any
 
@@ -13,6 +14,7 @@ from autotelic.policies.policy import Policy
 from autotelic.policies.tokenizer import Tokenizer, character_tokenizer
 
 torch.set_num_threads(1)
+os.environ["AUTOTELIC_STRICT"] = "1"  # what a run passes over is an error here, in the processes that tests start too
 
 ALPHABET = "0123456789+-*=#,:; \n<|>abcdefghijklmnopqrstuvwxyz"
 

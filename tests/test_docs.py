@@ -1,13 +1,11 @@
 """The README and docs: their Python runs, their copies and tables are those of the sources, and they name every setting and metric."""
 
 import importlib.util
-import json
 import re
 from pathlib import Path
 from types import ModuleType
 
 import pytest
-from small import small
 
 from autotelic.cli.main import app
 from autotelic.learning.learner import Optimizer
@@ -105,18 +103,6 @@ def test_every_world_is_documented() -> None:
     for name, world in WORLDS.items():
         row = next(line for line in page.splitlines() if line.startswith(f"| `{name}` "))
         assert all(f"`{knob}`" in row for knob in world().settings.model_fields)
-
-
-@pytest.mark.parametrize("name", list(recipes()))
-def test_every_metric_is_documented(name: str, tmp_path: Path) -> None:
-    outcome = loop.start(small(name, rounds=1, out=str(tmp_path / "run")), Progress(quiet=True))
-    rows = [json.loads(line) for line in (outcome.folder / "metrics.jsonl").read_text(encoding="utf-8").splitlines()]
-    documented = re.findall(r"`([^`]+)`", prose(ROOT / "docs" / "run-directory.md"))
-    patterns = [re.sub("SLICE|NAME|THRESHOLD", ".+", re.escape(known)).replace("@K", r"@\d+") for known in documented]
-    for metric in {metric for row in rows for metric in row["metrics"]}:
-        # Behind the name of a role or of a term stands a metric like any other.
-        names = (metric, metric.partition("/")[2])
-        assert any(re.fullmatch(pattern, name) for pattern in patterns for name in names), metric
 
 
 def test_every_command_in_the_docs_exists() -> None:

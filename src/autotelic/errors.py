@@ -1,5 +1,6 @@
 """Errors meant for the person who runs the program. Not for failures inside rollouts: those are typed values that are counted."""
 
+import os
 from collections.abc import Iterable
 from difflib import get_close_matches
 
@@ -20,8 +21,17 @@ class TrainingError(AutotelicError):
     """An update that must not be applied, such as one with a loss that is not finite."""
 
 
+class MetricError(AutotelicError):
+    """A number that a round must not log: it is not documented, or outside of its range. Raised where `strict()`, which runs are not by default."""
+
+
 class EpisodeError(AutotelicError):
     """An episode that cannot go on, such as one whose environment raised: the round counts it and goes on without its rollouts."""
+
+
+def strict() -> bool:
+    """Whether faults that a run passes over are errors, as in the tests: where the environment has AUTOTELIC_STRICT=1."""
+    return os.environ.get("AUTOTELIC_STRICT") == "1"
 
 
 def nearest(name: str, known: Iterable[str]) -> str:

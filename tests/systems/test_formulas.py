@@ -199,7 +199,7 @@ def test_spin_sets_the_given_answer_against_its_own_and_keeps_a_round(policy: Ma
     assert [(item.side, completion(solver, item)) for item in items] == [("chosen", "2"), ("rejected", "3")]  # 4 is the given answer: no pair
     assert objective == DPO(beta=0.1)
     assert reference is not None and reference.name == "opponent"
-    assert ctx.metrics["label/kept"] == 0.5
+    assert ctx.metrics["pairs/task"] == 0.5
     assert ctx.metrics["loss"] == pytest.approx(math.log(2), rel=1e-4)  # the opponent is the policy itself
     assert sorted(task for task, _ in ctx.state["previous"]) == ["1+1=", "2+2="]
     ctx.begin_round(2)

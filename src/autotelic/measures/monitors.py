@@ -123,7 +123,7 @@ def verification(groups: Sequence[Group], scores: Mapping[str, float]) -> Metric
     balanced = right_share + wrong_share
     return {
         "accuracy": fmean(both) if both else 0.0,
-        "right": right_share,
-        "wrong": wrong_share,
+        "recall_right": right_share,
+        "recall_wrong": wrong_share,
         "f1": 2 * right_share * wrong_share / balanced if balanced else 0.0,
     }

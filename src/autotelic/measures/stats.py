@@ -150,11 +150,10 @@ def _chances(steps: Sequence[int]) -> NDArray[np.float64]:
 
 def _whole(sizes: NDArray[np.float64]) -> NDArray[np.int64]:
     """Sizes as whole numbers of a common unit."""
-    for scale in range(1, UNITS + 1):
-        found = np.rint(sizes * scale)
-        if np.allclose(sizes * scale, found, rtol=0, atol=1e-6):
-            return found.astype(np.int64)
-    return np.rint(sizes / sizes.max() * 4 * UNITS).astype(np.int64)
+    scales = np.arange(1, UNITS + 1)
+    fits = (np.abs(np.outer(scales, sizes) - np.rint(np.outer(scales, sizes))) < 1e-6).all(1)
+    scale = float(scales[fits.argmax()]) if fits.any() else 4 * UNITS / float(sizes.max())
+    return np.rint(sizes * scale).astype(np.int64)
 
 
 def holm(ps: Sequence[float]) -> list[float]:

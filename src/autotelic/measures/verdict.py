@@ -88,7 +88,9 @@ def judge(first: ProbeResult, last: ProbeResult, history: list[Metrics], proxy: 
         return Verdict(Word.UNKNOWN, reasons + warnings, numbers)
     greedy, sampled = paired(first.correct, last.correct, first.together), _sampled(first, last)
     moves, slices = _moves(greedy, sampled), _slices(first, last)
-    numbers |= _truth_numbers(greedy) | {"slices": {part: _truth_numbers(test) for part, test in slices.items()}} | _sampled_numbers(first, last, sampled)
+    numbers |= (
+        _truth_numbers(greedy) | {"slices": {part: _truth_numbers(test) for part, test in slices.items()}} | _sampled_numbers(first, last, sampled)
+    )
     collapse = _collapse(first, last) if greedy.difference < 0 or greedy.last == 0 else []
     word = _word(moves, hacked=moves.truth < 0 and proxy is not None and rose, collapsed=bool(collapse))
     truths = [*_why(moves, greedy, sampled), _truth_reason(greedy, first.plays), *_sampled_reasons(sampled, last)]
@@ -142,9 +144,13 @@ def _why(moves: Moves, greedy: Paired, sampled: Mapping[str, Paired]) -> list[st
     ways = {name: test.moved() for name, test in sampled.items()}
     if not moves.sampled and len(set(ways.values())) > 1:
         told = " and ".join(f"{name} {verb[way]}" for name, way in ways.items())
-        return [f"{told}. The word rests on sampled accuracy only where both move the same way: samples that are more or less alike move one of them."]
+        return [
+            f"{told}. The word rests on sampled accuracy only where both move the same way: samples that are more or less alike move one of them."
+        ]
     if not moves.truth and any(excludes_zero(test.interval) for test in (greedy, *sampled.values())):
-        return ["An interval excludes zero, but the exact tests, corrected for their number, do not tell the change from chance: use more probe tasks."]
+        return [
+            "An interval excludes zero, but the exact tests, corrected for their number, do not tell the change from chance: use more probe tasks."
+        ]
     return []
 
 

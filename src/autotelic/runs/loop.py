@@ -10,8 +10,9 @@ from pathlib import Path
 from time import perf_counter, strftime
 from typing import Any
 
-from autotelic.errors import TrainingError
+from autotelic.errors import TrainingError, strict
 from autotelic.measures.gate import decide
+from autotelic.measures.metrics import check
 from autotelic.measures.monitors import round_metrics
 from autotelic.measures.probe import ProbeResult
 from autotelic.measures.verdict import Verdict, Word, judge
@@ -183,8 +184,14 @@ async def ask(session: Session, progress: Progress, number: int) -> tuple[ProbeR
 
 
 def commit(session: Session, store: Store, number: int, metrics: Metrics) -> None:
-    """Everything of a round at once."""
+    """Everything of a round at once.
+
+    Raises:
+        MetricError: where `strict()`, a number is not documented or outside of its range.
+    """
     ctx = session.ctx
+    if strict():
+        check(metrics, session.recipe.metrics)
     tensors: Tensors = {f"policy.{name}": policy.snapshot() for name, policy in ctx.policies.items()}
     state: dict[str, Any] = {
         "round": number,

@@ -2,7 +2,7 @@
 
 Everything a model wrote is untrusted: it is escaped, shortened, stripped of control characters, and the page forbids scripts and
 network by its content policy. A run that was killed, has no probe or has not begun still gets a page that says so.
-This module reads and arranges; charts are in `runs.plots`, words in `guards.verdict`, the page in `templates/report.html`.
+This module reads and arranges; charts are in `runs.plots`, words in `measures.verdict`, the page in `templates/report.html`.
 """
 
 import json
@@ -20,6 +20,7 @@ from markupsafe import Markup
 
 from autotelic import streams
 from autotelic.errors import DataError
+from autotelic.measures.metrics import Metric, find
 from autotelic.measures.probe import ProbeResult
 from autotelic.measures.stats import wilson
 from autotelic.measures.verdict import Verdict, Word
@@ -411,15 +412,24 @@ def _flips(run: RunFiles) -> list[list[int]] | None:
     return [[pairs.count((before, after)) for after in (True, False)] for before in (True, False)]
 
 
-def _metric_rows(run: RunFiles) -> list[tuple[str, str, str, str, str]]:
-    """Every metric with its first, last, least and greatest value."""
-    rows = []
+def _metric_rows(run: RunFiles) -> list[tuple[str, str, str, str, str, str]]:
+    """Every metric with its first, last, least and greatest value, and what it means."""
+    rows, own = [], _own_metrics(run)
     for name in sorted(run.names()):
         known = [value for value in run.series(name)[1] if isfinite(value)]
         numbers = (known[0], known[-1], min(known), max(known)) if known else ()
         cells = [f"{number:.5g}" for number in numbers] or ["not finite"] * 4
-        rows.append((name, cells[0], cells[1], cells[2], cells[3]))
+        metric = find(name, own)
+        rows.append((name, cells[0], cells[1], cells[2], cells[3], f"{metric.unit}: {metric.meaning}" if metric else ""))
     return rows
+
+
+def _own_metrics(run: RunFiles) -> tuple[Metric, ...]:
+    """What the run's recipe says of its own metrics; nothing of a recipe file, which is a program, and a report runs none."""
+    from autotelic.systems.registry import recipes  # loads torch, which the rest of the report does not need
+
+    cls = recipes().get(named(run.recipe))
+    return cls.metrics if cls else ()
 
 
 def _flat(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:

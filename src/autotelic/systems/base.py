@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 from pydantic import Field
 
 from autotelic.learning.learner import Optimizer
+from autotelic.measures.metrics import Metric
 from autotelic.rounds.roles import Role
 from autotelic.tasks.samplers import Sampler
 from autotelic.types import Metrics, Sampling, Settings, Task, World
@@ -47,6 +48,8 @@ class Recipe(Settings):
     """The role the probe asks."""
     run_defaults: ClassVar[Mapping[str, Any]] = {}
     """Settings of the run that this recipe wants to be different when the user does not say."""
+    metrics: ClassVar[tuple[Metric, ...]] = ()
+    """What the numbers are that it logs itself, beside those of `measures.metrics`."""
 
     rounds: int = Field(20, ge=0)
     """Rounds of a run, unless the command says otherwise."""

@@ -114,7 +114,7 @@ def test_reflections_alone_are_credited(policy: Make) -> None:
     assert (by_target(one, one.advantage), by_target(two, two.advantage)) == ([0.5, 0.5], [-0.5, -0.5])
     assert {n: v for n, v in ctx.metrics.items() if n.startswith("turns/")} == {
         "turns/first": 0.5,
-        "turns/second": 0.5,
+        "turns/retry": 0.5,
         "turns/reflections_differ": 1.0,
     }
     assert {rollout.parent for rollout in ctx.groups[-1]} == {"r1/solver/1+1=/0"}
@@ -128,4 +128,4 @@ def test_reflecting_on_nothing_and_in_vain(policy: Make) -> None:
     assert (right.learned[0][0], right.policies["solver"].version, right.metrics["turns/first"]) == ([], 0, 1.0)
     vain = run("reflect-retry-reward", policy(), {"1+1=": ["x"], "1+1=x#": ["a", "a"], "1+1=x#a:": ["3", "y"]}, reflect="#")
     assert all(not any(item.advantage or []) for item in vain.learned[0][0])
-    assert (vain.metrics["turns/second"], vain.metrics["turns/reflections_differ"]) == (0.0, 0.5)
+    assert (vain.metrics["turns/retry"], vain.metrics["turns/reflections_differ"]) == (0.0, 0.5)

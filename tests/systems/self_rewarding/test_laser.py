@@ -91,8 +91,8 @@ def test_scores_take_part_in_the_advantage() -> None:
 def test_verification_and_votes() -> None:
     groups = [group(1, 1, 0, 0)]
     scores = {"r0": 0.9, "r1": 0.2, "r2": -3.0, "r3": 0.1}
-    assert verification(groups, scores) == pytest.approx({"accuracy": 0.75, "right": 0.5, "wrong": 1.0, "f1": 2 / 3})
-    assert verification(groups, {}) == {"accuracy": 0.0, "right": 0.0, "wrong": 0.0, "f1": 0.0}
+    assert verification(groups, scores) == pytest.approx({"accuracy": 0.75, "recall_right": 0.5, "recall_wrong": 1.0, "f1": 2 / 3})
+    assert verification(groups, {}) == {"accuracy": 0.0, "recall_right": 0.0, "recall_wrong": 0.0, "f1": 0.0}
     assert verification([group(1, 1)], {"r0": 1.0, "r1": 1.0})["f1"] == 0.0  # there is no wrong one to tell
     assert weighted_vote(groups[0], scores) == "0"  # .9 and 0 against .2 and .1
     assert weighted_vote(groups[0], {"r0": 0.2, "r1": 0.3, "r2": -5.0}) == "1"
@@ -102,7 +102,7 @@ def test_verification_and_votes() -> None:
 def test_measures_and_a_vocabulary_without_the_token(policy: Make) -> None:
     ctx = run(policy())
     measured = asyncio.run(made("laser", group_size=4, sampling=SHORT).measure(ctx, TASKS))
-    assert (measured["probe/score/majority"], measured["probe/score/weighted"]) == (1.0, pytest.approx(0.5, abs=0.5))
+    assert (measured["probe/score/plain_vote"], measured["probe/score/weighted_vote"]) == (1.0, pytest.approx(0.5, abs=0.5))
     assert 0 <= measured["probe/score/f1"] <= 1
     with pytest.raises(SettingError, match="no such token"):
         run(policy(), token="<|vision|>")

@@ -9,6 +9,7 @@ from pydantic import Field
 from autotelic.episodes.accuracy import probe_critic
 from autotelic.learning.advantages import MovingAverage
 from autotelic.learning.objectives import PolicyGradient
+from autotelic.measures.metrics import Metric
 from autotelic.measures.probe import ProbeResult
 from autotelic.rounds.context import Context
 from autotelic.rounds.roles import Role
@@ -38,6 +39,8 @@ class SelfPlayCritic(Recipe):
     critic's reward rises and its accuracy on natural errors, which is what the probe asks, does not.
     Differs from the paper: on-policy updates instead of rounds of offline ones, and the generator is told which step to rewrite.
     """
+
+    metrics: ClassVar[tuple[Metric, ...]] = (Metric("game/valid", "share", "rewritten steps that pass the check"),)
 
     probed: ClassVar[str] = "critic"
 

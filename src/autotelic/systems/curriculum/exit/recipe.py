@@ -2,12 +2,14 @@
 
 from collections.abc import Sequence
 from statistics import fmean, pvariance
+from typing import ClassVar
 
 from pydantic import Field
 
 from autotelic.episodes.accuracy import accuracy
 from autotelic.learning.advantages import center
 from autotelic.learning.objectives import PolicyGradient
+from autotelic.measures.metrics import Metric
 from autotelic.rewards.novelty import spread
 from autotelic.rounds.context import Context
 from autotelic.systems.base import Recipe, recipe
@@ -31,6 +33,14 @@ class ExploratoryIteration(Recipe):
     as good as any improvement on it: the policy learns to copy.
     Differs from the paper: no embedding model; `replay`, `diverge` and `capacity` are chosen here; the paper's own were not at hand.
     """
+
+    metrics: ClassVar[tuple[Metric, ...]] = (
+        Metric("buffer/size", "tasks", "past attempts to start from"),
+        Metric("buffer/replayed", "share", "starts of the round that are past attempts"),
+        Metric("buffer/depth", "attempts", "that the starts hold, mean"),
+        Metric("probe/step {k}", "share", "accuracy on the probe at the k-th attempt in a row"),
+        Metric("probe/improvement", "difference", "accuracy at the last attempt minus that at the first"),
+    )
 
     tasks_per_round: int = Field(32, ge=1)
     group_size: int = Field(8, ge=2)

@@ -2,12 +2,13 @@
 
 from collections import Counter
 from statistics import fmean
-from typing import Literal
+from typing import ClassVar, Literal
 
 from pydantic import Field
 
 from autotelic.learning.advantages import center
 from autotelic.learning.objectives import PolicyGradient
+from autotelic.measures.metrics import Metric
 from autotelic.rounds.context import Context
 from autotelic.systems.base import Recipe, recipe
 from autotelic.systems.curriculum.mixed import log_mixed
@@ -29,6 +30,11 @@ class SelfEvolvingCurriculum(Recipe):
     Fails where a large temperature hides small differences of Q, and where luck pays: |advantage| does not tell a guess from a lesson.
     Differs from the paper: exact world, no KL, one update on the whole batch.
     """
+
+    metrics: ClassVar[tuple[Metric, ...]] = (
+        Metric("curriculum/chance/{category}", "share", "chance of a category to be drawn"),
+        Metric("curriculum/drawn/{category}", "share", "tasks of the round that are of a category"),
+    )
 
     tasks_per_round: int = Field(32, ge=1)
     group_size: int = Field(8, ge=2)

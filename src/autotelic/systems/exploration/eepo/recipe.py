@@ -1,11 +1,14 @@
 """Sample, forget, sample again: EEPO."""
 
+from typing import ClassVar
+
 from pydantic import Field
 
 from autotelic.learning.advantages import center
 from autotelic.learning.examples import example
 from autotelic.learning.learner import Optimizer
 from autotelic.learning.objectives import PolicyGradient, Unlikelihood
+from autotelic.measures.metrics import Metric
 from autotelic.rounds.context import Context
 from autotelic.rounds.roles import Role
 from autotelic.systems.base import Recipe, recipe
@@ -37,6 +40,12 @@ class SampleThenForget(Recipe):
     Degenerate case: a group all right or all wrong. Fails when forgetting is too strong: the second half is noise, and all that is learned is to avoid it.
     The paper's rate and entropy threshold belong to models of 3B and more; the ones here were chosen on this world.
     """
+
+    metrics: ClassVar[tuple[Metric, ...]] = (
+        Metric("explore/surprise", "nats", "mean negative log-probability of the tokens of the first half", low=0.0),
+        Metric("explore/distinct", "answers", "different ones in a group, mean"),
+        Metric("explore/forgot", "0 or 1", "whether a copy unlearned the first half before it sampled the second"),
+    )
 
     tasks_per_round: int = Field(32, ge=1)
     group_size: int = Field(16, ge=2)

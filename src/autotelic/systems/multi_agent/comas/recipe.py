@@ -2,12 +2,14 @@
 
 from collections.abc import Sequence
 from statistics import fmean
+from typing import ClassVar
 
 from pydantic import Field
 
 from autotelic.episodes.accuracy import team
 from autotelic.learning.advantages import whiten
 from autotelic.learning.objectives import PolicyGradient
+from autotelic.measures.metrics import Metric
 from autotelic.rewards.judges import judgements
 from autotelic.rounds.context import Context
 from autotelic.rounds.roles import Role
@@ -42,6 +44,12 @@ class CoEvolvingAgents(Recipe):
     Fails when scorers grow lenient: rewards/interaction/mean rises and the probe does not; probe/vote/accuracy is that of the agents' majority.
     Differs from the paper: one exchange instead of two, without earlier discussion in the prompt.
     """
+
+    metrics: ClassVar[tuple[Metric, ...]] = (
+        Metric("evaluator/accuracy", "share", "critiques that tell a right solution from a wrong one"),
+        Metric("scorer/accuracy", "share", "scores that tell a right solution from a wrong one"),
+        Metric("probe/agents/accuracy", "share", "greedy accuracy on the probe, mean over the agents"),
+    )
 
     agents: int = Field(3, ge=1, le=8)
     bases: tuple[str, ...] = ()

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from statistics import fmean
+from typing import ClassVar
 
 from pydantic import Field
 
@@ -9,6 +10,7 @@ from autotelic.answers.votes import heaviest, vote
 from autotelic.episodes.accuracy import team
 from autotelic.learning.advantages import center
 from autotelic.learning.objectives import PolicyGradient
+from autotelic.measures.metrics import Metric
 from autotelic.measures.monitors import purity
 from autotelic.rounds.context import Context
 from autotelic.rounds.roles import Role
@@ -49,6 +51,12 @@ class CollectiveFeedback(Recipe):
     Fails where most models share an error, as a vote does. Unverified, for want of the paper's text: the form of SC (here the majority's share) and whether
     a KL to the first weights is kept (here `objective.kl`, 0). The paper's four models are 1.5B and larger.
     """
+
+    metrics: ClassVar[tuple[Metric, ...]] = (
+        Metric("vote/share", "share", "weight of the leading answer in the vote of all models, mean over tasks"),
+        Metric("probe/models/accuracy", "share", "greedy accuracy on the probe, mean over the models"),
+        Metric("probe/models/least", "share", "that of the worst model"),
+    )
 
     bases: tuple[str, ...] = ("chain-second-teacher", "chain-third-teacher")
     """The models beside the first, which is that of the run."""

@@ -1,10 +1,13 @@
 """The given answer against the policy's own: SPIN."""
 
+from typing import ClassVar
+
 from pydantic import Field
 
 from autotelic.learning.examples import pair, written
 from autotelic.learning.learner import Updates
 from autotelic.learning.objectives import DPO
+from autotelic.measures.metrics import Metric
 from autotelic.rounds.context import Context
 from autotelic.systems.base import Recipe, recipe
 
@@ -28,6 +31,10 @@ class SelfPlayFineTuning(Recipe):
     later rounds drift as pairs lose meaning.
     """
 
+    metrics: ClassVar[tuple[Metric, ...]] = (
+        Metric("pairs/task", "pairs", "trained on for each task of the round; with `keep_previous` those of the round before count too"),
+    )
+
     rounds: int = Field(6, ge=0)
     tasks_per_round: int = Field(256, ge=1)
     keep_previous: bool = True
@@ -49,5 +56,5 @@ class SelfPlayFineTuning(Recipe):
             if gold != own:
                 pairs += pair(written(f"{task_id}/{place}/gold", prompt, gold), written(f"{task_id}/{place}/own", prompt, own))
         ctx.state["previous"] = plays if self.keep_previous else []
-        ctx.log(**{"label/kept": len(pairs) / 2 / len(plays)})
+        ctx.log(**{"pairs/task": len(pairs) / 2 / len(plays)})
         ctx.learn("solver", pairs, self.objective, self.updates, reference=solver.clone("opponent"))

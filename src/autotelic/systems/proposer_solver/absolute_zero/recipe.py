@@ -9,6 +9,7 @@ from pydantic import Field
 from autotelic.learning.advantages import whiten
 from autotelic.learning.learner import Optimizer, Updates
 from autotelic.learning.objectives import PolicyGradient
+from autotelic.measures.metrics import Metric
 from autotelic.rounds.context import Context
 from autotelic.rounds.roles import Role
 from autotelic.systems.base import Recipe, recipe
@@ -56,6 +57,15 @@ class AbsoluteZero(Recipe):
     Differs from the paper: programs of a toy language; problems of the probe's split are posed but never solved for training; full buffers drop the
     oldest, not the newest. Solving problems again is done only where too few were posed.
     """
+
+    metrics: ClassVar[tuple[Metric, ...]] = (
+        Metric("proposals/unparsed", "proposals", "that cannot be read"),
+        Metric("proposals/refused", "proposals", "that the interpreter cannot run"),
+        Metric("proposals/valid/{kind}", "share", "proposals of a kind that pose a problem"),
+        Metric("proposals/distinct/{kind}", "share", "different ones among these"),
+        Metric("proposals/rate/{kind}", "share", "solutions of these that are right"),
+        Metric("proposals/ops/{kind}", "operations", "of their programs, mean"),
+    )
 
     run_defaults: ClassVar[Mapping[str, Any]] = {"probe_size": 540, "probe_samples": 4}
 

@@ -10,6 +10,7 @@ from autotelic.answers.votes import Vote, VoteRule, vote
 from autotelic.learning.advantages import center
 from autotelic.learning.learner import Optimizer
 from autotelic.learning.objectives import PolicyGradient
+from autotelic.measures.metrics import Metric
 from autotelic.rewards.novelty import repetition_shares
 from autotelic.rounds.context import Context
 from autotelic.rounds.roles import Role
@@ -43,6 +44,12 @@ class RZero(Recipe):
     Differs from the paper: questions without the questioner's own answer, which is not used there either; optimizers live on from phase to phase; one
     vote, over all answers, for reward and data; BLEU over characters; problems of the probe's split are not learned from.
     """
+
+    metrics: ClassVar[tuple[Metric, ...]] = (
+        Metric("proposals/repetition", "share", "size of a question's cluster of similar ones over the batch, mean"),
+        Metric("filter/kept", "share", "questions that pass the filter"),
+        Metric("filter/empty", "0 or 1", "whether none did"),
+    )
 
     run_defaults: ClassVar[Mapping[str, Any]] = {"probe_size": 160, "probe_samples": 4}
 

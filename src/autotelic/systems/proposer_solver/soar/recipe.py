@@ -11,6 +11,7 @@ from autotelic.episodes.accuracy import greedy, greedy_accuracy
 from autotelic.learning.advantages import against_others, leave_one_out
 from autotelic.learning.learner import Optimizer
 from autotelic.learning.objectives import PolicyGradient
+from autotelic.measures.metrics import Metric
 from autotelic.policies.policy import Snapshot
 from autotelic.rounds.context import Context
 from autotelic.rounds.roles import Role
@@ -52,6 +53,14 @@ class Soar(Recipe):
     Differs from the paper (whose details are recalled, not read): the teacher answers its problems in a second prompt, greedily, and only posing is
     trained; with "learnability" the teacher is paid 1 - |2 p - 1| for a problem that the student solves its way at rate p, as a control.
     """
+
+    metrics: ClassVar[tuple[Metric, ...]] = (
+        Metric("teacher/gain", "difference", "what students gain on hard tasks from a data set of the teacher's, mean over the data sets"),
+        Metric("teacher/best", "difference", "gain from the best data set"),
+        Metric("student/hard", "share", "greedy accuracy of the student on the hard tasks"),
+        Metric("student/promoted", "0 or 1", "whether a copy took the student's place"),
+        Metric("students/untrained", "data sets", "without a problem that can be trained on"),
+    )
 
     run_defaults: ClassVar[Mapping[str, Any]] = {"probe_size": 160, "probe_samples": 4, "pool_size": 512}
 

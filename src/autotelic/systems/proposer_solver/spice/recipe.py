@@ -12,6 +12,7 @@ from autotelic.errors import SettingError
 from autotelic.learning.advantages import center
 from autotelic.learning.learner import Optimizer
 from autotelic.learning.objectives import PolicyGradient
+from autotelic.measures.metrics import Metric
 from autotelic.rounds.context import Context
 from autotelic.rounds.roles import Role
 from autotelic.systems.base import Recipe, recipe
@@ -44,6 +45,17 @@ class Spice(Recipe):
     document; all valid questions are trained on; answers are compared in the world's canonical form, and there are no multiple-choice questions.
     Questions of the probe's split are asked and not trained on.
     """
+
+    metrics: ClassVar[tuple[Metric, ...]] = (
+        Metric("questions/valid", "share", "questions that are valid"),
+        Metric("questions/distinct", "share", "different ones among the valid"),
+        Metric("questions/rate", "share", "answers to valid questions that are as the challenger wants them"),
+        Metric("questions/true", "share", "valid questions whose wanted answer is true, where that can be known"),
+        Metric("questions/invalid", "questions", "that cannot be read"),
+        Metric("questions/unsupported", "questions", "whose answer is not in the document"),
+        Metric("corpus/truncated", "documents", "cut to the room of the context"),
+        Metric("corpus/unreadable", "documents", "that hold characters the model does not know"),
+    )
 
     run_defaults: ClassVar[Mapping[str, Any]] = {"probe_size": 130, "probe_samples": 4}
 

@@ -10,6 +10,7 @@ from autotelic.answers.votes import VoteRule, vote
 from autotelic.learning.advantages import center
 from autotelic.learning.learner import Optimizer
 from autotelic.learning.objectives import PolicyGradient
+from autotelic.measures.metrics import Metric
 from autotelic.rounds.context import Context
 from autotelic.rounds.roles import Role
 from autotelic.systems.base import Recipe, recipe
@@ -48,6 +49,8 @@ class SelfQuestioning(Recipe):
     Fails by agreeing on wrong answers (watch label/purity), and by questions that are hard for being malformed or long.
     Differs from the paper: one update on the whole batch a role; no KL in the proposer's reward; problems of the probe's split are not learned from.
     """
+
+    metrics: ClassVar[tuple[Metric, ...]] = (Metric("proposals/unanimous", "share", "questions to which all answers are the same"),)
 
     run_defaults: ClassVar[Mapping[str, Any]] = {"probe_size": 160, "probe_samples": 4}
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from statistics import fmean
+from typing import ClassVar
 
 from pydantic import Field
 
@@ -10,6 +11,7 @@ from autotelic.episodes.tree import TreeSearch, Value, grow, step_values
 from autotelic.learning.examples import example
 from autotelic.learning.learner import Updates
 from autotelic.learning.objectives import NLL
+from autotelic.measures.metrics import Metric
 from autotelic.rewards.token_scores import ValueModel
 from autotelic.rounds.context import Context
 from autotelic.systems.base import Recipe, recipe
@@ -36,6 +38,14 @@ class RestMCTS(Recipe):
     Differs from the paper: a greedy completion goes to the end, not three steps, and joins the tree; the value model is a second copy of the policy, which is
     untrained in the first round, and says a value by two reserved tokens.
     """
+
+    metrics: ClassVar[tuple[Metric, ...]] = (
+        Metric("tree/right", "share", "trees with a right solution"),
+        Metric("tree/nodes", "nodes", "of a tree, mean"),
+        Metric("probe/tree/accuracy", "share", "accuracy on the probe of the most valued leaf"),
+        Metric("probe/tree/best_of_n", "share", "that of the most valued of n samples which cost as many tokens as the tree"),
+        Metric("probe/tree/n", "samples", "that n"),
+    )
 
     rounds: int = Field(6, ge=0)
     tasks_per_round: int = Field(64, ge=1)

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from statistics import fmean
+from typing import ClassVar
 
 from pydantic import Field
 
@@ -11,6 +12,7 @@ from autotelic.errors import SettingError
 from autotelic.learning.examples import example, written
 from autotelic.learning.learner import Optimizer, Updates
 from autotelic.learning.objectives import NLL
+from autotelic.measures.metrics import Metric
 from autotelic.rounds.context import Context
 from autotelic.systems.base import Recipe, recipe
 from autotelic.types import Example, Group, Metrics, Rollout, Sampling, Task
@@ -43,6 +45,14 @@ class SelfBacktracking(Recipe):
     Differs: the public decoder samples with beams, and adds up the mean log-probabilities of equal candidates, so that a solution loses by being
     found twice; here tries are independent and equal ones count once. It iterates on the problems it is evaluated on; here on the pool.
     """
+
+    metrics: ClassVar[tuple[Metric, ...]] = (
+        Metric("search/accuracy", "share", "tasks of the round that the search solved"),
+        Metric("search/empty", "tasks", "for which the search found no candidate"),
+        Metric("probe/search/depth_{k}", "share", "accuracy on the probe of the search that takes back up to k steps"),
+        Metric("probe/back/found", "share", "wrong steps after which the backtrack token is the most likely one"),
+        Metric("probe/back/false_alarms", "share", "right steps after which it is"),
+    )
 
     rounds: int = Field(8, ge=0)
     taught: int = Field(0, ge=0)

@@ -2,13 +2,14 @@
 
 from collections.abc import Sequence
 from statistics import fmean
-from typing import Literal
+from typing import ClassVar, Literal
 
 from pydantic import Field
 
 from autotelic.learning.advantages import center
 from autotelic.learning.examples import example
 from autotelic.learning.objectives import PolicyGradient
+from autotelic.measures.metrics import Metric
 from autotelic.rounds.context import Context
 from autotelic.systems.base import Recipe, recipe
 from autotelic.types import Group, Metrics, Rollout, Task
@@ -30,9 +31,15 @@ class ReflectRetryReward(Recipe):
     reward(i) = 1 if the retry is right; advantage: reward minus the mean of the reflections on the same failure, over their std (GRPO). Only the
     reflection's tokens are targets; with `credit=all` the retry's are too.
     Degenerate case: no first attempt fails, or every retry of a failure ends alike, and nothing is learned. Fails when retries succeed whatever the
-    reflection says: turns/second rises while turns/reflections_differ falls.
+    reflection says: turns/retry rises while turns/reflections_differ falls.
     Differs: the paper collects failures of the base once, before training; here they are the policy's own of the same round.
     """
+
+    metrics: ClassVar[tuple[Metric, ...]] = (
+        Metric("turns/retry", "share", "retries that are right, of those after a failure"),
+        Metric("turns/reflections_differ", "share", "different reflections on a failure over their number, mean"),
+        Metric("probe/turns/retry", "share", "failures on the probe that the retry mends"),
+    )
 
     rounds: int = Field(40, ge=0)
     tasks_per_round: int = Field(48, ge=1)
@@ -55,7 +62,7 @@ class ReflectRetryReward(Recipe):
         ctx.log(**{"turns/first": 1 - len(failed) / len(firsts)})
         if retries:
             differ = fmean(len({said(rollout) for rollout in group}) / len(group) for group in groups)
-            ctx.log(**{"turns/second": fmean(rollout.rewards["retry"] for rollout in retries), "turns/reflections_differ": differ})
+            ctx.log(**{"turns/retry": fmean(rollout.rewards["retry"] for rollout in retries), "turns/reflections_differ": differ})
         actions = [1] if self.credit == "reflection" else [1, 2]
         center(groups, self.scale)
         ctx.learn("solver", [example(rollout, actions=actions) for rollout in retries], self.objective)

@@ -14,6 +14,7 @@ from autotelic.learning.advantages import MovingAverage, total
 from autotelic.learning.examples import as_examples, merged
 from autotelic.learning.learner import Optimizer, Updates
 from autotelic.learning.objectives import PolicyGradient
+from autotelic.measures.metrics import Metric
 from autotelic.measures.probe import ProbeResult
 from autotelic.rounds.context import Context
 from autotelic.systems.base import Recipe, recipe
@@ -34,6 +35,11 @@ class Spiral(Recipe):
     `refresh` and a falling rate. A small coefficient (in units of reward) needs few refreshes and quiet updates, a large one many (docs/games.md).
     Unlike the paper's, a rollout is a player's whole play, not one turn; baselines are saved with the run; reasoning before a move is not asked for.
     """
+
+    metrics: ClassVar[tuple[Metric, ...]] = (
+        Metric("opponents/rating", "points", "Elo rating of the current weights among their past ones"),
+        Metric("opponents/count", "checkpoints", "that are opponents"),
+    )
 
     run_defaults: ClassVar[Mapping[str, Any]] = {"probe_every": 5, "gate": {"min_distinct": 0.0}}
     """Who plays well repeats itself: few different plays are no collapse."""

@@ -2,12 +2,14 @@
 
 from collections.abc import Sequence
 from statistics import fmean
+from typing import ClassVar
 
 from pydantic import Field
 
 from autotelic.learning.examples import example, pair, written
 from autotelic.learning.learner import Updates
 from autotelic.learning.objectives import DPO, NLL
+from autotelic.measures.metrics import Metric
 from autotelic.policies.policy import Policy
 from autotelic.rewards.confidence import logprobs_after_prompt
 from autotelic.rewards.judges import kendall, pair_accuracy
@@ -44,6 +46,10 @@ class ConsistencyRegularized(Recipe):
     The first `seed_rounds` train on `seeds` gold completions each, as the paper's first stage does; no label is read after that.
     `trust` fixes c: 1 is plain self-rewarding. Degenerate case: all answers of a task are the same text, and it gives no pair.
     """
+
+    metrics: ClassVar[tuple[Metric, ...]] = (
+        Metric("label/consistency", "share", "agreement of the ranking with that of the version before, from 0 for the reverse to 1"),
+    )
 
     rounds: int = Field(8, ge=0)
     seed_rounds: int = Field(2, ge=1)

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from statistics import fmean
+from typing import ClassVar
 
 from pydantic import Field
 
@@ -11,6 +12,7 @@ from autotelic.learning.advantages import center, standardize
 from autotelic.learning.examples import example
 from autotelic.learning.learner import Updates
 from autotelic.learning.objectives import Mixture, PolicyGradient, Term, TokenScore
+from autotelic.measures.metrics import Metric
 from autotelic.measures.monitors import verification
 from autotelic.rewards.token_scores import last_token_scores, reserved, score_examples
 from autotelic.rounds.context import Context
@@ -38,6 +40,20 @@ class LastTokenSelfRewarding(Recipe):
     truth: probe/score/f1 falls to that of a constant.
     Differs: c and beta belong to a vocabulary (published -23 or -25, and 0.1); a tiny one needs a larger beta, or a score of 1 is out of reach.
     """
+
+    metrics: ClassVar[tuple[Metric, ...]] = (
+        Metric("score/constant", "log-probability", "c: mean log-probability of the token z under the base"),
+        Metric("score/accuracy", "share", "answers whose score, above or below 1/2, tells rightly whether they are right"),
+        Metric("score/recall_right", "share", "right answers that are told so"),
+        Metric("score/recall_wrong", "share", "wrong answers that are told so"),
+        Metric("score/f1", "share", "harmonic mean of both; 0 where one is 0 or missing"),
+        Metric("probe/score/accuracy", "share", "answers on the probe whose score tells rightly whether they are right"),
+        Metric("probe/score/recall_right", "share", "right answers on the probe that are told so"),
+        Metric("probe/score/recall_wrong", "share", "wrong answers on the probe that are told so"),
+        Metric("probe/score/f1", "share", "harmonic mean of both"),
+        Metric("probe/score/plain_vote", "share", "accuracy of the majority on the probe, of the answers that ended"),
+        Metric("probe/score/weighted_vote", "share", "accuracy of the vote weighted by the scores"),
+    )
 
     rounds: int = Field(40, ge=0)
     tasks_per_round: int = Field(32, ge=1)
@@ -100,7 +116,7 @@ class LastTokenSelfRewarding(Recipe):
         groups = await self.answers(ctx, tasks)
         scores, _ = self.scores(ctx, groups)
         metrics = {f"probe/score/{name}": value for name, value in verification(groups, scores).items()}
-        for name, weights in (("majority", dict.fromkeys(scores, 1.0)), ("weighted", scores)):
+        for name, weights in (("plain_vote", dict.fromkeys(scores, 1.0)), ("weighted_vote", scores)):
             metrics[f"probe/score/{name}"] = accuracy(ctx.world, tasks, [weighted_vote(group, weights) for group in groups])
         return metrics
 

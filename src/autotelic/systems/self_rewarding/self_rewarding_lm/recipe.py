@@ -1,12 +1,14 @@
 """The policy writes the tasks, answers them, grades its answers, and learns from best against worst: Self-Rewarding Language Models."""
 
 from collections.abc import Sequence
+from typing import ClassVar
 
 from pydantic import Field
 
 from autotelic.learning.examples import example, pair
 from autotelic.learning.learner import Updates
 from autotelic.learning.objectives import DPO
+from autotelic.measures.metrics import Metric
 from autotelic.rewards.judges import judgements, mean_grade, pair_accuracy
 from autotelic.rounds.context import Context
 from autotelic.rounds.roles import Role
@@ -42,6 +44,10 @@ class SelfRewarding(Recipe):
     Differs from the paper: the skills (answer, grade, write tasks) come with the base instead of being taught in a first stage; `frozen_judge` keeps the
     weights of the run's start as the judge; `coin` grades by chance.
     """
+
+    metrics: ClassVar[tuple[Metric, ...]] = (
+        Metric("proposer/distinct", "share", "different tasks that the policy wrote and that can be put to it, over those asked for"),
+    )
 
     rounds: int = Field(6, ge=0)
     tasks_per_round: int = Field(128, ge=1)

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from statistics import fmean
-from typing import NamedTuple
+from typing import ClassVar, NamedTuple
 
 from pydantic import Field
 
@@ -10,6 +10,7 @@ from autotelic.learning.advantages import total
 from autotelic.learning.examples import example
 from autotelic.learning.learner import Updates
 from autotelic.learning.objectives import NLL
+from autotelic.measures.metrics import Metric
 from autotelic.rounds.context import Context
 from autotelic.streams import generator
 from autotelic.systems.base import Recipe, recipe
@@ -31,6 +32,14 @@ class BalancedSelfTaughtReasoner(Recipe):
     Degenerate case: nothing passes, and nothing is learned. Fails where the dev tasks are too few to tell settings apart: the pair jumps about.
     Differs from the paper: gold solutions are not added, and the optimizer goes on from round to round.
     """
+
+    metrics: ClassVar[tuple[Metric, ...]] = (
+        Metric("balance/temperature", "temperature", "that the controller chose for the round"),
+        Metric("balance/threshold", "reward", "score above which solutions pass, as the controller chose it"),
+        Metric("balance/exploration", "share", "right solutions that passed over the wanted number, at most 1, mean over tasks"),
+        Metric("balance/exploitation", "share", "right ones among the solutions that passed, mean over tasks"),
+        Metric("balance/effect", "share", "product of both, mean over tasks"),
+    )
 
     rounds: int = Field(12, ge=0)
     tasks_per_round: int = Field(128, ge=1)

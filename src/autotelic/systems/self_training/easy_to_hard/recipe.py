@@ -9,6 +9,7 @@ from pydantic import Field
 from autotelic.learning.examples import written
 from autotelic.learning.learner import Optimizer, Updates
 from autotelic.learning.objectives import NLL
+from autotelic.measures.metrics import Metric
 from autotelic.measures.monitors import purity
 from autotelic.rounds.context import Context
 from autotelic.rounds.roles import Role
@@ -34,6 +35,8 @@ class EasyToHard(Recipe):
     Fails when the base does not carry over one digit further: nothing is kept ("places"), or errors agree and accumulate ("length", "agreement": watch
     label/purity). Differs from the paper: a window with shifts instead of no positions; agreement of one model with itself instead of a vote of five.
     """
+
+    metrics: ClassVar[tuple[Metric, ...]] = (Metric("frontier", "digits", "of the longest sums that are mastered"),)
 
     run_defaults: ClassVar[Mapping[str, Any]] = {"probe_size": 832, "probe_samples": 4, "probe_every": 2, "pool_size": 1024}
 

@@ -1,7 +1,7 @@
 """Where every sample fails, the answer is given and the policy explains it in its own words: ExPO."""
 
 from collections.abc import Sequence
-from typing import Literal
+from typing import ClassVar, Literal
 
 from pydantic import Field
 
@@ -9,6 +9,7 @@ from autotelic.learning.advantages import center
 from autotelic.learning.examples import example, under, written
 from autotelic.learning.learner import Updates
 from autotelic.learning.objectives import NLL, Mixture, PolicyGradient, Term
+from autotelic.measures.metrics import Metric
 from autotelic.rounds.context import Context
 from autotelic.rounds.roles import Role
 from autotelic.systems.base import Recipe, recipe
@@ -42,6 +43,12 @@ class SelfExplanation(Recipe):
     wrong way: explain/gold counts those that are the gold solution, of explain/found.
     The coefficient is not the paper's; its pairwise form (explanation over own wrong sample) is not here.
     """
+
+    metrics: ClassVar[tuple[Metric, ...]] = (
+        Metric("explain/unsolved", "share", "tasks that no sample solved"),
+        Metric("explain/found", "tasks", "with an explanation that ends in the answer"),
+        Metric("explain/gold", "tasks", "whose explanation is the gold solution, word for word"),
+    )
 
     tasks_per_round: int = Field(32, ge=1)
     group_size: int = Field(8, ge=1)

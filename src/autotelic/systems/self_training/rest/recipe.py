@@ -1,10 +1,13 @@
 """Grow and Improve: ReST."""
 
+from typing import ClassVar
+
 from pydantic import Field
 
 from autotelic.learning.examples import example
 from autotelic.learning.learner import Updates
 from autotelic.learning.objectives import NLL
+from autotelic.measures.metrics import Metric
 from autotelic.rewards.graded import prefix_share
 from autotelic.rounds.context import Context
 from autotelic.systems.base import Recipe, recipe
@@ -28,6 +31,8 @@ class ReinforcedSelfTraining(Recipe):
     Degenerate case: nothing reaches the threshold, and that Improve step is skipped. Fails when a few easy tasks fill the top:
     answers/distinct falls.
     """
+
+    metrics: ClassVar[tuple[Metric, ...]] = (Metric("label/kept/{threshold}", "share", "completions whose score reaches a threshold"),)
 
     rounds: int = Field(4, ge=0)
     tasks_per_round: int = Field(128, ge=1)

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from statistics import fmean
-from typing import Any
+from typing import Any, ClassVar
 
 from pydantic import Field
 
@@ -10,6 +10,7 @@ from autotelic.bases.making import lesson_example
 from autotelic.learning.examples import under
 from autotelic.learning.learner import Updates
 from autotelic.learning.objectives import NLL
+from autotelic.measures.metrics import Metric
 from autotelic.measures.monitors import purity
 from autotelic.rewards.judges import judgements
 from autotelic.rounds.context import Context
@@ -38,6 +39,11 @@ class SelfEvolution(Recipe):
     Online refinement is measured too: probe/refined/accuracy is that of the refined greedy answer.
     Differs from the paper: the skills come with the base; one refinement a round; `refine` and `check` off are its control arms.
     """
+
+    metrics: ClassVar[tuple[Metric, ...]] = (
+        Metric("probe/refined/accuracy", "share", "greedy accuracy on the probe after one refinement"),
+        Metric("probe/critic/accuracy", "share", "critiques on the probe that tell a right answer from a wrong one"),
+    )
 
     rounds: int = Field(6, ge=0)
     tasks_per_round: int = Field(256, ge=1)
