@@ -106,6 +106,22 @@ def test_the_gradient_is_that_of_a_plain_loss(objective: PolicyGradient, policy:
     close(gradients(learner), expected)
 
 
+def test_smoothed_labels_spread_over_the_vocabulary(policy: Make) -> None:
+    solver = policy()
+    items = texts(solver)
+    learner = Learner(solver, FREE, 0)
+    losses = []
+    for item in items:
+        tokens = torch.tensor([item.tokens])
+        logp = solver.model.head(solver.model.hidden(tokens))[0, :-1].log_softmax(-1)
+        each = torch.nn.functional.cross_entropy(logp, tokens[0, 1:], label_smoothing=0.1, reduction="none")
+        losses.append(each[torch.tensor(item.mask[1:]) > 0])
+    total = torch.cat(losses).mean()
+    expected = torch.autograd.grad(total, learner.parameters)
+    assert learner.learn(items, NLL(label_smoothing=0.1))["loss"] == pytest.approx(float(total.detach()), rel=1e-4)
+    close(gradients(learner), expected)
+
+
 def test_the_gradient_of_a_pair_loss_is_that_of_a_plain_loss(policy: Make) -> None:
     solver, reference = policy(), policy(seed=1)
     items = pairs(solver)

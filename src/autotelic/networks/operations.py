@@ -65,14 +65,14 @@ def attend(qkv: Tensor, packed: Packed, heads: Heads, cos: Tensor, sin: Tensor) 
 
 
 def token_scores(logits: Tensor, targets: Tensor, scale: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """log p(target), entropy and logsumexp - mean, each (N,), of logits (N, V) fp32 divided by scale (N,); the last without gradient."""
+    """log p(target), entropy and logsumexp - mean, each (N,), of logits (N, V) fp32 divided by scale (N,)."""
     if kernels.suits(logits):
         return cast(tuple[Tensor, Tensor, Tensor], _apply(_Scores, logits, targets, scale))
     scaled = logits / scale[:, None]
     normalizer = scaled.logsumexp(-1)
     scores = scaled - normalizer[:, None]
     entropy = -(scores.exp() * scores).sum(-1)
-    return scores.gather(1, targets[:, None])[:, 0], entropy, (normalizer - scaled.mean(-1)).detach()
+    return scores.gather(1, targets[:, None])[:, 0], entropy, normalizer - scaled.mean(-1)
 
 
 def _apply(function: Any, *arguments: Any) -> Any:
@@ -171,17 +171,16 @@ class _Scores(Function):
         scale = scale.contiguous()
         kernels.call("scores_forward", None, n, v, torch.get_num_threads(), logits, targets, scale, logprobs, entropy, certainty, normalizer)
         ctx.save_for_backward(logits, targets, scale, entropy, normalizer)
-        ctx.mark_non_differentiable(certainty)
         ctx.set_materialize_grads(False)
         return logprobs, entropy, certainty
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor | None) -> Gradients:
         logits, targets, scale, entropy, normalizer = ctx.saved_tensors
-        dlogprobs, dentropy = (None if g is None else g.contiguous() for g in gradients[:2])
+        given = (None if g is None else g.contiguous() for g in gradients)
         dlogits = torch.empty_like(logits)
         threads = torch.get_num_threads()
-        kernels.call("scores_backward", None, *logits.shape, threads, logits, targets, scale, entropy, normalizer, dlogprobs, dentropy, dlogits)
+        kernels.call("scores_backward", None, *logits.shape, threads, logits, targets, scale, entropy, normalizer, *given, dlogits)
         return dlogits, None, None
 
 

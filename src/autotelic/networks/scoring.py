@@ -25,7 +25,7 @@ class Scores:
     entropy: Tensor
     """Entropy in nats of the distribution that token t was drawn from."""
     certainty: Tensor
-    """logsumexp(z) - mean(z) of its logits, which is KL(uniform || p) + log V: Intuitor's self-certainty. Without gradient."""
+    """logsumexp(z) - mean(z) of its logits, which is KL(uniform || p) + log V: Intuitor's self-certainty."""
 
     def select(self, rows: Tensor) -> "Scores":
         """Only these rows (K,) int64."""
@@ -37,7 +37,7 @@ def score(model: LanguageModel, tokens: Tensor, temperature: Tensor, mask: Tenso
 
     A `Decoder` reads no padding, and what precedes the first masked token once for all rows that share it; any other model reads the
     padded batch. Only masked positions go through the head, in fp32. In bf16 the products of the layers take operands rounded to bf16.
-    Differentiable in the log-probabilities and the entropy; with gradients the logits of a chunk are computed again on the way back
+    Differentiable; with gradients the logits of a chunk are computed again on the way back
     instead of being kept.
     """
     wanted = mask[:, 1:] != 0

@@ -39,7 +39,7 @@ def _library() -> ctypes.CDLL | None:
         for precision in NAMES.values():
             getattr(found, f"autotelic_{name}_{precision}").argtypes = arguments
     found.autotelic_scores_forward.argtypes = [n, i, i, p, p, p, p, p, p, p]
-    found.autotelic_scores_backward.argtypes = [n, i, i, p, p, p, p, p, p, p, p]
+    found.autotelic_scores_backward.argtypes = [n, i, i, p, p, p, p, p, p, p, p, p]
     return found
 
 

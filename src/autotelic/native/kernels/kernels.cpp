@@ -158,15 +158,16 @@ void scores_forward(long n, int v, int threads, const float* logits, const int64
     });
 }
 
-// dlogits = (dlogprob (onehot - p) - dentropy p (log p + entropy)) / scale; dentropy may be null.
+// dlogits = (dlogprob (onehot - p) - dentropy p (log p + entropy) + dcertainty (p - 1 / v)) / scale; each of the three may be null.
 void scores_backward(long n, int v, int threads, const float* logits, const int64_t* targets, const float* scale, const float* entropy,
-                     const float* normalizer, const float* dlogprobs, const float* dentropy, float* dlogits) {
+                     const float* normalizer, const float* dlogprobs, const float* dentropy, const float* dcertainty, float* dlogits) {
     split(n, threads, [=](long begin, long end, int) {
         for (long i = begin; i < end; i++) {
             const float over = 1.0f / scale[i], g = dlogprobs ? dlogprobs[i] : 0, h = dentropy ? dentropy[i] : 0;
+            const float c = dcertainty ? dcertainty[i] : 0, even = c * over / v;
             for (int j = 0; j < v; j += VL) {
                 const vf logp = load(logits + i * v + j, v - j) * over - normalizer[i];
-                store(dlogits + i * v + j, exponential(logp) * (-g - h * (logp + entropy[i])) * over, v - j);
+                store(dlogits + i * v + j, exponential(logp) * (-g - h * (logp + entropy[i]) + c) * over - even, v - j);
             }
             dlogits[i * v + targets[i]] += g * over;
         }
@@ -423,7 +424,7 @@ void autotelic_scores_forward(long n, int v, int threads, const float* logits, c
     scores_forward(n, v, threads, logits, targets, scale, logprobs, entropy, certainty, normalizer);
 }
 void autotelic_scores_backward(long n, int v, int threads, const float* logits, const int64_t* targets, const float* scale, const float* entropy,
-                               const float* normalizer, const float* dlogprobs, const float* dentropy, float* dlogits) {
-    scores_backward(n, v, threads, logits, targets, scale, entropy, normalizer, dlogprobs, dentropy, dlogits);
+                               const float* normalizer, const float* dlogprobs, const float* dentropy, const float* dcertainty, float* dlogits) {
+    scores_backward(n, v, threads, logits, targets, scale, entropy, normalizer, dlogprobs, dentropy, dcertainty, dlogits);
 }
 }
