@@ -22,6 +22,7 @@ def context(policy: Policy, seed: int = 0) -> Context:
         seed=seed,
         optimizer=Optimizer(),
     )
-    ctx.set_start("solver", policy.clone("start"))
+    start = policy.clone("start")
+    ctx.set_start("solver", lambda: start)
     ctx.begin_round(1)
     return ctx

@@ -41,6 +41,7 @@ def context(recipe: Recipe, policy: Policy, world: World, tasks: list[Task], rep
     options: dict[str, Any] = {"seed": 0, "optimizer": Optimizer(learning_rate=1e-3), "batcher": policy.batcher}
     ctx = Noting(world=world, pool=TaskPool(tasks, 0), policies={"solver": policy}, roles=recipe.roles(world), **options)
     ctx.learned = []
-    ctx.set_start("solver", policy.clone("start"))
+    start = policy.clone("start")
+    ctx.set_start("solver", lambda: start)
     ctx.begin_round(1)
     return ctx

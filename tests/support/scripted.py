@@ -88,7 +88,8 @@ def play(recipe: Recipe, policy: Policy, script: dict[str, list[str]]) -> Noting
         optimizer=Optimizer(learning_rate=1e-3),
     )
     ctx.learned = []
-    ctx.set_start("solver", policy.clone("start"))
+    start = policy.clone("start")
+    ctx.set_start("solver", lambda: start)
     ctx.begin_round(1)
     asyncio.run(recipe.round(ctx))
     return ctx

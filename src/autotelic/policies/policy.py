@@ -1,5 +1,6 @@
 """A policy: one named set of weights with a version, its tokenizer, and what can be asked of it. Not a role: several roles may share one."""
 
+import copy
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -94,10 +95,10 @@ class Policy:
         return torch.stack([rows[i] for i in range(len(sequences))]) if rows else torch.zeros(0, self.model.vocab_size)
 
     def clone(self, name: str) -> "Policy":
-        """An independent policy with the same weights, frozen: an anchor, a teacher, an opponent."""
-        import copy
-
-        twin = Policy(name, copy.deepcopy(self.model).requires_grad_(False), self.tokenizer, self.batcher, self.version)
+        """An independent policy with the same weights, frozen: an anchor, a teacher, an opponent. One with an adapter has an adapter of its own on the
+        same layers, which never change."""
+        shared = {} if self.lora is None else {id(p): p for name, p in self.model.named_parameters() if "lora_" not in name}
+        twin = Policy(name, copy.deepcopy(self.model, shared).requires_grad_(False), self.tokenizer, self.batcher, self.version)
         twin.lora, twin.source = self.lora, self.source
         return twin
 

@@ -50,7 +50,7 @@ class Context:
         self.on_phase: Callable[[str], None] = lambda name: None
         """Told what the round does now; the loop points it at the progress display."""
         self._drawn: Counter[tuple[str, str]] = Counter()
-        self._starts: dict[str, Policy] = {}
+        self._starts: dict[str, Callable[[], Policy]] = {}
 
     # ---- asking
 
@@ -237,12 +237,12 @@ class Context:
         return self.learners[policy]
 
     def start(self, policy: str) -> Policy:
-        """A frozen copy of a policy as the run began, whatever has been trained since: the fixed reference."""
-        return self._starts[policy]
+        """A policy as the run began, frozen, whatever has been trained since: the fixed reference. Made when first asked for."""
+        return self._starts[policy]()
 
-    def set_start(self, policy: str, frozen: Policy) -> None:
-        """The loop's business: what `start` returns."""
-        self._starts[policy] = frozen
+    def set_start(self, policy: str, start: Callable[[], Policy]) -> None:
+        """The loop's business: what makes the policy that `start` returns."""
+        self._starts[policy] = start
 
     def clone(self, policy: str, name: str) -> Policy:
         """A copy under a name of its own, saved with the run: a teacher, an anchor, an opponent, a student. A clone of that name goes, with its optimizer."""

@@ -18,6 +18,7 @@ from autotelic.engines.torch_engine import TorchEngine
 from autotelic.errors import AutotelicError, DataError, SettingError, nearest
 from autotelic.networks.model import LanguageModel
 from autotelic.policies.policy import Policy
+from autotelic.policies.start import start_of
 from autotelic.rounds.context import Context, encode_prompt, prompt_tokens
 from autotelic.rounds.roles import Role
 from autotelic.runs.settings import RunSettings, resolve
@@ -70,14 +71,18 @@ def usable_cores() -> int:
 def load_policy(name: str, source: str, settings: RunSettings) -> Policy:
     """A policy on the device of the settings, with the engine that suits it; `source` may be a shipped base."""
     torch.set_num_threads(settings.threads)
-    batcher = Batcher(TorchEngine())
+    policy = read_policy(name, source, settings, Batcher(TorchEngine()))
+    policy.batcher.engine = choose_engine(settings, policy.model)
+    return policy
+
+
+def read_policy(name: str, source: str, settings: RunSettings, batcher: Batcher) -> Policy:
+    """A policy on the device of the settings that samples through a batcher."""
     try:
-        policy = Policy.load(name, base_folder(source) or source, batcher, choose_device(settings.device), settings.lora)
+        return Policy.load(name, base_folder(source) or source, batcher, choose_device(settings.device), settings.lora)
     except DataError as error:
         unknown = not Path(source).exists() and "/" not in source and source not in shipped()
         raise DataError(f"{error}; nor is it a shipped base; {nearest(source, shipped())}") if unknown else error from error
-    batcher.engine = choose_engine(settings, policy.model)
-    return policy
 
 
 def choose_device(name: str) -> str:
@@ -127,7 +132,8 @@ def prepare(settings: RunSettings, recipe: Recipe, rounds: int | None = None) ->
     tasks = recipe.pool(world, settings.pool_size, settings.seed)
     probe_world, probe_tasks = open_probe(settings, recipe, world)
     check_tasks(recipe, settings, tasks, probe_tasks)
-    policy = load_policy("solver", settings.model or recipe.about.model, settings)
+    model = settings.model or recipe.about.model
+    policy = load_policy("solver", model, settings)
     if recipe.about.needs_answers:
         check_gold(policy, roles["solver"] if recipe.trains_on_gold else None, world, tasks)
     pool = TaskPool(tasks, settings.seed, recipe.sampler())
@@ -137,7 +143,7 @@ def prepare(settings: RunSettings, recipe: Recipe, rounds: int | None = None) ->
     probed = roles[recipe.probed]
     prompts = [prompt_tokens(policy, probed, task, probed.sampling) for task in (*tasks, *probe_tasks)]
     policy.check_engine(prompts[:4], LOGPROB_LIMIT[settings.precision] * (1 if policy.model.device.type == "cpu" else 10))
-    ctx.set_start("solver", policy.clone("start"))
+    ctx.set_start("solver", start_of(policy, "start", partial(read_policy, "start", model, settings, policy.batcher)))
     for name, source in recipe.policies().items():
         add_policy(ctx, name, source, settings)
     recipe.setup(ctx)
@@ -152,14 +158,15 @@ def add_policy(ctx: Context, name: str, source: str | None, settings: RunSetting
     """
     if source is None:
         ctx.clone("solver", name)
+        ctx.set_start(name, partial(ctx.start, "solver"))
     else:
         loaded = load_policy(name, source, settings)
         if loaded.batcher.engine.name != ctx.batcher.engine.name:
             raise SettingError(f"policy {name!r}: the {ctx.batcher.engine.name} engine cannot run {source}; say engine=torch")
         loaded.batcher = ctx.batcher
         ctx.policies[name] = loaded
+        ctx.set_start(name, start_of(loaded, f"{name}-start", partial(read_policy, name, source, settings, ctx.batcher)))
     ctx.origins.pop(name, None)
-    ctx.set_start(name, ctx.policies[name].clone(f"{name}-start"))
 
 
 def open_probe(settings: RunSettings, recipe: Recipe, world: World) -> tuple[World, list[Task]]:
