@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from autotelic.learning.examples import pair, written
 from autotelic.learning.objectives import DPO, Seen
-from autotelic.learning.objectives.pair_losses import rank_shifts
+from autotelic.learning.objectives.pair_losses import divergence_score, rank_shifts
 from autotelic.types import Example
 
 
@@ -106,6 +106,16 @@ def test_orpo_is_a_likelihood_and_a_ratio_of_odds() -> None:
     assert loss(orpo, 0.5, -1.0) == pytest.approx(0.5 - 0.1 * math.log(s(ratio)), rel=1e-5)
     with pytest.raises(ValueError, match="set reference = false and normalize = 'token'"):
         DPO(kind="odds")
+
+
+def test_other_divergences_from_the_reference() -> None:
+    forward = (1 - math.exp(-1.0)) - (1 - math.exp(2.0))
+    jensen = math.log(s(1.0)) - math.log(s(-2.0))
+    assert loss(DPO(beta=0.5, divergence="forward_kl")) == pytest.approx(-math.log(s(0.5 * forward)), rel=1e-5)
+    assert loss(DPO(beta=0.5, divergence="js")) == pytest.approx(-math.log(s(0.5 * jensen)), rel=1e-5)
+    assert divergence_score(torch.tensor(0.0), "js").item() == pytest.approx(0.0)
+    with pytest.raises(ValueError, match="divergence = 'js' needs a reference, and no kind that depends on the whole step"):
+        DPO(divergence="js", reference=False)
 
 
 def test_settings_that_would_do_nothing_are_refused() -> None:

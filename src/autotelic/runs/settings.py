@@ -92,6 +92,8 @@ def explain(cls: type[BaseModel], problem: Mapping[str, Any]) -> str:
     """One validation problem in words."""
     *parents, key = [str(part) for part in problem["loc"]] or [""]
     dotted = ".".join([*parents, key])
+    if problem["type"] == "value_error" and isinstance(problem["input"], Mapping):  # two settings of a group that do not go together
+        return ".".join(filter(None, [dotted, problem["msg"].removeprefix("Value error, ")]))
     if problem["type"] != "extra_forbidden":
         return f"{dotted} = {problem['input']!r}: {problem['msg'].lower()}"
     inner: Any = cls

@@ -5,12 +5,15 @@ h is how much more likely a side is than under the reference, in log-probability
 
 from collections.abc import Callable, Sequence
 from math import log
+from typing import Literal
 
 from torch import Tensor
 from torch.nn.functional import logsigmoid, relu
 
 PairLoss = Callable[[Tensor, Tensor, float], Tensor]
 """h_w (P,), h_l (P,) and beta to losses (P,)."""
+
+Divergence = Literal["reverse_kl", "forward_kl", "js"]
 
 EXO_SMOOTHING = 1e-3
 DISCOPOP_TAU = 0.05
@@ -73,6 +76,16 @@ def odds(chosen: Tensor, rejected: Tensor, beta: float) -> Tensor:
 def log_odds(mean: Tensor) -> Tensor:
     """log(p / (1 - p)) of a mean log-probability log p."""
     return mean - (-mean.exp().clamp(max=1 - 1e-7)).log1p()
+
+
+def divergence_score(h: Tensor, divergence: Divergence) -> Tensor:
+    """f'(p / ref) of log(p / ref) = h for the divergence that holds the policy near the reference: f-DPO (arXiv:2309.16240).
+
+    reverse_kl: h; forward_kl: 1 - exp(-h); js (Jensen-Shannon): log 2 + log sigmoid(h).
+    """
+    if divergence == "reverse_kl":
+        return h
+    return 1 - (-h).exp() if divergence == "forward_kl" else log(2) + logsigmoid(h)
 
 
 def rank_shifts(policy: Sequence[float], reference: Sequence[float]) -> list[float]:

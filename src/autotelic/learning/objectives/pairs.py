@@ -14,7 +14,7 @@ from pydantic import Field, model_validator
 from torch import Tensor
 
 from autotelic.learning.objectives.base import Batch, Seen, TextObjective, Totals, target_counts
-from autotelic.learning.objectives.pair_losses import LOOKING, PAIR_LOSSES, PairLoss, rank_shifts
+from autotelic.learning.objectives.pair_losses import LOOKING, PAIR_LOSSES, Divergence, PairLoss, divergence_score, rank_shifts
 from autotelic.networks.scoring import Scores
 from autotelic.types import Example, Metrics
 
@@ -73,6 +73,8 @@ class DPO(PairObjective):
     under the reference by rank within the step, instead of each with its own."""
     reference: bool = True
     """False: h is log p(y) alone."""
+    divergence: Divergence = "reverse_kl"
+    """Which divergence from the reference beta weighs (f-DPO): h becomes the derivative of its function."""
     margin: float = Field(0.0, ge=0.0)
     """How much beta (h_w - h_l) must exceed 0: SimPO's gamma."""
     label_smoothing: float = Field(0.0, ge=0.0, lt=0.5)
@@ -88,6 +90,8 @@ class DPO(PairObjective):
             raise ValueError("kind = 'odds' is about the mean log-probability of a token: set reference = false and normalize = 'token'")
         if self.kind == "exo_pair" and self.label_smoothing:
             raise ValueError("kind = 'exo_pair' has a smoothing of its own: leave label_smoothing at 0")
+        if self.divergence != "reverse_kl" and (self.looks_ahead or not self.reference):
+            raise ValueError(f"divergence = {self.divergence!r} needs a reference, and no kind that depends on the whole step")
         if self.robust and not self.label_smoothing:
             raise ValueError("robust = true does nothing without label_smoothing above 0")
         return self
@@ -116,6 +120,7 @@ class DPO(PairObjective):
         return [shifts.get(place, 0.0) for place in range(len(items))]
 
     def pair_loss(self, chosen: Tensor, rejected: Tensor, now: Scores, batch: Batch) -> Tensor:
+        chosen, rejected = (divergence_score(h, self.divergence) for h in (chosen, rejected))
         if batch.shift is not None:
             chosen, rejected = chosen + batch.shift[batch.chosen], rejected + batch.shift[batch.rejected]
         if self.margin:

@@ -1,10 +1,8 @@
 """Reinforcement learning against a gold verifier: the reference arm."""
 
-from typing import Literal
-
 from pydantic import Field
 
-from autotelic.learning.advantages import center
+from autotelic.learning.advantages import Scale, center
 from autotelic.learning.objectives import PolicyGradient
 from autotelic.rounds.context import Context
 from autotelic.systems.base import Recipe, recipe
@@ -28,7 +26,7 @@ class GoldVerifier(Recipe):
 
     tasks_per_round: int = Field(32, ge=1)
     group_size: int = Field(16, ge=2)
-    scale: Literal["none", "std"] = "none"
+    scale: Scale = "none"
     objective: PolicyGradient = PolicyGradient(clip_low=0.2, clip_high=0.28)
 
     async def round(self, ctx: Context) -> None:

@@ -5,7 +5,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from autotelic.learning.advantages import center
+from autotelic.learning.advantages import Scale, center
 from autotelic.learning.objectives import PolicyGradient
 from autotelic.rounds.context import Context
 from autotelic.systems.base import Recipe, recipe
@@ -40,7 +40,7 @@ class BayesianOnlineTaskSelection(Recipe):
     references: tuple[float, float] = (0.6, 0.98)
     thompson: bool = True
     """Draw rates from the posteriors; without, take their means."""
-    scale: Literal["none", "std"] = "none"
+    scale: Scale = "none"
     objective: PolicyGradient = PolicyGradient(clip_low=0.2, clip_high=0.28)
 
     def sampler(self) -> Sampler:

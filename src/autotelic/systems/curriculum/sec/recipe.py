@@ -6,7 +6,7 @@ from typing import ClassVar, Literal
 
 from pydantic import Field
 
-from autotelic.learning.advantages import center
+from autotelic.learning.advantages import Scale, center
 from autotelic.learning.objectives import PolicyGradient
 from autotelic.measures.metrics import Metric
 from autotelic.rounds.context import Context
@@ -46,7 +46,7 @@ class SelfEvolvingCurriculum(Recipe):
     """The paper's: 1.0 for countdown, 0.4 for mathematics, 0.2 for puzzles."""
     decay: bool = True
     """Whether arms that were not drawn count as 0, as in the published code."""
-    scale: Literal["none", "std"] = "std"
+    scale: Scale = "std"
     objective: PolicyGradient = PolicyGradient(clip_low=0.2, clip_high=0.28)
 
     def sampler(self) -> Sampler:

@@ -1,11 +1,9 @@
 """Majority-vote reinforcement learning: SRT, with TTRL's variant as a setting."""
 
-from typing import Literal
-
 from pydantic import Field
 
 from autotelic.answers.votes import VoteRule, vote
-from autotelic.learning.advantages import center
+from autotelic.learning.advantages import Scale, center
 from autotelic.learning.objectives import PolicyGradient
 from autotelic.rounds.context import Context
 from autotelic.systems.base import Recipe, recipe
@@ -27,7 +25,7 @@ class SelfRewardedTraining(Recipe):
     trained: int | None = None
     """How many rollouts of a group are trained on, the first by id; all vote. None: all."""
     vote: VoteRule = VoteRule()
-    scale: Literal["none", "std"] = "none"
+    scale: Scale = "none"
     objective: PolicyGradient = PolicyGradient(clip_low=0.2, clip_high=0.28)
 
     async def round(self, ctx: Context) -> None:

@@ -6,7 +6,7 @@ from typing import ClassVar, Literal
 
 from pydantic import Field
 
-from autotelic.learning.advantages import center
+from autotelic.learning.advantages import Scale, center
 from autotelic.learning.examples import example
 from autotelic.learning.objectives import PolicyGradient
 from autotelic.measures.metrics import Metric
@@ -49,7 +49,7 @@ class ReflectRetryReward(Recipe):
     reflect: str = "!"
     retry: str = "?"
     credit: Literal["reflection", "all"] = "reflection"
-    scale: Literal["none", "std"] = "std"
+    scale: Scale = "std"
     objective: PolicyGradient = PolicyGradient(kl=0.001)
 
     async def round(self, ctx: Context) -> None:
