@@ -265,7 +265,7 @@ class Example:
     kl: list[float] | None = None
     """(T,) multiples of the objective's KL coefficient, beside each token; None: 1 everywhere."""
     truncated: bool = False
-    """Whether the rollout ran into the limit on new tokens."""
+    """Whether one of the actions that are its targets ran into the limit on new tokens."""
     part: str = ""
     """Which term of a `Mixture` it belongs to; other objectives do not look."""
     extra: dict[str, float] = field(default_factory=dict)

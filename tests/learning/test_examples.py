@@ -1,9 +1,13 @@
 """From rollouts to examples."""
 
-import pytest
+from typing import Any
 
-from autotelic.learning.examples import as_examples, example, pair, token_count, units, written
-from autotelic.types import Group, Rollout, Task, Turn, TurnKind
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from autotelic.learning.examples import as_examples, example, merged, pair, token_count, units, written
+from autotelic.types import Example, Group, Rollout, StopReason, Task, Turn, TurnKind
 
 TASK = Task("t", "1+1=")
 
@@ -39,6 +43,33 @@ def test_an_action_without_log_probs_makes_the_example_off_policy() -> None:
     found = rollout()
     found.turns[3].logprobs = None
     assert example(found).old_logprobs is None
+
+
+def test_an_example_is_truncated_where_its_own_actions_are() -> None:
+    found = rollout()
+    found.turns[3].stop = StopReason.LENGTH
+    assert found.truncated and example(found).truncated and example(found, actions=[1]).truncated
+    assert not example(found, actions=[0]).truncated
+
+
+@given(
+    st.lists(st.tuples(st.sampled_from([(7,), (7, 8), (9,)]), st.floats(-3, 3), st.sampled_from([0.5, 1.0, 2.0])), min_size=1, max_size=8),
+    st.sampled_from(["token", "sequence"]),
+)
+def test_merged_examples_pull_as_all_of_them_do(rows: list[tuple[tuple[int, ...], float, float]], by: Any) -> None:
+    items = [Example(f"r{i}", [1, *text], [0.0] + [1.0] * len(text), weight, [0.0] + [a] * len(text)) for i, (text, a, weight) in enumerate(rows)]
+
+    def pulls(found: list[Example]) -> dict[tuple[int, ...], float]:
+        """By text, what its tokens' log-probabilities are multiplied by in the policy gradient."""
+        size = sum(sum(item.mask) for item in found) if by == "token" else len(found)
+        by_text = {tuple(item.tokens): 0.0 for item in found}
+        for item in found:
+            assert item.advantage is not None
+            by_text[tuple(item.tokens)] += item.weight * item.advantage[1] / size
+        return by_text
+
+    assert pulls(merged(items, by)) == pytest.approx(pulls(items), abs=1e-9)
+    assert len(merged(items, by)) == len({tuple(item.tokens) for item in items})
 
 
 def test_untrained_rollouts_are_left_out() -> None:

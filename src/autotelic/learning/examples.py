@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Literal
 
-from autotelic.types import Example, Group, Rollout, Turn, TurnKind
+from autotelic.types import Example, Group, Rollout, StopReason, Turn, TurnKind
 
 Trainable = Sequence[Group] | Sequence[Rollout] | Sequence[Example]
 
@@ -57,7 +57,7 @@ def example(
         version=min((turn.version for turn in turns if turn.version is not None), default=None),
         kl=None if kl is None else multiples,
         part=part,
-        truncated=rollout.truncated,
+        truncated=any(turn.stop is StopReason.LENGTH for turn in targets),
     )
 
 
