@@ -49,7 +49,7 @@ def step_back(ctx: "Context", rollout: Rollout, back: str, step_end: str) -> Non
     kept = text[: text.rfind(step_end) + len(step_end)] if step_end in text else ""
     tokens = [token for turn in rollout.utterance for token in turn.tokens]
     decode = ctx.policies[ctx.role(rollout.keys["role"]).policy].tokenizer.decode
-    keep = max(count for count in range(len(tokens)) if len(decode(tokens[:count])) <= len(kept))
+    keep = next(count for count in reversed(range(len(tokens))) if len(decode(tokens[:count])) <= len(kept))
     rollout.cut(len(tokens) - keep)
 
 

@@ -1,14 +1,15 @@
 """The world over a fixed list of tasks, such as those of a task file, with a checker by name."""
 
-from typing import Any, Literal, get_args
+from typing import Any, get_args
 
 from autotelic import streams
-from autotelic.answers import verifiers
+from autotelic.answers import mathematics
+from autotelic.answers.places import PLACES as KNOWN_PLACES
+from autotelic.answers.reading import Verifier, read, read_gold, same
 from autotelic.errors import DataError, SettingError, nearest
 from autotelic.tasks.splits import known_split
 from autotelic.types import Task
 
-Verifier = Literal["exact", "number", "math"]
 PLACES = ("boxed", "hashes", "answer", "tag", "line")
 MATH_PLACES = ("boxed", "hashes", "answer", "tag", "dollars", "line")
 
@@ -19,8 +20,8 @@ class FileWorld:
     Args:
         tasks: what `read_tasks` gave; tasks without an answer can be trained on but not verified.
         verifier: 'exact' (the same text), 'number' (the same number) or 'math' (mathematically equal, by math-verify).
-        places: where a completion's answer stands, tried in this order; keys of rewards.verifiers.PLACES. None means PLACES of this
-            module, for 'math' MATH_PLACES.
+        places: where a completion's answer stands, tried in this order; keys of answers.places.PLACES. None means PLACES of this
+            module, for 'math' MATH_PLACES. Of unmarked text, the last line is looked at by 'exact' and 'math', all of it by 'number'.
         held_out: share of the prompts that is held out as the split 'probe'. At least one is, as long as one remains to train on.
         validation: share held out as the split 'validation'.
 
@@ -47,7 +48,7 @@ class FileWorld:
         if len({task.id for task in tasks}) < len(tasks):
             raise DataError(f"{name}: task ids repeat")
         for task in tasks:
-            if task.answer is not None and self.parse(task.answer) is None:
+            if task.answer is not None and read_gold(task.answer, verifier, self.places) is None:
                 raise DataError(f"{name}: task {task.id!r}: the verifier {verifier!r} finds no answer in {task.answer[:80]!r}")
         self.splits = _assign(tasks, held_out, validation)
 
@@ -55,15 +56,12 @@ class FileWorld:
         if self.verifier not in get_args(Verifier):
             raise SettingError(f"no verifier {self.verifier!r}: {nearest(self.verifier, get_args(Verifier))}")
         for place in self.places:
-            if place not in verifiers.PLACES:
-                raise SettingError(f"no place {place!r} for an answer: {nearest(place, verifiers.PLACES)}")
+            if place not in KNOWN_PLACES:
+                raise SettingError(f"no place {place!r} for an answer: {nearest(place, KNOWN_PLACES)}")
         if not (0 <= held_out <= 1 and 0 <= validation <= 1 and held_out + validation < 1):
             raise SettingError(f"held_out and validation must be shares that leave something to train on, got {held_out} and {validation}")
-        if self.verifier == "math":
-            try:
-                import math_verify  # noqa: F401
-            except ImportError as error:
-                raise SettingError('the verifier "math" needs math-verify: pip install "autotelic[math]"') from error
+        if self.verifier == "math" and not mathematics.available():
+            raise SettingError('the verifier "math" needs math-verify: pip install "autotelic[math]"')
 
     def tasks(self, count: int, *, seed: int, split: str = "train", **knobs: Any) -> list[Task]:
         """`count` tasks of a split in an order drawn from the seed, or all where it has fewer; fewer are a prefix of more.
@@ -80,24 +78,15 @@ class FileWorld:
         return streams.generator("file", seed, split).sample(held, min(count, len(held)))
 
     def parse(self, text: str) -> str | None:
-        """The canonical answer in a completion."""
-        found = verifiers.extract(text, self.places)
-        match self.verifier:
-            case "number":
-                marked = verifiers.extract(text, [place for place in self.places if place not in ("line", "whole")])
-                return verifiers.last_number(text if marked is None else marked)
-            case "math" if found is not None:
-                return verifiers.canonical_math(found)
-        return found
+        """The canonical answer in a completion; None where it has none that can be read with certainty."""
+        return read(text, self.verifier, self.places)
 
     def verify(self, task: Task, answer: str | None) -> float:
         """1.0 when `answer`, as `parse` gives it, equals the task's; raises DataError when the task has none."""
         if task.answer is None:
             raise DataError(f"{self.name}: task {task.id!r} has no answer to verify against")
-        gold = self.parse(task.answer)
-        if answer is None or gold is None:
-            return 0.0
-        return float(gold == answer or (self.verifier == "math" and verifiers.same_math(gold, answer)))
+        gold = read_gold(task.answer, self.verifier, self.places)
+        return float(answer is not None and gold is not None and same(gold, answer, self.verifier))
 
     def gold(self, task: Task) -> str:
         """The task's completion where the file has one that verifies, else its answer, marked if it must be; raises DataError without either."""

@@ -12,7 +12,8 @@ from itertools import count as integers
 from typing import Any
 
 from autotelic import streams
-from autotelic.answers.verifiers import extract, harmless, plain_arithmetic
+from autotelic.answers.places import extract
+from autotelic.answers.safe import harmless, plain_arithmetic
 from autotelic.errors import DataError, SettingError, nearest
 from autotelic.tasks.splits import known_split, split_of
 from autotelic.types import Task
@@ -82,7 +83,7 @@ class ReasoningGym:
         return task.answer is None or self.dataset not in _PARSED or plain_arithmetic(task.answer)
 
     def parse(self, text: str) -> str | None:
-        """What stands in the last <answer></answer>, else after the last 'answer:', else the whole text; stripped."""
+        """What stands in the last <answer></answer>, else after the last 'answer:', else the whole text; stripped, thinking left out."""
         return extract(text, ("tag", "answer-block", "whole"))
 
     def score(self, task: Task, answer: str | None) -> float:

@@ -1,0 +1,58 @@
+"""Reading what a model wrote takes every world linear time."""
+
+import time
+
+import pytest
+
+from autotelic.worlds import chain_skills, countdown_steps, open_world, programs, questions
+
+WORLDS = ("addition", "chain", "chain-skills", "countdown", "countdown-steps", "facts", "programs", "strings")
+UNITS = (";", ";#", "#", "#1 ", ";#1", ";#a", "; ", " ;", "\n", "1", "1 ", "1,", "1+1=2;", "3*2=6,7;", "1+1=1,1", "(", "1+(", "a", "a1", "R", "1>2,", "R:1;", "=", "1=")
+SIZE = 200_000
+
+
+@pytest.mark.parametrize("unit", UNITS)
+def test_parsers_take_linear_time(unit):
+    """No timed test: the bound is far above what linear code takes (some tenths of a second), and far below what quadratic code does (minutes)."""
+    filler = unit * (SIZE // len(unit))
+    worlds = [open_world(name) for name in WORLDS]
+    tasks = [world.tasks(1, seed=0)[0] for world in worlds]
+    start = time.process_time()
+    for text in (filler, f";{filler}#1", f"{filler}Z", f"1+1=2;{filler};#1"):
+        for world, task in zip(worlds, tasks, strict=True):
+            world.verify(task, world.parse(text))
+        for skill in (chain_skills.grade, chain_skills.verdict, chain_skills.index, chain_skills.proposal, chain_skills.equation):
+            skill(text)
+        for truth in (chain_skills.marks, chain_skills.ended, chain_skills.quality, chain_skills.first_wrong):
+            truth("3+4*2=", text)
+        for kind in programs.KINDS:
+            programs.read(kind, "R", text)
+        list(countdown_steps.steps(text))
+        worlds[5].stated(text, "kl.ab=")
+        questions.read_question(worlds[1], r"(?P<question>[^=]+=)(?P<answer>.+)", text)
+    assert time.process_time() - start < 60
+
+
+def test_answers_of_reasoning_gym_take_linear_time():
+    pytest.importorskip("reasoning_gym")
+    world = open_world("reasoning-gym:n_queens")
+    start = time.process_time()
+    for unit in ("answer:", "answer: 1 ", "answer:\n", "<answer>", "<answer>1</answer>", "<think>", "</think>", "answer ", "\n"):
+        world.parse(unit * (SIZE // len(unit)))
+    assert time.process_time() - start < 60
+
+
+@pytest.mark.parametrize(
+    "text,answer",
+    [
+        ("<think>so <answer>7</answer></think><answer> 4 2 </answer>", "4 2"),
+        ("maybe answer: 7</think>**Answer:** 42", "42"),
+        ("Answer: 1\nanswer:\n2 3\n4 5\n", "2 3\n4 5"),
+        ("4 2\n1 3\n", "4 2\n1 3"),
+        ("<think>answer: 42", None),
+        ("I think so.\nAnswer:", None),
+    ],
+)
+def test_where_an_answer_of_reasoning_gym_stands(text, answer):
+    pytest.importorskip("reasoning_gym")
+    assert open_world("reasoning-gym:n_queens").parse(text) == answer
