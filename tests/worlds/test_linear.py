@@ -7,7 +7,32 @@ import pytest
 from autotelic.worlds import chain_skills, countdown_steps, open_world, programs, questions
 
 WORLDS = ("addition", "chain", "chain-skills", "countdown", "countdown-steps", "facts", "programs", "strings")
-UNITS = (";", ";#", "#", "#1 ", ";#1", ";#a", "; ", " ;", "\n", "1", "1 ", "1,", "1+1=2;", "3*2=6,7;", "1+1=1,1", "(", "1+(", "a", "a1", "R", "1>2,", "R:1;", "=", "1=")
+UNITS = (
+    ";",
+    ";#",
+    "#",
+    "#1 ",
+    ";#1",
+    ";#a",
+    "; ",
+    " ;",
+    "\n",
+    "1",
+    "1 ",
+    "1,",
+    "1+1=2;",
+    "3*2=6,7;",
+    "1+1=1,1",
+    "(",
+    "1+(",
+    "a",
+    "a1",
+    "R",
+    "1>2,",
+    "R:1;",
+    "=",
+    "1=",
+)
 SIZE = 200_000
 
 

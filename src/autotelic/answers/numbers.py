@@ -161,7 +161,7 @@ _ALPHABETIC = re.compile(r"[A-Za-z\u00c0-\u024f\u0370-\u04ff]+")
 _COUNTING = "百千万亿萬億兆半多或到至分倍余餘点點"
 _TERM = r"[^\W\d_]++(?:['’.][A-Za-z]++)*+(?:(?<=[mdc])[23](?![0-9])|\^\s*+\{?\s*+[-+]?[0-9]\s*+\}?)?"
 _UNIT = re.compile(
-    rf"(?P<percent>\s*+%|\s*+°)?[\s~$€£¥₹]*+(?P<per>/\s*+)?(?:{_TERM}(?:(?:\s*+[/·×*-]\s*+|[\s~,]++|\.\s*+(?=[^\W\d_]))(?:{_TERM}))*+)?"
+    rf"(?P<percent>\s*+%|\s*+°)?[\s~$€£¥₹]*+(?P<per>/\s*+(?=[^\W\d_]))?(?:{_TERM}(?:(?:\s*+[/·×*-]\s*+|[\s~,]++|\.\s*+(?=[^\W\d_]))(?:{_TERM}))*+)?"
     r"(?:\s*+\([^()0-9]*+\))?\s*+[.,;]?[\s~]*+"
 )
 _HOPE = re.compile(r"\.\s*+I hope (?:it|this) (?:is correct|helps)\W*+\Z", re.IGNORECASE)
