@@ -110,7 +110,7 @@ def check(metrics: Metrics, own: Iterable[Metric] = ()) -> None:
 PROBE = (
     Metric("probe/accuracy", "share", "greedy answers on the held-out tasks that are right; of games, the mean score of plays with sampled moves"),
     Metric("probe/accuracy/{slice}", "share", "the same of a slice, such as `digits 8`"),
-    Metric("probe/pass@{k}", "share", "chance that at least one of k samples is right, mean over the tasks; `probe/pass@1` is sampled accuracy"),
+    Metric("probe/pass@{k}", "share", "chance that at least one of k samples of a task is right, mean; `probe/pass@1` is sampled accuracy"),
     Metric("probe/majority@{k}", "share", "tasks on which the most frequent of k sampled answers is right"),
     Metric("probe/agreement", "share", "share of a task's most frequent sampled answer, mean over the tasks"),
     Metric("probe/distinct", "share", "different greedy answers, over the number of tasks"),
@@ -170,6 +170,7 @@ LEARNING = (
 COST = (
     Metric("tokens/sampled", "tokens", "sampled since the run began, probes not counted"),
     Metric("tokens/trained", "tokens", "trained on since the run began, prompts counted"),
+    Metric("tokens/probe", "tokens", "sampled by the probe and the recipe's yardsticks after this round"),
     Metric("seconds/sample", "seconds", "of the round, in the engine"),
     Metric("seconds/learn", "seconds", "in the learner"),
     Metric("seconds/probe", "seconds", "in the probe"),

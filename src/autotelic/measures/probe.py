@@ -8,8 +8,24 @@ from math import isnan
 from statistics import fmean
 from typing import Any
 
+from pydantic import Field
+
 from autotelic.measures.stats import pass_at_k
-from autotelic.types import Sampling
+from autotelic.types import Sampling, Settings
+
+
+class ProbeSampling(Settings):
+    """How the probe samples, where it is to differ from the probed role's own sampling; None: as the role."""
+
+    temperature: float | None = Field(None, gt=0.0)
+    top_p: float | None = Field(None, gt=0.0, le=1.0)
+    top_k: int | None = Field(None, ge=0)
+    max_tokens: int | None = Field(None, ge=1)
+    """Of greedy completions too."""
+
+    def over(self, role: Sampling) -> Sampling:
+        """A role's sampling with what is given here in its place."""
+        return role.model_copy(update=self.model_dump(exclude_none=True))
 
 
 @dataclass(slots=True)

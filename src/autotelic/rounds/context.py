@@ -282,6 +282,16 @@ class Context:
         finally:
             self.groups, self.labels, self.metrics, self._drawn, self.batcher.sampled = groups, labels, metrics, drawn, sampled
 
+    @contextmanager
+    def sampling_as(self, role: str, change: Callable[[Sampling], Sampling]) -> Iterator[Role]:
+        """Inside, a role samples otherwise: for probes with settings of their own."""
+        own = self.role(role)
+        self.roles[role] = replace(own, sampling=change(own.sampling))
+        try:
+            yield self.roles[role]
+        finally:
+            self.roles[role] = own
+
     def random(self, *parts: object) -> Random:
         """A generator keyed by seed, round and `parts`."""
         return generator(self.seed, self.round, *parts)

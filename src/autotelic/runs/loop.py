@@ -18,7 +18,7 @@ from autotelic.measures.probe import ProbeResult
 from autotelic.measures.verdict import Verdict, Word, judge
 from autotelic.rounds.context import Context
 from autotelic.runs.opening import Session, config_of, plan, prepare, probe_is_train
-from autotelic.runs.probing import probe
+from autotelic.runs.probing import due, probe
 from autotelic.runs.progress import Progress
 from autotelic.runs.report import write_report
 from autotelic.runs.settings import resolve
@@ -115,7 +115,9 @@ async def open_run(session: Session, store: Store, progress: Progress) -> None:
     session.ctx.begin_round(0)
     result, measured = await ask(session, progress, 0)
     store.save_probe("first", result)
-    commit(session, store, 0, {**result.metrics(), **measured, "seconds/total": perf_counter() - began})
+    took = perf_counter() - began
+    commit(session, store, 0, {**result.metrics(), **measured, "seconds/total": took})
+    progress.note(f"probe: {len(session.probe_tasks)} tasks, {measured['tokens/probe']:,.0f} tokens sampled in {took:.1f} s")
     progress.round_done(0, store.metrics(0))
 
 
@@ -129,14 +131,11 @@ async def one_round(session: Session, store: Store, progress: Progress, number: 
     metrics = {**round_metrics(ctx.groups, session.world, session.recipe.probed, ctx.labels), **ctx.metrics}
     result = None
     probing = perf_counter()
-    if number % session.settings.probe_every == 0 or number == session.rounds:
+    metrics |= tokens(ctx)
+    if probe_is_due(session, store, number, metrics):
         result, measured = await ask(session, progress, number)
         metrics |= result.metrics() | flips(store, result) | measured
     metrics |= seconds(ctx, sampled, perf_counter() - probing, perf_counter() - began)
-    metrics["tokens/sampled"], metrics["tokens/trained"] = (
-        float(ctx.batcher.sampled),
-        float(sum(learner.trained for learner in ctx.learners.values())),
-    )
     decision = decide(metrics, store.metrics(0), session.settings.gate)
     metrics["gate/rolled_back"] = float(not decision.keep)
     if not decision.keep:
@@ -148,6 +147,17 @@ async def one_round(session: Session, store: Store, progress: Progress, number: 
     if result is not None:
         store.save_probe("last", result)
     progress.round_done(number, metrics)
+
+
+def tokens(ctx: Context) -> Metrics:
+    """Tokens since the run began, those of probes left out."""
+    return {"tokens/sampled": float(ctx.batcher.sampled), "tokens/trained": float(sum(learner.trained for learner in ctx.learners.values()))}
+
+
+def probe_is_due(session: Session, store: Store, number: int, now: Metrics) -> bool:
+    """Whether the probe is asked after a round whose tokens are counted in `now`: the last always, others see `probing.due`."""
+    parameters = session.ctx.policies[session.ctx.role(session.recipe.probed).policy].parameters
+    return number == session.rounds or due(session.settings.probe_every, parameters, number, store.metrics(number - 1), now, store.metrics(0))
 
 
 def seconds(ctx: Context, sampled: float, probed: float, total: float) -> Metrics:
@@ -173,14 +183,16 @@ async def ask(session: Session, progress: Progress, number: int) -> tuple[ProbeR
     """The probe with the weights as they are, and the recipe's own yardsticks."""
     progress.phase("probing")
     ctx = session.ctx
-    role = ctx.role(session.recipe.probed)
-    with ctx.aside():
+    settings = session.settings
+    with ctx.aside(), ctx.sampling_as(session.recipe.probed, settings.probe_sampling.over) as role:
+        before = ctx.batcher.sampled
         result = await session.recipe.ask(ctx, session.probe_tasks)
         measured = await session.recipe.measure(ctx, session.probe_tasks)
         if result is None:
-            policy, settings = ctx.policies[role.policy], session.settings
+            policy = ctx.policies[role.policy]
             result = await probe(policy, role, session.probe_world, session.probe_tasks, samples=settings.probe_samples, round_number=number)
-    return result, measured
+        cost = float(ctx.batcher.sampled - before)
+    return result, {**measured, "tokens/probe": cost}
 
 
 def commit(session: Session, store: Store, number: int, metrics: Metrics) -> None:

@@ -141,7 +141,8 @@ def prepare(settings: RunSettings, recipe: Recipe, rounds: int | None = None) ->
         world=world, pool=pool, policies={"solver": policy}, roles=roles, batcher=policy.batcher, seed=settings.seed, optimizer=recipe.optimizer
     )
     probed = roles[recipe.probed]
-    prompts = [prompt_tokens(policy, probed, task, probed.sampling) for task in (*tasks, *probe_tasks)]
+    prompts = [prompt_tokens(policy, probed, task, probed.sampling) for task in tasks]
+    prompts += [prompt_tokens(policy, probed, task, settings.probe_sampling.over(probed.sampling)) for task in probe_tasks]
     policy.check_engine(prompts[:4], LOGPROB_LIMIT[settings.precision] * (1 if policy.model.device.type == "cpu" else 10))
     ctx.set_start("solver", start_of(policy, "start", partial(read_policy, "start", model, settings, policy.batcher)))
     for name, source in recipe.policies().items():

@@ -9,7 +9,7 @@ from autotelic.policies.policy import Policy
 from autotelic.rounds.context import prompt_tokens
 from autotelic.rounds.roles import Role
 from autotelic.streams import key
-from autotelic.types import Sampling, StopReason, Task, World
+from autotelic.types import Metrics, Sampling, StopReason, Task, World
 
 SLICE_TAGS = ("slice", "digits", "ops", "length", "difficulty", "source")
 """The first of these tags that a task has names its slice."""
@@ -22,9 +22,10 @@ def slice_of(task: Task) -> str:
 
 
 async def probe(policy: Policy, role: Role, world: World, tasks: Sequence[Task], *, samples: int, round_number: int) -> ProbeResult:
-    """One `Outcome` per task. The streams do not depend on the round: first and last weights draw with the same luck."""
+    """One `Outcome` per task: greedy, and sampled as the role samples, at temperature 1 where it is greedy itself. The streams do not depend on the
+    round: first and last weights draw with the same luck."""
     greedy = Sampling(temperature=0.0, max_tokens=role.sampling.max_tokens, stop=role.sampling.stop)
-    free = Sampling(temperature=1.0, max_tokens=role.sampling.max_tokens, stop=role.sampling.stop)
+    free = role.sampling.model_copy(update={"temperature": role.sampling.scale})
     prompts = [tuple(prompt_tokens(policy, role, task, greedy)) for task in tasks]
     requests = [Request(prompt, (key("probe", task.id),), greedy) for task, prompt in zip(tasks, prompts, strict=True)]
     if samples:
@@ -47,7 +48,34 @@ async def probe(policy: Policy, role: Role, world: World, tasks: Sequence[Task],
             if samples:
                 outcome.majority_correct = world.verify(task, vote(outcome.samples, VoteRule()).label)
         outcomes.append(outcome)
-    return ProbeResult(policy.version, round_number, outcomes)
+    return ProbeResult(policy.version, round_number, outcomes, sampling=free if samples else None)
+
+
+SMALL = 10_000_000
+"""Models with fewer parameters are probed in every round where nothing else is said: it takes seconds, and the gate looks at the probe."""
+SHARE = 0.2
+"""Larger ones as often as this share of all tokens processed allows ..."""
+TRAINED = 3
+"""... where a token that is trained on counts as much as so many sampled ones: once forward, and about twice that backward."""
+
+
+def due(every: int | None, parameters: int, number: int, before: Metrics, now: Metrics, first: Metrics) -> bool:
+    """Whether the probe is asked after round `number`, which is not the last: every `every` rounds, or by the constants above.
+
+    `before` and `now` count the tokens of the run up to the round before and up to this one, `first` those of the probe before training. Nothing is
+    timed, and nothing depends on when the probe was asked last, so that a run that was resumed, or made longer, asks after the same rounds.
+    """
+    if every is not None:
+        return number % every == 0
+    if parameters < SMALL:
+        return True
+    budget = max(first.get("tokens/probe", 0.0), 1.0) * (1 - SHARE) / SHARE
+    return spent(now) // budget > spent(before) // budget
+
+
+def spent(metrics: Metrics) -> float:
+    """Tokens sampled and trained on since the run began, in sampled ones."""
+    return metrics.get("tokens/sampled", 0.0) + TRAINED * metrics.get("tokens/trained", 0.0)
 
 
 def answer_of(completion: Completion, policy: Policy, role: Role) -> str | None:

@@ -23,7 +23,7 @@ from autotelic.errors import DataError
 from autotelic.measures.metrics import Metric, find
 from autotelic.measures.probe import ProbeResult
 from autotelic.measures.stats import wilson
-from autotelic.measures.verdict import Verdict, Word
+from autotelic.measures.verdict import Verdict, Word, how
 from autotelic.runs.plots import Bar, Series, bar_chart, heat_map, line_chart
 from autotelic.runs.progress import duration, named
 from autotelic.types import Metrics
@@ -261,8 +261,8 @@ def _probe_fact(run: RunFiles) -> str:
     samples = max((len(outcome.samples) for outcome in outcomes), default=0)
     gold = "" if run.first.has_gold else f", {len(run.first.correct)} with a gold answer"
     if run.first.plays:
-        return f"{len(outcomes)} plays, moves sampled"
-    return f"{len(outcomes)} tasks{gold}, greedy" + (f" and {samples} samples each" if samples else "")
+        return f"{len(outcomes)} plays, moves sampled{how(run.first)}"
+    return f"{len(outcomes)} tasks{gold}, greedy" + (f" and {samples} samples each{how(run.first)}" if samples else "")
 
 
 def _token_fact(run: RunFiles) -> str:

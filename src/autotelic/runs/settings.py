@@ -10,6 +10,7 @@ from pydantic import BaseModel, Field, ValidationError
 
 from autotelic.errors import DataError, SettingError, nearest
 from autotelic.measures.gate import GateSettings
+from autotelic.measures.probe import ProbeSampling
 from autotelic.networks.lora import LoRA
 from autotelic.systems.base import Recipe
 from autotelic.systems.registry import find
@@ -37,9 +38,12 @@ class RunSettings(Settings):
     """Tasks a world makes for the pool, or most tasks read from a file."""
     probe_size: int = Field(200, ge=1)
     probe_samples: int = Field(8, ge=0)
-    """Samples per probe task at temperature 1, for pass@k and the majority vote."""
-    probe_every: int = Field(1, ge=1)
-    """Rounds between probes; the first and the last weights are always probed."""
+    """Samples per probe task, for pass@k and the majority vote."""
+    probe_sampling: ProbeSampling = ProbeSampling()
+    """How they are drawn; what is left out is as the probed role samples in training."""
+    probe_every: int | None = Field(None, ge=1)
+    """Rounds between probes; None: every round, of a large model (`probing.SMALL`) so seldom that probes take a fifth of all tokens. The first and the
+    last weights are always probed."""
     seed: int = 0
     out: str | None = None
     """Run directory; None: a new one under runs/."""

@@ -55,7 +55,7 @@ class Recipe(Settings):
     """Rounds of a run, unless the command says otherwise."""
     optimizer: Optimizer = Optimizer()
     sampling: Sampling = Sampling(max_tokens=96)
-    """How the solver samples in training; probes sample greedily and at temperature 1."""
+    """How the solver samples in training. Probes are greedy, and sampled in the same way unless `probe_sampling` says otherwise."""
 
     @property
     def trains_on_gold(self) -> bool:
