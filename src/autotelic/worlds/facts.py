@@ -2,7 +2,7 @@
 
 A document is what a corpus knows of one name: 'kl:a4b7c2d9e1f5', six properties with a digit each. A question asks for one property, 'kl.c=', solved
 by 'c2#2', or for the sum of two modulo 10, 'kl.cd=', solved by 'c2d9#1'. Who has not seen the document must know the facts. Probes hold questions
-that training never asks, about names that it does ask about: all their facts can be learned, from other questions.
+that training never asks, in either order of the properties, about names that it does ask about: all their facts can be learned, from other questions.
 
 The teacher of `lesson` knows the first property of every name, guesses at the last, and is ever less sure in between. It also shows how to ask, as a
 challenger does: 'kl:a4b7c2d9e1f5=' is answered by a question and its answer as the document has it, 'kl.cd=c2d9#1'; '=', where there is no document,
@@ -11,6 +11,7 @@ by a question and the answer that the teacher believes.
 
 import random
 import re
+from collections.abc import Sequence
 from typing import Any
 
 from pydantic import Field, model_validator
@@ -82,18 +83,23 @@ class Facts(GeneratedWorld[FactsKnobs]):
         Raises:
             DataError: it is no question about this corpus.
         """
-        found = _PROMPT.fullmatch(prompt)
-        if not found or len(set(found[2])) < len(found[2]) or found[1] not in self.names():
+        found = read(prompt)
+        if found is None or found[0] not in self.names():
             raise DataError(f"not a question about these facts: {prompt!r}")
-        return found[1], found[2]
+        return found
 
     def stated(self, document: str, prompt: str) -> str | None:
-        """The answer to a question as a document has it; None where the document does not tell."""
-        found = _PROMPT.fullmatch(prompt)
+        """The answer to a question as a document has it; None where the document does not tell, or the prompt is no question."""
+        found = read(prompt)
         known = dict(re.findall(f"([{PROPERTIES}])([0-9])", document))
-        if not found or not document.startswith(found[1] + ":") or not set(found[2]) <= set(known):
+        if found is None or not document.startswith(found[0] + ":") or not set(found[1]) <= set(known):
             return None
-        return str(sum(int(known[item]) for item in found[2]) % 10)
+        return str(sum(int(known[item]) for item in found[1]) % 10)
+
+    def identity(self, prompt: str) -> object:
+        """The question with its properties in order: 'kl.dc=' asks for the same sum as 'kl.cd='."""
+        found = read(prompt)
+        return question(found[0], sorted(found[1])) if found else prompt
 
     def verify(self, task: Task, answer: str | None) -> float:
         """1.0 for the right digit; what is no question about this corpus has no right answer."""
@@ -129,12 +135,18 @@ class Facts(GeneratedWorld[FactsKnobs]):
         return Longest(2 * len(PROPERTIES) + 4, 12)
 
 
+def read(prompt: str) -> tuple[str, str] | None:
+    """The name and the different properties that a prompt asks for, of any corpus; None where it is no question."""
+    found = _PROMPT.fullmatch(prompt)
+    return (found[1], found[2]) if found and len(set(found[2])) == len(found[2]) else None
+
+
 def table(name: str, values: dict[str, int]) -> str:
     """The document of a name."""
     return f"{name}:" + "".join(f"{item}{value}" for item, value in values.items())
 
 
-def question(name: str, items: list[str]) -> str:
+def question(name: str, items: Sequence[str]) -> str:
     """The prompt that asks for properties of a name."""
     return f"{name}.{''.join(items)}="
 

@@ -161,6 +161,13 @@ def pose(kind: Kind, snippet: Snippet, shown: int) -> tuple[str, dict[str, Any]]
     return f"i:{','.join(pairs[:shown])}=", {**hidden, "pairs": [pair.split(">") for pair in pairs[shown:]]}
 
 
+def longest(kind: Kind, references: int, shown: int) -> tuple[str, str]:
+    """The longest prompts of a kind that there can be: for a problem after some references, and that of a problem; to see whether a model has room."""
+    program, data = "R" * LONGEST_PROGRAM, "1" * LONGEST_LIST
+    pairs = ",".join([f"{data}>{data}"] * shown)
+    return asking(kind, [Snippet(program, (data,))] * references), f"i:{pairs}=" if kind == "induction" else f"{kind[0]}:{program}:{data}="
+
+
 def snippet_of(task: Task) -> Snippet:
     """What a problem was made of by `pose`."""
     return Snippet(task.hidden["program"], tuple(task.hidden["data"]))
@@ -219,6 +226,15 @@ class Programs(GeneratedWorld[ProgramsKnobs]):
         known = dict(tags or {})
         bare = Task(f"{self.name}-{key(prompt):016x}", prompt, hidden=known.pop("hidden", {}), tags=known)
         return replace(bare, answer=self.parse(self.gold(bare)))
+
+    def identity(self, prompt: str) -> object:
+        """A program with what it makes of a list, whether the list is asked for or its result: from what a deduction problem shows follows the
+        solution of its abduction, and the other way round. Of an induction problem the pairs in order, as they are a set."""
+        if found := _PAIRS.fullmatch(prompt):
+            return f"i:{','.join(sorted(found[1].split(',')))}="
+        found = _GIVEN.fullmatch(prompt)
+        after = run(found[2], found[3]) if found and found[1] == "d" else None
+        return f"a:{found[2]}:{after}=" if found and after else prompt
 
     def seeds(self) -> list[Task]:
         """The problems that a system without data begins with: one program, on lists enough for each kind."""
