@@ -37,10 +37,36 @@ def test_a_step_that_leads_to_no_right_solution_loses_value() -> None:
     wrong = node("wrong", a, StopReason.END)
     other = node("other", root)
     values = step_values(root, lambda leaf: leaf.rollout.id == "right")
-    # a: one step of two, 1/2. wrong: one step was left, 1/2 - (1 - 1/2) / 1 = 0. other: below 0, so 0.
+    # a: one step of two, 1/2. wrong: a counts two to the end, 1/2 - (1 - 1/2) / 2 = 1/4. other: nothing is known of it.
     assert values["a"] == pytest.approx(0.5) and values["right"] == 1.0
-    assert values[wrong.rollout.id] == 0.0 and values[other.rollout.id] == 0.0
-    assert set(step_values(root, lambda leaf: False).values()) == {0.0}
+    assert values[wrong.rollout.id] == pytest.approx(0.25) and other.rollout.id not in values
+
+
+def test_wrong_steps_lose_by_the_steps_that_were_left_as_published() -> None:
+    """Three right steps, 1/3, 2/3, 1, with m = 3, 2, 1. A wrong third: 2/3 - (1/3) / 2 = 1/2. A wrong second: 1/3 - (2/3) / 3 = 1/9, and the step
+    after it loses by the same m: 1/9 - (8/9) / 3 < 0. A wrong first: 0 - 1/4 < 0."""
+    root = node("root")
+    first = node("first", root)
+    second = node("second", first)
+    node("third", second, StopReason.END)
+    node("wrong third", second, StopReason.END)
+    astray = node("wrong second", first)
+    node("after it", astray, StopReason.END)
+    node("wrong first", root, StopReason.END)
+    values = step_values(root, lambda leaf: leaf.rollout.id == "third")
+    assert values.pop("root") == 0.0
+    assert list(values.values()) == pytest.approx([1 / 3, 2 / 3, 1, 1 / 2, 1 / 9, 0, 0])
+
+
+def test_what_was_not_finished_or_never_right_teaches_nothing() -> None:
+    root = node("root")
+    a = node("a", root)
+    node("wrong", a, StopReason.END)
+    node("cut off", a, StopReason.LENGTH)
+    node("open", root)
+    assert step_values(root, lambda leaf: False) == {}, "a tree without a right end is discarded"
+    node("right", a, StopReason.END)
+    assert set(step_values(root, lambda leaf: leaf.rollout.id == "right")) == {"root", "a", "wrong", "right"}
 
 
 def test_search_follows_value_and_curiosity_and_passes_over_what_is_done() -> None:
@@ -84,4 +110,4 @@ def test_a_tree_without_a_finished_leaf_is_counted(policy: Make) -> None:
     room = ctx.policies["solver"].model.context
     roots = asyncio.run(grow(ctx, "solver", [Task("full", "1" * room)], half, TreeSearch(iterations=3)))
     assert not any(below.finished for below in roots[0]) and ctx.metrics["tree/unfinished"] == 1
-    assert set(step_values(roots[0], lambda leaf: True).values()) == {0.0}
+    assert step_values(roots[0], lambda leaf: True) == {}

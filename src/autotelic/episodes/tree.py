@@ -145,20 +145,21 @@ async def _complete(ctx: "Context", role: str, nodes: Sequence[Node], value: Val
 def step_values(root: Node, right: Callable[[Node], bool]) -> dict[str, float]:
     """ReST-MCTS*'s targets by rollout id: v_k = max(0, v_{k-1} + (1 - v_{k-1}) r_k / m_k), v_0 = 0.
 
-    r_k is 1 for a step from which a right solution was found and -1 for another; m_k is the number of steps from this one to the nearest right
-    solution, this one included, and for a step that leads to none the number that were left before it. All 0 where the tree has no right solution.
+    r_k is 1 for a step from which a right solution was found and -1 for one from which only wrong ones were. m_k is the number of steps from this one
+    to the nearest right solution, this one included; of a wrong step, the number from the last right step before it, that one included. Steps from
+    which no solution was finished have no value, and a tree without a right solution has none at all: nothing is known of them.
     """
     distance: dict[Node, float] = {}
+    ends: dict[Node, bool] = {}
     for node in reversed(list(root)):
-        distance[node] = 0.0 if node.finished and right(node) else 1 + min((distance[child] for child in node.children), default=inf)
+        distance[node] = 1 if node.finished and right(node) else 1 + min((distance[child] for child in node.children), default=inf)
+        ends[node] = node.finished or any(ends[child] for child in node.children)
     if distance[root] == inf:
-        return {node.rollout.id: 0.0 for node in root}
-    values, left = {root.rollout.id: 0.0}, {root: distance[root]}
-    for node in list(root)[1:]:
+        return {}
+    values, steps = {root.rollout.id: 0.0}, {root: distance[root]}
+    for node in (node for node in list(root)[1:] if ends[node]):
         assert node.parent is not None
-        leads = distance[node] < inf
-        left[node] = distance[node] if leads else left[node.parent]
-        before = values[node.parent.rollout.id]
-        m = distance[node] + 1 if leads else max(left[node.parent], 1.0)
-        values[node.rollout.id] = max(0.0, before + (1 - before) * (1 if leads else -1) / m)
+        leads, before = distance[node] < inf, values[node.parent.rollout.id]
+        steps[node] = distance[node] if leads else steps[node.parent]
+        values[node.rollout.id] = max(0.0, before + (1 - before) * (1 if leads else -1) / steps[node])
     return values

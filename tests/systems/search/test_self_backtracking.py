@@ -9,10 +9,12 @@ from typing import Any
 import pytest
 from replying import context
 from scripted import Noting, made
+from small import small
 
 from autotelic.episodes.backtracking import least_perplexity, step_back
 from autotelic.errors import DataError, SettingError
 from autotelic.policies.policy import Policy
+from autotelic.runs.opening import plan
 from autotelic.systems.search.self_backtracking.recipe import SelfBacktracking, back_example
 from autotelic.types import Group, Sampling, Task
 from autotelic.worlds import open_world
@@ -94,6 +96,29 @@ def test_a_world_without_wrong_steps_is_refused(solver: Policy) -> None:
     ctx.world = open_world("countdown")
     with pytest.raises(SettingError, match="wrong_step"):
         recipe.setup(ctx)
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"back_share": 2.0}, "back_share = 2.0: input should be less than or equal to 1"),
+        ({"back": "!"}, "back = '!': the model's vocabulary lacks '!'"),
+        ({"back": "12"}, "back = '12': must be one token of the model's vocabulary, and is 2"),
+        ({"back": ""}, "back = '': must not be empty"),
+        ({"step_end": "!"}, "step_end = '!': the model's vocabulary lacks '!'"),
+        ({"step_end": ":"}, "step_end = ':': the solutions of the world 'countdown-steps' do not have it"),
+    ],
+)
+def test_what_cannot_work_is_refused_before_the_first_round(settings: dict[str, Any], message: str) -> None:
+    with pytest.raises(SettingError, match=message):
+        plan(small("self-backtracking", **settings))
+
+
+def test_depth_counts_what_goes_on_after_a_step_back(solver: Policy) -> None:
+    """Depth 0 is the published b = 1: steps are taken back, and nothing goes on from there."""
+    recipe, ctx = begun(solver, {"3,7,2:19": [SOLVED + "<", "7*", "<", "7*3=21,2;21+2=23;"]}, group_size=4)
+    (best,) = asyncio.run(recipe.search(ctx, [TASK], 0))
+    assert ctx.metrics["search/tries"] == 4 and best is not None and best.text == "7*3=21,2;21+2=23;"
 
 
 # ---- search

@@ -7,15 +7,16 @@ from typing import ClassVar
 from pydantic import Field
 
 from autotelic.episodes.accuracy import accuracy, best_of
-from autotelic.episodes.tree import TreeSearch, Value, grow, step_values
+from autotelic.episodes.tree import Node, TreeSearch, Value, grow, step_values
 from autotelic.learning.examples import example
 from autotelic.learning.learner import Updates
 from autotelic.learning.objectives import NLL
 from autotelic.measures.metrics import Metric
 from autotelic.rewards.token_scores import ValueModel
 from autotelic.rounds.context import Context
+from autotelic.systems import checks
 from autotelic.systems.base import Recipe, recipe
-from autotelic.types import Example, Metrics, Task
+from autotelic.types import Example, Metrics, Rollout, Task, World
 
 
 @recipe(
@@ -31,12 +32,18 @@ from autotelic.types import Example, Metrics, Task
 class RestMCTS(Recipe):
     """Tree search finds right solutions; they train the policy, and how near each step was to one trains the value model that guides the search.
 
-    Value targets: v_k = max(0, v_{k-1} + (1 - v_{k-1}) r_k / m_k), with r_k = 1 for a step that led to a right solution and -1 for another, and m_k
-    steps to the nearest right solution. Policy data: right solutions of the trees, at most `keep` distinct ones a task.
-    Degenerate case: in a tree without a right solution every value is 0; `tree/right` is the share of the others. Fails where ends are right by luck: then
-    wrong steps are valued, tree/right rises and the probe does not.
-    Differs from the paper: a greedy completion goes to the end, not three steps, and joins the tree; the value model is a second copy of the policy, which is
-    untrained in the first round, and says a value by two reserved tokens.
+    Formula: value targets v_k = max(0, v_{k-1} + (1 - v_{k-1}) r_k / m_k), v_0 = 0, with r_k = 1 for a step that led to a right solution and -1 for
+    one that led to wrong ones alone; m_k of a right step is the number of steps from it to the nearest right solution, itself included, and of a wrong
+    step that of the last right step before it. Search: `select`, `grow` of `episodes.tree`. Policy data: right solutions of the trees, at most
+    `keep` different ones a task, by likelihood.
+    Ends: a tree without a right solution teaches nothing, neither the policy nor the value model, and a step from which no solution was finished has
+    no value; `tree/right` is the share of trees with a right solution. Where all have none, no update is made.
+    Fails: where ends are right by luck, wrong steps are valued, tree/right rises and the probe does not.
+    Differs: in the search. Here an expansion visits every new child once, children are born with one visit, and the value at the end of a greedy
+    completion, which goes to the end and joins the tree, is blended into the child's. In the published code an expansion is one visit; a child
+    without a visit is selected by its value plus 1 and weighs nothing in the mean above it; and the largest value within three steps is blended in,
+    of steps that are then forgotten. Here a tree ends at a finished solution of value `gate`; there, when training data are made, such a node is
+    only not expanded any more. The value model is a second copy of the policy, untrained in the first round, which says a value by two tokens.
     """
 
     metrics: ClassVar[tuple[Metric, ...]] = (
@@ -51,10 +58,11 @@ class RestMCTS(Recipe):
     tasks_per_round: int = Field(64, ge=1)
     search: TreeSearch = TreeSearch()
     guided: bool = True
-    """Off, every partial solution is worth .5."""
+    """Off, every partial solution is worth .5, as a control."""
     keep: int = Field(4, ge=1)
     high: str = "="
     low: str = "-"
+    """The two tokens by which the value model says a value."""
     updates: Updates = Updates(batch_size=64, epochs=2)
     value_updates: Updates = Updates(batch_size=128, epochs=2)
     measured: int = Field(48, ge=0)
@@ -62,6 +70,10 @@ class RestMCTS(Recipe):
 
     def policies(self) -> dict[str, str | None]:
         return {"value": None}
+
+    def setup(self, ctx: Context) -> None:
+        checks.written(ctx.policies["solver"], **{"search.step": self.search.step})
+        checks.told_apart(ctx.policies["value"], high=self.high, low=self.low)
 
     def value(self, ctx: Context) -> ValueModel:
         """The value model as it is."""
@@ -75,10 +87,8 @@ class RestMCTS(Recipe):
         tasks, lessons, solutions, right = ctx.pool.draw(self.tasks_per_round), list[Example](), list[Example](), list[bool]()
         roots = await grow(ctx, "solver", tasks, self.judge(ctx), self.search)
         for root in roots:
-            found = [node for node in root if node.finished and ctx.world.verify(node.rollout.task, node.rollout.answer) == 1.0]
-            values = step_values(root, found.__contains__)
-            steps = [node.rollout for node in root if node.parent and not node.rollout.truncated]
-            lessons += self.value(ctx).lessons(values, steps)
+            found = right_ends(ctx.world, root)
+            lessons += self.value(ctx).lessons(*valued(root, found))
             solutions += [example(node.rollout) for node in sorted(found, key=lambda node: -node.value)[: self.keep]]
             right.append(bool(found))
         ctx.log(**{"tree/right": fmean(right), "tree/nodes": fmean(len(list(root)) for root in roots)})
@@ -99,3 +109,14 @@ class RestMCTS(Recipe):
             "probe/tree/best_of_n": accuracy(ctx.world, some, [rollout.answer for rollout in best]),
             "probe/tree/n": float(n),
         }
+
+
+def right_ends(world: World, root: Node) -> list[Node]:
+    """The right solutions of a tree."""
+    return [node for node in root if node.finished and world.verify(node.rollout.task, node.rollout.answer) == 1.0]
+
+
+def valued(root: Node, right: Sequence[Node]) -> tuple[dict[str, float], list[Rollout]]:
+    """The value targets of a tree by rollout id, and the steps that have one."""
+    values = step_values(root, right.__contains__)
+    return values, [node.rollout for node in root if node.parent and node.rollout.id in values]

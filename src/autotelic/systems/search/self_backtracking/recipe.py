@@ -14,6 +14,7 @@ from autotelic.learning.learner import Optimizer, Updates
 from autotelic.learning.objectives import NLL
 from autotelic.measures.metrics import Metric
 from autotelic.rounds.context import Context
+from autotelic.systems import checks
 from autotelic.systems.base import Recipe, recipe
 from autotelic.types import Example, Group, Metrics, Rollout, Sampling, Task
 from autotelic.worlds.countdown_steps import BACK, Misleading
@@ -33,17 +34,18 @@ from autotelic.worlds.countdown_steps import BACK, Misleading
 class SelfBacktracking(Recipe):
     """Learn to take a wrong step back, search with that, and learn to do without from what the search found.
 
-    Taught: mean negative log-likelihood of whole solutions (op), and of starts of solutions followed by a wrong step and the backtrack token (back),
-    in which the wrong step is context and no target. Search, to depth b with n tries a state: sample n continuations; one that ends
-    itself is a candidate; one that ends in the backtrack token loses it and its last step, and up to sqrt(n) such states, if new, are
-    continued at the next depth. The candidate with the least perplexity is the answer. Expert iteration: solutions that the search found and the
-    verifier accepts are targets, without detours.
-    Degenerate case: no try ends itself, and the task has no answer (search/empty). With `back_share=0` it is supervised training on solutions, and
-    the search is best-of-n by perplexity.
-    Fails when the model takes back right steps (probe/back/false_alarms rises), and when it finds the wrong steps it is shown but not its own: on
-    countdown a small model writes the target as the result of its last step, true or not, and is content.
+    Formula: taught are, by mean negative log-likelihood, whole solutions, and starts of solutions followed by a wrong step and the backtrack token, in
+    which the wrong step is context and no target. Search with n tries a state: sample n continuations; one that ends itself is a candidate; one
+    that ends in the backtrack token loses it and its last step, and up to sqrt(n) such states of a task, if new, are gone on from, `depth` times.
+    The candidate with the least perplexity is the answer. Expert iteration: solutions that the search found and the verifier accepts are targets,
+    without detours.
+    Ends: where no try ends itself the task has no answer (search/empty). depth=0, which is the published b = 1, is best-of-n by perplexity: what was
+    taken back is not gone on from. With back_share=0 the teaching is supervised training on solutions.
+    Fails: the model takes back right steps (probe/back/false_alarms rises), or finds the wrong steps it is shown but not its own: on countdown a
+    small model writes the target as the result of its last step, true or not, and stops.
     Differs: the public decoder samples with beams, and adds up the mean log-probabilities of equal candidates, so that a solution loses by being
-    found twice; here tries are independent and equal ones count once. It iterates on the problems it is evaluated on; here on the pool.
+    found twice; here tries are independent and equal ones count once. It iterates on the problems it is evaluated on; here on the pool. By default
+    nothing is taught, because the base `countdown-back` was: `back_share` then matters to the probe alone.
     """
 
     metrics: ClassVar[tuple[Metric, ...]] = (
@@ -58,12 +60,12 @@ class SelfBacktracking(Recipe):
     taught: int = Field(0, ge=0)
     """Rounds of supervised training before expert iteration; none for a base that was taught to step back, as `countdown-back` was."""
     tasks_per_round: int = Field(256, ge=1)
-    back_share: float = Field(0.5, ge=0.0)
-    """Backtracking lessons for every solution."""
+    back_share: float = Field(0.5, ge=0.0, le=1.0)
+    """Backtracking lessons for every solution, in rounds that are `taught`; at 0 the probe does not look at steps back either."""
     group_size: int = Field(16, ge=1)
     """n: tries from each state."""
     depth: int = Field(1, ge=0)
-    """b: how many steps back a search may go."""
+    """How many times a search goes on after a step back; the published code's number of passes b is one more."""
     temperature: float = Field(0.7, gt=0.0)
     """Of the tries of a search."""
     back: str = BACK
@@ -80,6 +82,10 @@ class SelfBacktracking(Recipe):
     def setup(self, ctx: Context) -> None:
         if self.back_share and not isinstance(ctx.world, Misleading):
             raise SettingError(f"world {ctx.world.name!r} makes no wrong steps (`wrong_step`), which self-backtracking learns from")
+        checks.one_token(ctx.policies["solver"], back=self.back)
+        checks.written(ctx.policies["solver"], step_end=self.step_end)
+        if not any(self.step_end in ctx.world.gold(task) for task in ctx.pool.tasks[:1]):
+            raise SettingError(f"step_end = {self.step_end!r}: the solutions of the world {ctx.world.name!r} do not have it")
 
     async def round(self, ctx: Context) -> None:
         tasks = ctx.pool.draw(self.tasks_per_round)

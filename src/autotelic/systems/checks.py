@@ -1,0 +1,81 @@
+"""What recipes check before the first round, so that a setting that cannot work is refused at the start, by its name. No recipe."""
+
+from collections.abc import Iterable
+
+from autotelic.errors import DataError, SettingError
+from autotelic.policies.policy import Policy
+from autotelic.rounds.context import Context
+from autotelic.types import Task
+
+
+def written(policy: Policy, **texts: str) -> None:
+    """Texts of settings, by name, that a policy must be able to read or write.
+
+    Raises:
+        SettingError: one is empty, or its vocabulary lacks a character of one.
+    """
+    for setting, text in texts.items():
+        _tokens(policy, setting, text)
+
+
+def told_apart(policy: Policy, **texts: str) -> None:
+    """Texts of settings, by name, that a policy tells apart by the first token of each.
+
+    Raises:
+        SettingError: one is empty or cannot be written, or two begin with the same token.
+    """
+    known: dict[int, str] = {}
+    for setting, text in texts.items():
+        first = _tokens(policy, setting, text)[0]
+        if first in known:
+            raise SettingError(f"{setting} = {text!r}: begins with the same token as {known[first]}")
+        known[first] = setting
+
+
+def one_token(policy: Policy, **texts: str) -> None:
+    """Texts of settings, by name, that are one token each.
+
+    Raises:
+        SettingError: one is empty, cannot be written, or is more than one token.
+    """
+    for setting, text in texts.items():
+        if len(tokens := _tokens(policy, setting, text)) > 1:
+            raise SettingError(f"{setting} = {text!r}: must be one token of the model's vocabulary, and is {len(tokens)}")
+
+
+def _tokens(policy: Policy, setting: str, text: str) -> list[int]:
+    try:
+        tokens = policy.tokenizer.encode(text)
+    except DataError as error:
+        raise SettingError(f"{setting} = {text!r}: {error}") from error
+    if not tokens:
+        raise SettingError(f"{setting} = {text!r}: must not be empty")
+    return tokens
+
+
+def plain(tasks: Iterable[Task], need: str) -> None:
+    """Tasks whose prompts a role is shown inside another text; `need` says who needs that.
+
+    Raises:
+        SettingError: a prompt is a list of chat messages.
+    """
+    if chat := next((task for task in tasks if not isinstance(task.prompt, str)), None):
+        raise SettingError(f"tasks: {need} needs prompts of plain text, and that of task {chat.id!r} is a list of chat messages")
+
+
+def answerable(ctx: Context, role: str, tasks: Iterable[Task], what: str) -> None:
+    """Tasks that can be put to a role, with room for its reply; `what` names the setting that brings them together.
+
+    Raises:
+        SettingError: characters that its vocabulary lacks, or no room in its context.
+    """
+    speaker = ctx.role(role)
+    policy = ctx.policies[speaker.policy]
+    for task in tasks:
+        try:
+            used = len(ctx.prompt(role, task))
+        except DataError as error:
+            raise SettingError(f"{what}: the role {role!r} cannot read it: {error}") from error
+        if used + speaker.sampling.max_tokens > policy.model.context:
+            needed = f"a prompt of {used} tokens and a reply of {speaker.sampling.max_tokens}"
+            raise SettingError(f"{what}: the role {role!r} has no room for {needed} in a context of {policy.model.context} (task {task.id!r})")
