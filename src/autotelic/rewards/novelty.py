@@ -65,16 +65,15 @@ def spread(texts: Sequence[str]) -> list[float]:
 def repetition_shares(texts: Sequence[Sequence[Hashable]], cut: float = 0.5) -> list[float]:
     """R-Zero's repetition penalty (arXiv:2508.05004): the share of all texts that are in a text's cluster.
 
-    Clusters by average linkage on the distance 1 - BLEU, cut at `cut`, over the whole batch; equal texts, empty ones too, are at distance 0. A string
-    is a sequence of characters; split it for words.
+    Clusters by average linkage on the distance 1 - BLEU, cut at `cut`, over the whole batch; of two texts the earlier is the candidate. A text without
+    tokens is at distance 1 from every other, an empty one too, and so a cluster of its own; so are equal texts of one or two tokens, whose missing
+    n-grams BLEU counts against them. A string is a sequence of characters; split it for words.
     """
-    names = sorted({tuple(text) for text in texts})
+    names = list(dict.fromkeys(tuple(text) for text in texts))
     place = {name: i for i, name in enumerate(names)}
     kinds = [place[tuple(text)] for text in texts]
-    between = np.zeros((len(names), len(names)))
-    for i, one in enumerate(names):
-        for j in range(i):
-            between[i, j] = between[j, i] = 1 - bleu(one, names[j]) if one and names[j] else 1.0
-    clusters = linked(between[np.ix_(kinds, kinds)], cut)
+    apart = np.array([[1 - bleu(one, other) for other in names] for one in names]).reshape(len(names), len(names))
+    between = np.triu(apart[np.ix_(kinds, kinds)], 1)
+    clusters = linked(between + between.T, cut)
     sizes = Counter(clusters)
     return [sizes[cluster] / len(texts) for cluster in clusters]

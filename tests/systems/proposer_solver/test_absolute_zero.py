@@ -15,6 +15,7 @@ from autotelic.errors import SettingError
 from autotelic.learning.advantages import whiten
 from autotelic.policies.policy import Policy
 from autotelic.runs import loop
+from autotelic.runs.opening import plan
 from autotelic.runs.progress import Progress
 from autotelic.systems.proposer_solver.absolute_zero.recipe import AbsoluteZero, learnability, solved
 from autotelic.systems.registry import find
@@ -45,11 +46,10 @@ def rewards(ctx: Noting, name: str) -> dict[str, list[float]]:
 
 @pytest.mark.parametrize(
     "rate,shipped,paper,inverse",
-    [(0.0, -0.5, 0.0, 1.0), (0.25, 0.75, 0.75, 0.75), (0.5, 0.5, 0.5, 0.5), (1.0, -0.5, 0.0, -0.5), (None, -0.5, -0.5, -0.5)],
+    [(0.0, -0.5, 0.0, 1.0), (0.25, 0.75, 0.75, 0.75), (0.5, 0.5, 0.5, 0.5), (1.0, -0.5, 0.0, -0.5), (None, -1.0, -1.0, -1.0)],
 )
 def test_what_a_problem_is_worth(rate, shipped, paper, inverse):
-    assert [learnability(rate, True, ends) for ends in ("shipped", "paper", "inverse")] == [shipped, paper, inverse]
-    assert {learnability(rate, False, ends) for ends in ("shipped", "paper", "inverse")} == {-1.0}
+    assert [learnability(rate, ends) for ends in ("shipped", "paper", "inverse")] == [shipped, paper, inverse]
 
 
 def test_what_a_solution_is_worth():
@@ -71,7 +71,7 @@ def test_buckets_do_not_share_a_mean():
 def test_a_round():
     tried = {"d:RI:41=": ["14;#25", "#14", "#25"], "a:S:12=": ["#12", "#21"] * 3 + ["#12", "##", "#3"], "i:0>0,1>1=": ["#R", "#L", "#R"]}
     ctx = played({**POSED, **{prompt: said * 3 for prompt, said in SEEDS.items()}, **tried})
-    assert rewards(ctx, "learnability") == {"deduction": [0.5, -0.5, -1.0], "abduction": [-0.5] * 3, "induction": [-0.5, -0.5, -0.5]}
+    assert rewards(ctx, "learnability") == {"deduction": [0.5, -1.0, -1.0], "abduction": [-0.5] * 3, "induction": [-1.0, -1.0, -0.5]}
     assert ctx.metrics["proposals/unparsed"] == 1 and ctx.metrics["proposals/refused"] == 3, "RR; E on odd digits, too few lists twice"
     by_id = {item.rollout: item for item in ctx.learned[0][0]}
     assert len(ctx.learned) == 1 and {name.split("/")[1] for name in by_id} == {"solver", "proposer"}
@@ -80,6 +80,22 @@ def test_a_round():
     assert all(set(task.tags["references"]) <= set(ctx.pool.ids) and "rate" in ctx.pool.stats[task.id] for task in kept)
     trained = {group.task.prompt for group in ctx.groups if group.rollouts[0].keys["role"] == "solver"}
     assert not any(WORLD.held_out(prompt) for prompt in trained), "what a probe may ask is posed and never solved for training"
+
+
+def test_the_bootstrap_poses_after_what_it_posed_before():
+    session = plan(small("absolute-zero", tasks_per_round=8, bootstrap=3, tries=1, solutions=1))
+    session.ctx.begin_round(1)
+    asyncio.run(session.recipe.round(session.ctx))
+    passes: dict[str, list[Task]] = {}
+    for task in session.ctx.pool.tasks:
+        if "born" in task.tags:
+            passes.setdefault(task.tags["parents"][0].split("/")[-1], []).append(task)
+    assert sorted(passes) == ["0", "1", "2", "3"], "three passes of the bootstrap, then the round itself"
+    seeds = {task.id for task in session.recipe.pool(session.world, 1, 0)}
+    assert all(set(task.tags["references"]) <= seeds for task in passes["0"])
+    programs = [{task.hidden["program"] for task in passes[number]} for number in "012"]
+    assert any(name not in seeds for task in passes["1"] for name in task.tags["references"])
+    assert len(set().union(*programs)) > len(programs[0])
 
 
 @pytest.mark.parametrize("proposer", ["trained", "frozen"])
@@ -113,3 +129,12 @@ def test_the_settings():
 def test_it_runs(proposer, tmp_path: Path):
     outcome = loop.start(small("absolute-zero", rounds=2, proposer=proposer, out=str(tmp_path / "run")), Progress(quiet=True))
     assert outcome.report.is_file()
+
+
+def test_references_that_the_model_has_no_room_for_are_refused_before_the_first_round():
+    with pytest.raises(
+        SettingError, match=r"references: the role 'proposer' has no room for a prompt of \d+ tokens and a reply of 48 in a context of 96"
+    ):
+        plan(small("absolute-zero", references=6))
+    with pytest.raises(SettingError, match="tasks: the role 'solver' has no room"):
+        plan(small("absolute-zero", tasks="programs?pairs=5"))

@@ -19,6 +19,7 @@ from autotelic.policies.checkpoint import load_model
 from autotelic.policies.policy import Policy
 from autotelic.rewards.novelty import bleu, linked, repetition_shares
 from autotelic.runs import loop
+from autotelic.runs.opening import plan
 from autotelic.runs.progress import Progress
 from autotelic.systems.proposer_solver.posing import known_task, labeled
 from autotelic.systems.proposer_solver.r_zero.recipe import uncertainty
@@ -92,7 +93,9 @@ def test_clusters_are_those_of_average_linkage():
 
 
 def test_repetition_shares():
-    assert repetition_shares(["3+4*2=", "3+4*5=", "9-1=", "", ""]) == [0.4, 0.4, 0.2, 0.4, 0.4]
+    assert repetition_shares(["3+4*2=", "3+4*5=", "9-1=", "", ""]) == [0.4, 0.4, 0.2, 0.2, 0.2], "nothing is like nothing else, not even like nothing"
+    assert repetition_shares([""] * 4) == [0.25] * 4, "a batch without a question: -1 - 1/N each"
+    assert repetition_shares(["12", "12", "123", "123"]) == [0.25, 0.25, 0.5, 0.5], "BLEU of two equal tokens is (.1 * .1)^(1/4) = .32"
     assert repetition_shares(["a"]) == [1.0] and repetition_shares([]) == []
     assert repetition_shares(["1+1="] * 4) == [1.0] * 4
     assert repetition_shares(["ab", "cd"], cut=0.0) == [0.5, 0.5]
@@ -208,3 +211,11 @@ def test_soar_keeps_the_student_unless_the_gain_is_above_the_threshold(tmp_path)
 def test_soar_with_other_pay(pay, tmp_path):
     rows, _ = run("soar", tmp_path, pay=pay)
     assert all(0 <= row[f"teacher/rewards/{pay}/mean"] <= 1 for row in rows)
+
+
+@pytest.mark.parametrize("name", QUICK)
+def test_a_prompt_that_the_model_cannot_read_is_refused_before_the_first_round(name):
+    with pytest.raises(SettingError, match=r"asks: the role '.*' cannot read it: .*vocabulary lacks 'A'"):
+        plan(small(name, **QUICK[name], asks="Ask"))
+    with pytest.raises(SettingError, match=r"asks: the role '.*' has no room for a prompt of .* tokens and a reply of 32"):
+        plan(small(name, **QUICK[name], asks="@" * 400))

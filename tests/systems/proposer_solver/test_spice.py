@@ -15,9 +15,12 @@ from autotelic.engines.torch_engine import TorchEngine
 from autotelic.errors import DataError, SettingError
 from autotelic.policies.policy import Policy
 from autotelic.runs import loop
+from autotelic.runs.opening import plan
 from autotelic.runs.progress import Progress
 from autotelic.systems.proposer_solver.spice.recipe import Spice, frontier
+from autotelic.types import Task
 from autotelic.worlds import open_world
+from autotelic.worlds.questions import supported, true
 
 WORLD = open_world("facts")
 DOCUMENT = WORLD.documents()[0]
@@ -102,7 +105,39 @@ def test_corpora(tmp_path: Path):
 
 @pytest.mark.parametrize("text,counted", [("kl:a1b2c3d4e5f6" * 400, "corpus/truncated"), ("ÄÖÜ", "corpus/unreadable"), ("kl:a1b2c3d4e5f6", None)])
 def test_a_document_that_does_not_fit(text: str, counted: str | None, tmp_path: Path):
-    (tmp_path / "text.txt").write_text(text)
-    outcome = loop.start(small("spice", rounds=1, corpus=str(tmp_path / "text.txt"), passage=9999, out=str(tmp_path / "run")), Progress(quiet=True))
+    texts = tmp_path / "texts"
+    texts.mkdir()
+    (texts / "a.txt").write_text("kl:a1b2c3d4e5f6")
+    (texts / "b.txt").write_text(text)
+    outcome = loop.start(small("spice", rounds=1, corpus=str(texts), passage=9999, out=str(tmp_path / "run")), Progress(quiet=True))
     metrics = json.loads((outcome.folder / "metrics.jsonl").read_text().splitlines()[-1])["metrics"]
     assert {name: value for name, value in metrics.items() if name.startswith("corpus/")} == ({counted: 1.0} if counted else {})
+
+
+@pytest.mark.parametrize(
+    "settings,message",
+    [
+        ({"asks": "Ask="}, r"asks must say where the document goes, by {document}, got 'Ask='; grounded=false asks without documents"),
+        ({"asks": "Ask: {document}="}, "asks = 'Ask: =': the model's vocabulary lacks ' ' 'A'"),
+        ({"tries": 1}, "tries = 1"),
+        ({"corpus": "UNREADABLE"}, "corpus: the model can read none of its 1 documents, not even their beginnings"),
+    ],
+)
+def test_what_cannot_work_is_refused_before_the_first_round(settings: dict[str, object], message: str, tmp_path: Path):
+    (tmp_path / "text.txt").write_text("ÄÖÜ")
+    given = {key: str(tmp_path / "text.txt") if value == "UNREADABLE" else value for key, value in settings.items()}
+    with pytest.raises(SettingError, match=message):
+        plan(small("spice", **given))
+
+
+def test_a_question_that_names_a_property_twice_is_none():
+    """One rule for what a document says, what a question asks, and what the world knows."""
+    document = WORLD.documents()[0]
+    name = document[:2]
+    for prompt in (f"{name}.dd=", f"{name}.=", f"{name}.dxx="):
+        assert WORLD.stated(document, prompt) is None and WORLD.identity(prompt) == prompt
+        with pytest.raises(DataError):
+            WORLD.solve(prompt)
+    assert WORLD.stated(document, f"{name}.d=") == WORLD.parse(WORLD.solve(f"{name}.d="))
+    twice = Task("q", f"{name}.dd=", hidden={"answer": str(2 * WORLD.value(name, "d") % 10)})
+    assert not supported(WORLD, twice, document) and true(WORLD, twice) == 0.0

@@ -12,6 +12,7 @@ from autotelic.learning.objectives import PolicyGradient
 from autotelic.measures.metrics import Metric
 from autotelic.rounds.context import Context
 from autotelic.rounds.roles import Role
+from autotelic.systems import checks
 from autotelic.systems.base import Recipe, recipe
 from autotelic.systems.proposer_solver.posing import held_out
 from autotelic.types import Rollout, Sampling, Task, World
@@ -24,14 +25,15 @@ Proposal = tuple[Rollout, Task | None]
 """What a proposer wrote and the problem it poses; None where it does not parse or the interpreter refuses it."""
 
 
-def learnability(rate: float | None, parsed: bool, ends: Ends = "shipped") -> float:
-    """A proposer's reward: 1 - p where the solver succeeds at rate p; -1 for what does not parse, -.5 for what does and fails (`rate` None).
+def learnability(rate: float | None, ends: Ends = "shipped") -> float:
+    """A proposer's reward: 1 - p where the solver succeeds at rate p; -1 where there is no problem (`rate` None), because the text does not parse
+    or the interpreter refuses it.
 
     At the ends, p = 0 and p = 1: -.5 in the published code; 0 in the paper; 1 and -.5 in the code's mode "inverse", which pays for the impossible.
     """
-    if not parsed:
+    if rate is None:
         return -1.0
-    if rate is None or (rate == 1.0 and ends != "paper") or (rate == 0.0 and ends == "shipped"):
+    if (rate == 1.0 and ends != "paper") or (rate == 0.0 and ends == "shipped"):
         return -0.5
     return 0.0 if rate == 0.0 and ends == "paper" else 1.0 - rate
 
@@ -48,14 +50,18 @@ def solved(answer: str | None, correct: float) -> float:
 class AbsoluteZero(Recipe):
     """One policy poses deduction, abduction and induction problems about programs and solves them; an interpreter judges both.
 
-    Of each kind a round: `tasks_per_round` problems posed after references from the buffers; p of each estimated from `tries` solutions at their own
-    temperature; `solutions` more to learn from. Rewards `learnability` and `solved`; advantages whitened over the tokens of each of the six
-    buckets (kind x role); one update on all. Buffers are the pool, which begins with one program and is first filled by the untrained policy.
-    Degenerate cases: all of a bucket rewarded alike, and it carries no signal; nothing valid posed, and solvers are trained on the buffers.
-    Fails by posing what is hard for being long or lucky to solve: watch proposals/rate and proposals/ops beside the probe. With `tries` greedy,
-    p is 0 or 1 and every reward -.5, as in the published code by mistake; their temperature must therefore be above 0.
-    Differs from the paper: programs of a toy language; problems of the probe's split are posed but never solved for training; full buffers drop the
-    oldest, not the newest. Solving problems again is done only where too few were posed.
+    Formula: of each kind a round, `tasks_per_round` problems posed after `references` from the buffers; p of each estimated from `tries` solutions at
+    a temperature of their own; `solutions` more to learn from. Rewards `learnability` and `solved`; advantages whitened over the tokens of each of
+    the six buckets (kind x role), reward minus mean over std; one update on all. The pool is the buffers. It begins with one program, and before the
+    first round the untrained policy fills it, `bootstrap` times `tasks_per_round` problems of each kind, each time after references from what is there.
+    Ends: p = 0 and p = 1 as `ends` says. A bucket rewarded alike throughout carries no signal. Where nothing valid is posed, solvers are trained on the
+    buffers.
+    Fails: by posing what is hard for being long or solved by luck; watch proposals/rate and proposals/ops beside the probe. With `tries` greedy, p
+    would be 0 or 1 and every reward -.5, as in the published code by mistake; their temperature must therefore be above 0.
+    Differs: programs of a toy language. Problems of the probe's split are posed but neither kept nor solved for training. Solvers learn this round's
+    problems, and older ones of a kind that has too few; the published code makes up their batches from the buffers before the round's problems
+    exist. Full buffers drop the oldest, there the newest. The published bootstrap goes on until 256 problems of a kind are valid, and deduction and
+    abduction share them.
     """
 
     metrics: ClassVar[tuple[Metric, ...]] = (
@@ -83,7 +89,7 @@ class AbsoluteZero(Recipe):
     proposer: Literal["trained", "frozen"] = "trained"
     """Frozen: a copy of the policy as the run began poses the problems, as a control."""
     bootstrap: int = Field(4, ge=0)
-    """Rounds' worth of problems posed before training begins."""
+    """Times that `tasks_per_round` problems of each kind are posed before training begins."""
     buffer: int = Field(1024, ge=1)
     """Problems of a kind to keep."""
     batch_size: int | None = Field(None, ge=1)
@@ -101,6 +107,12 @@ class AbsoluteZero(Recipe):
     def policies(self) -> Mapping[str, str | None]:
         return {} if self.proposer == "trained" else {"frozen": None}
 
+    def setup(self, ctx: Context) -> None:
+        assert isinstance(ctx.world, Programs)
+        kinds = [(kind, programs.longest(kind, self.references, ctx.world.knobs.pairs)) for kind in KINDS]
+        checks.answerable(ctx, "proposer", [Task(kind, asked) for kind, (asked, _) in kinds], "references")
+        checks.answerable(ctx, "solver", [Task(kind, posed) for kind, (_, posed) in kinds], "tasks")
+
     def pool(self, world: World, size: int, seed: int) -> list[Task]:
         """One problem of each kind; the rest is made up."""
         assert isinstance(world, Programs)
@@ -110,14 +122,14 @@ class AbsoluteZero(Recipe):
         return world.tasks(size, seed=seed, split="probe", ops=self.probe_ops)
 
     async def round(self, ctx: Context) -> None:
-        if ctx.round == 1 and self.bootstrap:
-            self.keep(ctx, await self.propose(ctx, self.bootstrap * self.tasks_per_round, note=False), {})
-        proposals = await self.propose(ctx, self.tasks_per_round)
+        for _ in range(self.bootstrap if ctx.round == 1 else 0):
+            self.keep(ctx, await self.propose(ctx, note=False), {})
+        proposals = await self.propose(ctx)
         posed = [task for _, task in proposals if task]
         tries = await ctx.sample("solver", posed, n=self.tries, note=False, temperature=self.tries_temperature)
         rates = {group.task.id: fmean(ctx.world.verify(group.task, answer) for answer in group.answers) for group in tries}
         for rollout, task in proposals:
-            rollout.rewards["learnability"] = learnability(rates[task.id] if task else None, rollout.answer is not None, self.ends)
+            rollout.rewards["learnability"] = learnability(rates[task.id] if task else None, self.ends)
         solutions = [rollout for group in await ctx.sample("solver", self.lessons(ctx, posed), n=self.solutions) for rollout in group]
         for rollout in solutions:
             rollout.rewards["solved"] = solved(rollout.answer, ctx.world.verify(rollout.task, rollout.answer))
@@ -127,16 +139,17 @@ class AbsoluteZero(Recipe):
         self.keep(ctx, proposals, rates)
         self.report(ctx, posed, rates)
 
-    async def propose(self, ctx: Context, count: int, note: bool = True) -> list[Proposal]:
-        """`count` proposals of each kind, after references from the buffers."""
-        groups = await ctx.sample("proposer", [self.asked(ctx, kind, place) for kind in KINDS for place in range(count)], n=1, note=note)
+    async def propose(self, ctx: Context, note: bool = True) -> list[Proposal]:
+        """`tasks_per_round` proposals of each kind, after references from the buffers."""
+        asked = [self.asked(ctx, kind, place) for kind in KINDS for place in range(self.tasks_per_round)]
+        groups = await ctx.sample("proposer", asked, n=1, note=note)
         return [(group.rollouts[0], self.posed(ctx, group.rollouts[0])) for group in groups]
 
     def asked(self, ctx: Context, kind: Kind, place: int) -> Task:
         """A prompt to pose a problem: after problems of its kind, or about a program of the other kinds for induction."""
         buffers = ctx.pool.arms("kind")
         known = buffers[kind] if kind != "induction" else [*buffers["deduction"], *buffers["abduction"]]
-        chosen = ctx.random("references", kind, place, len(ctx.pool)).sample(known, min(self.references, len(known)))
+        chosen = ctx.random("references", kind, place, len(ctx.pool.births)).sample(known, min(self.references, len(known)))
         snippets = [programs.snippet_of(ctx.pool[name]) for name in chosen]
         return Task(f"{kind}-{place}", programs.asking(kind, snippets), tags={"kind": kind, "program": snippets[0].program, "references": chosen})
 

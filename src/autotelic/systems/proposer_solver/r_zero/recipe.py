@@ -14,6 +14,7 @@ from autotelic.measures.metrics import Metric
 from autotelic.rewards.novelty import repetition_shares
 from autotelic.rounds.context import Context
 from autotelic.rounds.roles import Role
+from autotelic.systems import checks
 from autotelic.systems.base import Recipe, recipe
 from autotelic.systems.proposer_solver.posing import ASK, held_out, labeled, posed, proposer, purity, report
 from autotelic.types import Group, Sampling, Task, World
@@ -22,7 +23,8 @@ from autotelic.types import Group, Sampling, Task, World
 def uncertainty(share: float | None, repeated: float, scale: float = 1.0) -> float:
     """A questioner's reward: scale x min(s, 1 - s) - repeated, s the majority's share among the solver's answers; -1 - repeated for no question.
 
-    `repeated` is the question's `repetition_shares`. The published code has scale 1, the paper 2: 2 min(s, 1 - s) = 1 - 2 |s - 1/2|.
+    `repeated` is the question's `repetition_shares`. The published code has scale 1; scale 2 gives the paper's uncertainty 1 - 2 |s - 1/2|, but not its
+    reward (see `RZero`).
     """
     return (scale * min(share, 1 - share) if share is not None else -1.0) - repeated
 
@@ -34,15 +36,18 @@ def uncertainty(share: float | None, repeated: float, scale: float = 1.0) -> flo
 class RZero(Recipe):
     """A questioner learns to ask what divides the frozen solver's answers in halves; then the solver learns the majority's answers to such questions.
 
-    A round is an iteration. Questioner, `asking_steps` updates: reward `uncertainty`, with the share that similar questions have in the whole batch
-    (clusters by BLEU) taken off. Then `questions` are asked and answered by vote; those whose majority has a share in `keep` make the solver's data.
-    Solver, `steps` updates: .9 x (answer is the majority's) + .1 x (it parses). Both: (reward - mean) / std of a group, and a KL to the weights
-    with which the phase began.
-    Degenerate cases: no valid question, every reward is -1 - 1 and nothing is learned (proposals/none_valid); no question in the band, as all are
-    solved or none is, and the solver's phase is left out (filter/empty).
-    Fails by labels that grow wrong with the questions' difficulty: watch label/purity over the iterations.
-    Differs from the paper: questions without the questioner's own answer, which is not used there either; optimizers live on from phase to phase; one
-    vote, over all answers, for reward and data; BLEU over characters; problems of the probe's split are not learned from.
+    Formula: a round is an iteration. Questioner, `asking_steps` updates: reward min(s, 1 - s) - c for a question, -1 - c for a text that is none, with
+    s the majority's share of the solver's answers and c the question's share of the batch in its cluster of similar texts (`repetition_shares`). Then
+    `questions` are asked and answered by vote; those whose majority has a share in `keep` are the solver's data. Solver, `steps` updates: .9 for the
+    majority's answer + .1 for one that parses. Both: (reward - mean) / std of a group, and a KL to the weights with which the phase began.
+    Ends: s = 1 and s = 0 are worth 0. Without a valid question in a batch all rewards are -1 - 1/N and nothing is learned
+    (proposals/none_valid); a text that is no question is a cluster of its own. Where no question is in the band, because all are solved or none is,
+    the solver's phase is left out (filter/empty).
+    Fails: labels grow wrong with the questions' difficulty; watch label/purity over the iterations.
+    Differs: this is the published code's reward. The paper's is max(0, 1 - 2 |s - 1/2| - c), 0 for what is no question; its solver is paid 1 for
+    the majority's answer and 0 else, and its band is .25 to .75. Here questions come without the questioner's own answer, which is not used there
+    either; optimizers live on from phase to phase, there they start anew; one vote, over all answers, serves reward and data, there the data's is over
+    answers that parse; BLEU is over characters, there over words; problems of the probe's split are not learned from.
     """
 
     metrics: ClassVar[tuple[Metric, ...]] = (
@@ -64,8 +69,8 @@ class RZero(Recipe):
     """Answers by which a question is judged."""
     penalty: float = Field(1.0, ge=0.0)
     """Weight of the repetition penalty; 0 leaves it out."""
-    scale: float = 1.0
-    """2 for the paper's formula."""
+    scale: float = Field(1.0, ge=0.0)
+    """Weight of the uncertainty: 1 in the published code, 2 in the paper, whose reward differs in other ways too."""
     questions: int = Field(256, ge=1)
     """Asked for the solver's data."""
     keep: tuple[float, float] = (0.3, 0.8)
@@ -92,6 +97,9 @@ class RZero(Recipe):
 
     def policies(self) -> Mapping[str, str | None]:
         return {"questioner": None}
+
+    def setup(self, ctx: Context) -> None:
+        checks.answerable(ctx, "questioner", [Task("asks", self.asks)], "asks")
 
     async def round(self, ctx: Context) -> None:
         if self.asker == "trained":

@@ -15,6 +15,7 @@ from autotelic.measures.metrics import Metric
 from autotelic.policies.policy import Snapshot
 from autotelic.rounds.context import Context
 from autotelic.rounds.roles import Role
+from autotelic.systems import checks
 from autotelic.systems.base import Recipe, recipe
 from autotelic.systems.proposer_solver.posing import ASK, held_out, labeled, posed, proposer, purity, report
 from autotelic.types import Group, Rollout, Sampling, Task, World
@@ -42,16 +43,18 @@ def gain(before: float, after: Sequence[float]) -> float:
 class Soar(Recipe):
     """A teacher poses problems; a copy of the student trains on them for a moment; the teacher is paid with the copy's gain on hard tasks.
 
-    A round: `tasks_per_round` data sets of `problems` problems that the teacher poses and answers. For each, `students` copies of the student
-    make `steps` updates of RLOO on it, reward 1 for the teacher's answer. The set's `gain` is measured on a sample of the hard tasks, which are never
-    trained on, with their answers; every problem of the set gets it as its reward, minus the mean gain of the other sets. When the mean gain of the
-    last `window` rounds is above `threshold`, the best copy takes the student's place.
-    Degenerate cases: a set without a valid problem has gain 0 and trains no one (students/untrained); no task of the sample ever solved and all gains
-    0, and the teacher has no signal; all solved likewise.
-    Fails by noise: the gains of a few steps on a few tasks are small beside their error. A promotion picks the luckiest copy (watch student/hard,
-    which is measured anew).
-    Differs from the paper (whose details are recalled, not read): the teacher answers its problems in a second prompt, greedily, and only posing is
-    trained; with "learnability" the teacher is paid 1 - |2 p - 1| for a problem that the student solves its way at rate p, as a control.
+    Formula: a round has `tasks_per_round` data sets of `problems` problems that the teacher poses and answers. For each, `students` copies of the
+    student make `steps` updates of RLOO on it, reward 1 for the teacher's answer. gain(set) = mean accuracy of its copies - accuracy of the student,
+    greedily, on a sample of the hard tasks, whose answers are read and which are never trained on. Every problem of a set gets its gain as its
+    reward, minus the mean gain of the other sets. When the mean gain of the last `window` rounds is above `threshold`, the best copy takes the
+    student's place and the window begins anew.
+    Ends: a set without a valid problem has gain 0 and trains no one (students/untrained). Where no task of the sample is ever solved, or all are, every
+    gain is 0 and the teacher has no signal.
+    Fails: by noise. The gains of a few steps on a few tasks are small beside their error, and a promotion picks the luckiest copy (watch student/hard,
+    which is measured anew each round).
+    Differs: from a paper whose details are recalled, not read. The teacher answers its problems in a second prompt, greedily, and only posing is
+    trained. pay="learnability" pays 1 - |2 p - 1| for a problem that the student solves its way at rate p, and pay="random" pays at random, both as
+    controls. Problems of the probe's split are not trained on.
     """
 
     metrics: ClassVar[tuple[Metric, ...]] = (
@@ -91,6 +94,9 @@ class Soar(Recipe):
 
     def policies(self) -> Mapping[str, str | None]:
         return {"teacher": None, "pupil": None}
+
+    def setup(self, ctx: Context) -> None:
+        checks.answerable(ctx, "teacher", [Task("asks", self.asks)], "asks")
 
     async def round(self, ctx: Context) -> None:
         hard = ctx.pool.draw(self.hard)

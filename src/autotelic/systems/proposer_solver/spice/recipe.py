@@ -6,7 +6,7 @@ from math import exp
 from statistics import fmean, pvariance
 from typing import Any, ClassVar, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from autotelic.errors import SettingError
 from autotelic.learning.advantages import center
@@ -15,6 +15,7 @@ from autotelic.learning.objectives import PolicyGradient
 from autotelic.measures.metrics import Metric
 from autotelic.rounds.context import Context
 from autotelic.rounds.roles import Role
+from autotelic.systems import checks
 from autotelic.systems.base import Recipe, recipe
 from autotelic.systems.proposer_solver.posing import held_out
 from autotelic.tasks.corpus import document_tasks, read_corpus, shortened
@@ -35,15 +36,16 @@ def frontier(outcomes: Sequence[float]) -> float:
 class Spice(Recipe):
     """A challenger reads a document and writes a question with its answer; a reasoner, the same policy, answers without the document.
 
-    Challenger: `frontier` of the reasoner's `tries` at its question, `penalty` for one that does not parse or cannot be put. Reasoner: 1 for the
-    challenger's answer, else 0. Advantages: reward minus the mean of the role's own group, the questions to one document or the answers to one
-    question. Degenerate cases: no valid question in a round, and only challengers are there to learn, from nothing if all are invalid; an answer
-    that everyone or no one gives.
-    Fails by false answers, which make a known fact look half known: with `checked` off the challenger is paid for them (watch questions/true).
+    Formula: challenger exp(-(p (1 - p) - .25)^2 / (2 x .01)), p the share of the reasoner's `tries` that give the challenger's answer, and `penalty`
+    for a question that does not parse or cannot be put. Reasoner 1 for the challenger's answer, else 0. Advantages: reward minus the mean of the role's
+    own group, the questions to one document or the answers to one question. One update on both roles.
+    Ends: p = 1/2 is worth 1, p = 0 and p = 1 are worth .0439. Without a valid question in a round only challengers are there to learn, and where all
+    were invalid from nothing. An answer that everyone gives, or no one, carries no signal for the reasoner.
+    Fails: by false answers, which make a known fact look half known; with `checked` off the challenger is paid for them (watch questions/true).
     Without documents (`grounded` off) it can only ask what the policy believes, and the reasoner learns to believe it more.
-    Differs from the paper, whose text was not at hand (the formula is that of independent reimplementations): answers are checked against the
-    document; all valid questions are trained on; answers are compared in the world's canonical form, and there are no multiple-choice questions.
-    Questions of the probe's split are asked and not trained on.
+    Differs: from a paper whose text was not at hand as a whole (the formula is that of independent reimplementations). Answers are checked against
+    the document; all valid questions are trained on; answers are compared in the world's canonical form, and there are no multiple-choice
+    questions. Questions of the probe's split are asked and not trained on.
     """
 
     metrics: ClassVar[tuple[Metric, ...]] = (
@@ -63,15 +65,15 @@ class Spice(Recipe):
     tasks_per_round: int = Field(16, ge=1)
     """Documents."""
     group_size: int = Field(4, ge=1)
-    """Questions to a document."""
-    tries: int = Field(16, ge=1)
+    """Questions to a document, which are compared with one another; of a single one the challenger learns nothing."""
+    tries: int = Field(16, ge=2)
     """Answers to a question; 8 in the paper."""
     corpus: str | None = None
     """A file or folder of texts; None: the documents of the world."""
     passage: int = Field(2000, ge=1)
     """Longer documents are cut into passages of so many characters."""
     asks: str = "{document}="
-    """What the challenger is shown."""
+    """What the challenger is shown, with {document} where the document goes."""
     form: QuestionForm = r"(?P<question>[^=]+=)(?P<answer>.+)"
     """What it must write: a regular expression with the groups `question` and `answer`."""
     reward: Literal["variance", "uniform"] = "variance"
@@ -83,6 +85,18 @@ class Spice(Recipe):
     sampling: Sampling = Sampling(max_tokens=16)
     optimizer: Optimizer = Optimizer(learning_rate=4e-4)
     objective: PolicyGradient = PolicyGradient(aggregation="constant", constant=16, entropy=0.01)
+
+    @model_validator(mode="after")
+    def _shows(self) -> "Spice":
+        if self.grounded and "{document}" not in self.asks:
+            raise ValueError(f"asks must say where the document goes, by {{document}}, got {self.asks!r}; grounded=false asks without documents")
+        return self
+
+    def setup(self, ctx: Context) -> None:
+        if around := self.asks.replace("{document}", ""):
+            checks.written(ctx.policies["solver"], asks=around)
+        if not any(shortened(task, partial(ctx.fits, "challenger")) for task in ctx.pool.tasks):
+            raise SettingError(f"corpus: the model can read none of its {len(ctx.pool)} documents, not even their beginnings")
 
     def roles(self, world: World) -> dict[str, Role]:
         def read(text: str) -> str | None:

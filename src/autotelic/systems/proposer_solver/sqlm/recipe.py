@@ -13,6 +13,7 @@ from autotelic.learning.objectives import PolicyGradient
 from autotelic.measures.metrics import Metric
 from autotelic.rounds.context import Context
 from autotelic.rounds.roles import Role
+from autotelic.systems import checks
 from autotelic.systems.base import Recipe, recipe
 from autotelic.systems.proposer_solver.posing import ASK, labeled, posed, proposer, purity, report, trainable
 from autotelic.types import Group, Sampling, Task, World
@@ -37,17 +38,20 @@ def worth(right: int, size: int, pay: Pay = "some", judge: Judge = "majority") -
     proxy="rewards/solved/mean", model="chain-skills", tasks="chain?ops=1-8",
 )  # fmt: skip
 class SelfQuestioning(Recipe):
-    """A proposer is paid for questions on which the solver is in two minds; the solver, the same policy, for agreeing with its majority.
+    """A proposer is paid for questions on which the solver's answers disagree; the solver, the same policy, for agreeing with its majority.
 
-    Proposer: `worth`. Solver: 1 if its answer is the majority's, else 0; what does not parse is a candidate, and where it wins nobody is paid. With
-    judge="verifier", as the paper has it for code with unit tests, the world says what is right.
-    Advantages: (reward - mean) / std of all questions of the round, and of all answers to a question. The solver is updated first, then, every
-    `proposer_every` rounds, the proposer, by then one update stale. Questions that are none are trained on in neither role, unless `invalid`
-    says what they are worth.
-    Degenerate cases: not one valid question in a round, and nothing is learned from it (proposals/none_valid); all questions agreed on by all or
-    by none, and neither role has a signal.
-    Fails by agreeing on wrong answers (watch label/purity), and by questions that are hard for being malformed or long.
-    Differs from the paper: one update on the whole batch a role; no KL in the proposer's reward; problems of the probe's split are not learned from.
+    Formula: proposer 1 if 1 < k < n, else 0, with k of n answers equal to the majority's (`worth`). Solver 1 if its answer is the majority's, else 0;
+    a text that does not parse is a candidate of the vote, and where it wins nobody is paid. With judge="verifier", as the published code has it for
+    programs with unit tests, the world says what is right and the proposer is paid if 0 < k < n: that setting reads answers. Advantages: (reward -
+    mean) / std, over the questions of the round and over the answers to a question. The solver is updated first; every `proposer_every` rounds the
+    proposer follows, by then one update stale.
+    Ends: all answers alike, or none like another, and the question is worth 0. Without a valid question in a round nothing is learned
+    (proposals/none_valid); where all questions are worth the same, the proposer has no signal.
+    Fails: by agreeing on wrong answers (watch label/purity), and by questions that are hard for being malformed or long.
+    Differs: the published configuration updates the proposer every 5 rounds and asks for 4 answers; there every prompt has 4 proposals, which are one
+    group, here all proposals of a round are; there a proposal that does not parse is masked out of the loss but stays in its group's mean and std, here
+    it is left out of both, unless `invalid` says what it is worth. The KL in the proposer's reward of the published code is left out. One update on the
+    whole batch a role; problems of the probe's split are not learned from.
     """
 
     metrics: ClassVar[tuple[Metric, ...]] = (Metric("proposals/unanimous", "share", "questions to which all answers are the same"),)
@@ -58,7 +62,7 @@ class SelfQuestioning(Recipe):
     tasks_per_round: int = Field(32, ge=1)
     """Questions."""
     group_size: int = Field(8, ge=2)
-    """Answers to a question."""
+    """Answers to a question; 4 in the published configuration."""
     asks: str = ASK
     """What the proposer is shown."""
     judge: Judge = "majority"
@@ -69,6 +73,7 @@ class SelfQuestioning(Recipe):
     proposer: Literal["trained", "frozen"] = "trained"
     """Frozen: the policy as the run began poses the questions, as a control."""
     proposer_every: int = Field(1, ge=1)
+    """Rounds between updates of the proposer; 5 in the published configuration."""
     vote: VoteRule = VoteRule(unparsed="candidate", denominator="all")
     asking: Sampling = Sampling(max_tokens=32)
     optimizer: Optimizer = Optimizer(learning_rate=3e-4)
@@ -80,6 +85,9 @@ class SelfQuestioning(Recipe):
 
     def policies(self) -> Mapping[str, str | None]:
         return {} if self.proposer == "trained" else {"frozen": None}
+
+    def setup(self, ctx: Context) -> None:
+        checks.answerable(ctx, "proposer", [Task("asks", self.asks)], "asks")
 
     async def round(self, ctx: Context) -> None:
         [asked] = await ctx.sample("proposer", [Task("ask", self.asks)], n=self.tasks_per_round)
