@@ -9,7 +9,7 @@ from random import Random
 import numpy as np
 import pytest
 
-from autotelic.errors import DataError
+from autotelic.errors import SettingError
 from autotelic.tasks.pool import TaskPool
 from autotelic.tasks.samplers import Bandit, BetaBand, Learnability, Newest, Sampler, Shuffled, Staged, softmax, top
 from autotelic.types import Task
@@ -176,8 +176,15 @@ def test_where_all_is_solved_or_nothing_a_draw_is_still_full_and_mixed(name: str
 
 def test_a_missing_tag_is_named() -> None:
     for sampler in (Bandit("opps"), BetaBand("opps"), Staged("opps", 3)):
-        with pytest.raises(DataError, match=r"task 't0' has no tag 'opps'.*did you mean 'ops'"):
-            TaskPool(tasks(3), 0, sampler).draw(2)
+        with pytest.raises(SettingError, match=r"tag = 'opps': task 't0' has no tag 'opps'.*did you mean 'ops'"):
+            TaskPool(tasks(3), 0, sampler)
+
+
+@pytest.mark.parametrize("value", ["easy", True, "nan", "inf", -1, 0, ""])
+def test_a_difficulty_is_a_number_above_zero(value: object) -> None:
+    with pytest.raises(SettingError, match=r"tag = 'level': must grow with difficulty, as a number above 0; of task 'odd' it is"):
+        TaskPool([Task("even", "", tags={"level": 2}), Task("odd", "", tags={"level": value})], 0, BetaBand("level"))
+    TaskPool([Task("even", "", tags={"level": 2}), Task("half", "", tags={"level": "0.5"})], 0, BetaBand("level"))
 
 
 # ---- states

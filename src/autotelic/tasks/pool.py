@@ -17,6 +17,7 @@ class TaskPool:
     """Tasks by id, in order of birth. What it starts with is rebuilt from the run's settings; every change after that is an event."""
 
     def __init__(self, tasks: Iterable[Task], seed: int, sampler: Sampler | None = None) -> None:
+        """Raises SettingError where the sampler cannot pick from these tasks (`Sampler.check`), DataError where two have the same id."""
         self.seed = seed
         self.sampler = sampler or Shuffled()
         self.stats: dict[str, dict[str, float]] = {}
@@ -29,6 +30,7 @@ class TaskPool:
         self._events: list[dict[str, Any]] = []
         for task in tasks:
             self._insert(task)
+        self.sampler.check(self)
 
     def __len__(self) -> int:
         return len(self._tasks)

@@ -3,7 +3,7 @@
 from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Hashable, Mapping, Sequence
-from math import exp
+from math import exp, inf
 from random import Random
 from statistics import fmean
 from typing import Any, Protocol
@@ -11,6 +11,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from autotelic.errors import DataError, SettingError
 from autotelic.types import Task
 
 FORGOTTEN = 1e-3
@@ -48,6 +49,13 @@ class Sampler(ABC):
 
     def __init__(self) -> None:
         self.state: dict[str, Any] = {}
+
+    def check(self, pool: Pool) -> None:  # noqa: B027 - most can pick from any
+        """Asked of the pool that a run begins with.
+
+        Raises:
+            SettingError: this sampler cannot pick from it, such as by a tag that its tasks lack.
+        """
 
     @abstractmethod
     def pick(self, pool: Pool, count: int, random: Random) -> list[str]:
@@ -123,6 +131,9 @@ class Staged(Sampler):
         self.tag, self.draws = tag, max(draws, 1)
         self.state = {"drawn": 0}
 
+    def check(self, pool: Pool) -> None:
+        tagged(pool, self.tag)
+
     def pick(self, pool: Pool, count: int, random: Random) -> list[str]:
         arms = list(pool.arms(self.tag).values())
         stage = min(self.state["drawn"] * len(arms) // self.draws, len(arms) - 1)
@@ -142,6 +153,9 @@ class Bandit(Sampler):
         super().__init__()
         self.tag, self.rate, self.temperature, self.decay = tag, rate, temperature, decay
         self.state = {"values": {}}
+
+    def check(self, pool: Pool) -> None:
+        tagged(pool, self.tag)
 
     def chances(self, pool: Pool) -> dict[str, float]:
         """How likely each arm is to be drawn next."""
@@ -166,7 +180,7 @@ class Bandit(Sampler):
 
 
 class BetaBand(Sampler):
-    """A Beta posterior over the success rate of every task; drawn is who seems nearest to a target rate: BOTS (arXiv:2510.26374).
+    """A Beta posterior over the success rate of every task; it draws the tasks whose rate seems nearest to a target: BOTS (arXiv:2510.26374).
 
     After a round, with counts s = m rate of the tasks it drew and pseudo-counts of all (m = `counts`, l = `forget`, r = `implicit`):
     alpha <- (1-l) alpha + l + (1-r) s + r p m, beta likewise with failures and 1-p, from (1, 1). p is the observed rate where there is one;
@@ -185,6 +199,11 @@ class BetaBand(Sampler):
         self.tag, self.target, self.references, self.counts = tag, target, references, counts
         self.forget, self.implicit, self.keep, self.thompson = forget, implicit, keep, thompson
         self.state = {"time": 0, "cap": None, "shared": {}, "own": {}}
+
+    def check(self, pool: Pool) -> None:
+        for arm, names in tagged(pool, self.tag).items():
+            if not difficulty(arm):
+                raise SettingError(f"tag = {self.tag!r}: must grow with difficulty, as a number above 0; of task {names[0]!r} it is {arm!r}")
 
     def posterior(self, pool: Pool, name: str) -> tuple[float, float]:
         """(alpha, beta) of a task."""
@@ -237,8 +256,7 @@ class BetaBand(Sampler):
         return min(max(weak + (self.state["cap"] or 0.0) * (strong - weak), 0.0), 1.0)
 
     def _anchors(self, arm: str) -> tuple[float, float]:
-        difficulty = float(arm)
-        return self.references[0] ** difficulty, self.references[1] ** difficulty
+        return self.references[0] ** float(arm), self.references[1] ** float(arm)
 
     def _own(self, name: str) -> tuple[float, float]:
         """What a task's own counts add to what it shares, forgotten up to now."""
@@ -262,6 +280,26 @@ class Learnability(Sampler):
         weights = np.array([max(value, self.floor) for _, value in known])
         draws = np.random.Generator(np.random.PCG64(random.getrandbits(64)))
         return top([name for name, _ in known], -draws.exponential(size=len(known)) / weights, count)  # Efraimidis and Spirakis, 2006
+
+
+def tagged(pool: Pool, tag: str) -> Mapping[str, Sequence[str]]:
+    """`Pool.arms` of a tag that a setting names.
+
+    Raises:
+        SettingError: a task without it.
+    """
+    try:
+        return pool.arms(tag)
+    except DataError as error:
+        raise SettingError(f"tag = {tag!r}: {error}") from error
+
+
+def difficulty(arm: str) -> bool:
+    """Whether the value of a tag is a number above 0."""
+    try:
+        return 0 < float(arm) < inf
+    except ValueError:
+        return False
 
 
 def softmax(values: Sequence[float], temperature: float = 1.0) -> list[float]:

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from small import small
 
+from autotelic.errors import SettingError
 from autotelic.rewards.novelty import spread
 from autotelic.runs import loop
 from autotelic.runs.opening import Session, plan
@@ -14,6 +15,7 @@ from autotelic.runs.progress import Progress
 from autotelic.runs.store import Store
 from autotelic.systems.curriculum.exit.recipe import differs
 from autotelic.systems.curriculum.sec.recipe import signal
+from autotelic.systems.registry import find
 from autotelic.systems.self_training.b_star.recipe import balance, means, ranked, select
 from autotelic.tasks.samplers import Bandit, BetaBand
 from autotelic.types import Group, Rollout, Task, Turn, TurnKind
@@ -120,7 +122,50 @@ def test_where_all_is_solved_or_nothing_rounds_go_on(name: str, reward: float) -
     assert all("depth" not in task.tags for task in pool.tasks)
 
 
+# ---- settings that cannot work
+
+
+@pytest.mark.parametrize(
+    ("name", "settings", "message"),
+    [
+        ("bots", {"tasks": "programs", "model": "programs", "tag": "kind"}, "tag = 'kind': must grow with difficulty, as a number above 0"),
+        ("bots", {"tag": "opps"}, "tag = 'opps': task .* has no tag 'opps', .* did you mean 'ops'"),
+        ("bots", {"references": (0.9, 0.5)}, "references must be two rates within 0 to 1, the weak solver's first, got 0.9 and 0.5"),
+        ("bots", {"references": (0.5, 0.5)}, "references must be two rates"),
+        ("sec", {"tag": "opps"}, "tag = 'opps': task .* has no tag 'opps'"),
+        ("sec", {"tag": "opps", "curriculum": "ordered"}, "tag = 'opps': task .* has no tag 'opps'"),
+        ("exit", {"diverge": 0.2}, "diverge=0.2 needs another text than refine='[?]' in apart"),
+        ("exit", {"refine": "Again"}, "refine = 'Again': the model's vocabulary lacks 'A'"),
+        ("exit", {"apart": ""}, "apart = ''"),
+    ],
+)
+def test_what_cannot_work_is_refused_before_the_first_round(name: str, settings: dict[str, Any], message: str) -> None:
+    with pytest.raises(SettingError, match=message):
+        plan(small(name, **settings))
+
+
+@pytest.mark.parametrize(("name", "settings"), [("sec", {"curriculum": "random"}), ("bots", {"select": "uniform"})])
+def test_controls_that_do_not_look_at_the_tag_still_run(name: str, settings: dict[str, Any]) -> None:
+    assert plan(small(name, **settings)).ctx.pool.draw(4)
+
+
 # ---- what is particular to each
+
+
+def test_under_one_prompt_a_right_copy_is_paid_in_one_way() -> None:
+    assert find("exit").model_validate({}).diverge == 0.0  # type: ignore[attr-defined]
+    recipe = find("exit").model_validate({"diverge": 1.0, "apart": "!"})
+    session = plan(small("exit", tasks_per_round=8, least=1, replay=1.0, diverge=1.0, apart="!"))
+    assert recipe.model_dump()["apart"] == "!"
+    for number in range(1, 4):
+        a_round(session, number)
+    told = [one for group in session.ctx.groups for one in group if group.task.hidden.get("attempts")]
+    assert told
+    decode = session.ctx.policies["solver"].tokenizer.decode
+    for one in told:
+        shown = [decode(turn.tokens) for turn in one.turns if turn.kind is TurnKind.OBSERVATION]
+        right = session.world.verify(one.task, one.answer)
+        assert shown[-1].endswith("!") and one.rewards["correct"] == right * differs(one)
 
 
 def test_sec_and_its_controls_draw_as_they_say() -> None:
@@ -153,7 +198,7 @@ def test_bots_counts_the_groups_with_a_signal() -> None:
 
 
 def test_exit_starts_from_attempts_and_keeps_lineage(tmp_path: Path) -> None:
-    session = plan(small("exit", tasks_per_round=8, least=1, replay=1.0, diverge=0.0, capacity=4))
+    session = plan(small("exit", tasks_per_round=8, least=1, replay=1.0, capacity=4))
     deepest = 0
     for number in range(1, 9):
         a_round(session, number)

@@ -146,8 +146,34 @@ def test_a_game_without_fixed_opponents_is_measured_against_the_first_weights(tm
     assert "probe/accuracy/mine first weights second" in rows[-1] and "probe/nashconv" not in rows[-1]
 
 
-def test_rewards_of_zero_are_dropped_as_shipped(tmp_path: Path) -> None:
-    """Of negotiations: those without a deal. What is dropped has no part in the update, but moved the baselines."""
+def trained(recipe: Spiral, rewards: list[float], baseline: float) -> list[float]:
+    """The advantages of what is trained on of plays in one seat, whose baseline is known and stays."""
+    ctx, rollouts = State(), [rollout(0, reward) for reward in rewards]
+    ctx.state["baselines"] = {repr(("kuhn", 0)): baseline}
+    recipe.credit(ctx, rollouts)  # type: ignore[arg-type]
+    return [float(each.advantage) for each in rollouts if each.trained]  # type: ignore[arg-type]
+
+
+def test_draws_are_trained_on_and_advantages_of_zero_are_not() -> None:
+    still = Spiral(decay=1.0)
+    assert trained(still, [0.0, 1.0, 0.5], 0.5) == [-0.5, 0.5], "the draw is worse than the baseline; what equals it is dropped"
+    assert trained(still, [0.0, 1.0, -1.0], 0.0) == [1.0, -1.0]
+    assert trained(Spiral(decay=1.0, drop_zero=False), [0.0, 0.5], 0.5) == [-0.5, 0.0]
+    assert trained(Spiral(baseline="none"), [0.0, 1.0, -1.0], 0.0) == [1.0, -1.0], "without a baseline a draw is worth exactly 0"
+
+
+def test_a_small_gain_is_learned_beside_a_large_one() -> None:
+    """Two kinds of deal, met equally often: in one the right move wins 1, in the other .2, the other move 0. The update of the chance p of the right
+    move is p (1 - p) (A(right) - A(other)), which must be positive for both, whatever the baseline that they share. With rewards of 0 left out, the
+    second would be p (1 - p) (.2 - b) < 0 as soon as b > .2: it unlearned its right move."""
+    for b in (0.1, 0.3, 0.6):
+        for win in (1.0, 0.2):
+            right, other = trained(Spiral(decay=1.0), [win, 0.0], b)
+            assert right - other == pytest.approx(win)
+
+
+def test_what_is_dropped_is_kept_for_the_record(tmp_path: Path) -> None:
+    """Negotiations: what is dropped has no part in the update, but moved the baselines, and the store says that it was not trained on."""
     session = plan({**small("spiral", tasks="games?play=negotiation"), "model": str(shipped()["games"])})
     ctx = session.ctx
     learned = []
@@ -155,6 +181,12 @@ def test_rewards_of_zero_are_dropped_as_shipped(tmp_path: Path) -> None:
     for drop in (True, False):
         ctx.begin_round(1)
         ctx.state.clear()
-        asyncio.run(Spiral(drop_zero=drop, tasks_per_round=48).round(ctx))
-    rewards = [sum(rollout.rewards.values()) for group in ctx.groups for rollout in group]
-    assert 0 in rewards and len(learned[0]) < len(learned[1])
+        asyncio.run(Spiral(drop_zero=drop, baseline="none", tasks_per_round=48).round(ctx))
+        rollouts = [rollout for group in ctx.groups for rollout in group]
+        assert all(each.trained == (each.advantage != 0 or not drop) for each in rollouts)
+    assert any(each.advantage == 0 for each in rollouts) and len(learned[0]) < len(learned[1])
+
+
+def test_a_reference_that_is_renewed_needs_a_kl_term() -> None:
+    with pytest.raises(SettingError, match=r"refresh renews the reference of the KL term, and objective\.kl is 0"):
+        plan(small("spiral", refresh=5))

@@ -13,9 +13,10 @@ from autotelic.measures.metrics import Metric
 from autotelic.measures.probe import ProbeResult
 from autotelic.rounds.context import Context
 from autotelic.rounds.roles import Role
+from autotelic.systems import checks
 from autotelic.systems.base import Recipe, recipe
 from autotelic.types import Rollout, Sampling, Task, World
-from autotelic.worlds.chain_skills import FINE, Sneak, criticizing, equation, index, sneaking
+from autotelic.worlds.chain_skills import FINE, Sneak, criticizing, equation, first_wrong, index, sneaking
 
 
 @recipe(
@@ -32,15 +33,25 @@ from autotelic.worlds.chain_skills import FINE, Sneak, criticizing, equation, in
 class SelfPlayCritic(Recipe):
     """A generator rewrites a step of a right solution into a wrong one, a critic looks for it. Who wins gets 1, who loses -1.
 
-    A rewriting counts only if an independent check holds: going on from it, a frozen solver reaches the answer less often than from the original step, by
-    at least `drop`; else the generator has lost and the critic is not asked. The critic sees the solution that goes on from the spoiled step and wins by
-    naming the step; it also sees the untouched solution, and wins by finding nothing. Policy gradient, a moving baseline by role, KL to the start.
-    Degenerate case: no rewriting passes the check, and there is nothing to judge. Fails when hidden errors become unlike those that solvers make: the
-    critic's reward rises and its accuracy on natural errors, which is what the probe asks, does not.
-    Differs from the paper: on-policy updates instead of rounds of offline ones, and the generator is told which step to rewrite.
+    Formula: a rewriting counts only if, going on from it, a frozen solver reaches the answer less often than from the original step, by at least `drop`
+    of `checks` tries each; else the generator has lost and the critic is not asked. The critic sees the solution that goes on from the spoiled step and
+    wins by naming the step; it also sees the untouched solution and wins by finding nothing. Policy gradient, reward minus a moving average by role and
+    kind of solution, KL to the start.
+    Ends: where no rewriting passes the check there is nothing to judge, and generators all lose alike, which their baseline soon makes no signal.
+    Fails: hidden errors become unlike those that solvers make; the critic's reward rises and its accuracy on natural errors, which is what the probe
+    asks, does not. A solution counts as right by its answer, and modulo 10 a wrong step can be made good by another: about one label of the critic in
+    nine names something else than the first wrong step, which the probe asks for; game/labels_right is the share of the others.
+    Differs: on-policy updates instead of rounds of offline ones with likelihood on older data, which are all that is published. The critic must name the
+    first wrong step of a finished solution; the authors' judges one given step, the last, from the problem and the partial solution. The generator is
+    told which step to rewrite and does not choose a kind of error first.
     """
 
-    metrics: ClassVar[tuple[Metric, ...]] = (Metric("game/valid", "share", "rewritten steps that pass the check"),)
+    metrics: ClassVar[tuple[Metric, ...]] = (
+        Metric("game/valid", "share", "rewritten steps that pass the check"),
+        Metric(
+            "game/labels_right", "share", "labels that the critic is paid for, `nothing` and the spoiled step, that are the first wrong step indeed"
+        ),
+    )
 
     probed: ClassVar[str] = "critic"
 
@@ -65,6 +76,11 @@ class SelfPlayCritic(Recipe):
             "generator": Role("generator", "generator", once, equation),
         }
 
+    def setup(self, ctx: Context) -> None:
+        checks.plain(ctx.pool.tasks, "spc")
+        checks.answerable(ctx, "critic", [Task(task.id, criticizing(str(task.prompt), "")) for task in ctx.pool.tasks], "model")
+        checks.written(ctx.policies["generator"], model=sneaking("", "", ""))
+
     async def round(self, ctx: Context) -> None:
         sneaks = await self.sneak(ctx, await self.right_solutions(ctx))
         valid = await self.valid(ctx, sneaks)
@@ -78,6 +94,7 @@ class SelfPlayCritic(Recipe):
             critique.rewards["game"], rollout.rewards["game"] = won, -won
         for critique in untouched:
             critique.rewards["game"] = 1.0 if critique.answer == FINE else -1.0
+        self.note(ctx, valid)
         self.learn(ctx, "critic", hidden + untouched)
         if self.train_generator:
             self.learn(ctx, "generator", [rollout for _, rollout in sneaks])
@@ -116,6 +133,13 @@ class SelfPlayCritic(Recipe):
         for rollout in found:
             rollout.keys["kind"] = kind
         return found
+
+    def note(self, ctx: Context, valid: Sequence[tuple[Sneak, Rollout, str]]) -> None:
+        """How often the critic is paid for what is the first wrong step indeed, which no one is told."""
+        hidden = [first_wrong(sneak.problem, spoiled) == sneak.place for sneak, _, spoiled in valid]
+        untouched = [first_wrong(sneak.problem, sneak.solution) == int(FINE) for sneak, _, _ in valid]
+        if valid:
+            ctx.log(**{"game/labels_right": fmean(hidden + untouched)})
 
     def learn(self, ctx: Context, policy: str, rollouts: Sequence[Rollout]) -> None:
         """One update of a policy, its baselines kept by role and kind."""

@@ -3,7 +3,7 @@
 from statistics import fmean
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from autotelic.learning.advantages import Scale, center
 from autotelic.learning.objectives import PolicyGradient
@@ -20,13 +20,14 @@ from autotelic.tasks.samplers import BetaBand, Sampler, Shuffled
 class BayesianOnlineTaskSelection(Recipe):
     """Keeps a Beta posterior over every task's success rate and trains on those that a draw from it puts nearest to one half.
 
-    The posterior adds up the task's own outcomes, `1 - implicit` of them, and what the difficulty of a task and this round's successes on others let
-    one expect, `implicit` of it, and forgets a share `forget` a round; formulas in `tasks.samplers.BetaBand`. reward = 1 for a right answer;
-    advantage: reward minus the group's mean. implicit=0 is the paper's explicit-only arm, implicit=1 the implicit-only one; `select` uniform the control.
-    Degenerate case: all solved or none; all posteriors move to one end and those drawn are the least certain.
-    Fails where `tag` does not order the tasks by difficulty: then implicit evidence moves posteriors away from the truth.
-    Differs from the paper: the two reference solvers are not models that were run but success rates of `references` per unit of difficulty; a task's
-    posterior is formed at once for the whole pool, which is the published update rewritten, not changed.
+    Formula: alpha <- (1 - l) alpha + l + (1 - r) s + r p m, beta likewise with failures and 1 - p, from (1, 1): s successes of m = `group_size` answers,
+    l = `forget`, r = `implicit`, and p what the task's difficulty and this round's successes on others let one expect (`tasks.samplers.BetaBand`).
+    Drawn are the tasks whose rate, sampled from the posterior, is nearest to `target`. reward = 1 for a right answer; advantage: reward minus the
+    group's mean. implicit=0 is the paper's explicit-only arm, implicit=1 the implicit-only one; `select` uniform the control.
+    Ends: where all is solved or nothing is, all posteriors move to one end and those drawn are the least certain.
+    Fails: where `tag` does not order the tasks by difficulty, implicit evidence moves posteriors away from the truth.
+    Differs: the two reference solvers are not models that were run but success rates of `references` per unit of difficulty; a task's posterior is formed
+    at once for the whole pool, which is the published update rewritten, not changed; its option that halves r where p errs is left out.
     """
 
     tasks_per_round: int = Field(32, ge=1)
@@ -38,10 +39,19 @@ class BayesianOnlineTaskSelection(Recipe):
     implicit: float = Field(0.1, ge=0.0, le=1.0)
     forget: float = Field(0.1, ge=0.0, le=1.0)
     references: tuple[float, float] = (0.6, 0.98)
+    """Success rates of a weak and a strong solver at difficulty 1."""
     thompson: bool = True
     """Draw rates from the posteriors; without, take their means."""
     scale: Scale = "none"
     objective: PolicyGradient = PolicyGradient(clip_low=0.2, clip_high=0.28)
+
+    @model_validator(mode="after")
+    def _ordered(self) -> "BayesianOnlineTaskSelection":
+        if not 0 < self.references[0] < self.references[1] <= 1:
+            raise ValueError(
+                f"references must be two rates within 0 to 1, the weak solver's first, got {self.references[0]} and {self.references[1]}"
+            )
+        return self
 
     def sampler(self) -> Sampler:
         if self.select == "uniform":

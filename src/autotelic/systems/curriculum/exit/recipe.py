@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from statistics import fmean, pvariance
 from typing import ClassVar
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from autotelic.episodes.accuracy import accuracy
 from autotelic.learning.advantages import center
@@ -12,6 +12,7 @@ from autotelic.learning.objectives import PolicyGradient
 from autotelic.measures.metrics import Metric
 from autotelic.rewards.novelty import spread
 from autotelic.rounds.context import Context
+from autotelic.systems import checks
 from autotelic.systems.base import Recipe, recipe
 from autotelic.tasks.samplers import Learnability, Sampler, Shuffled
 from autotelic.types import Group, Metrics, Rollout, Task, Turn, TurnKind
@@ -24,14 +25,14 @@ from autotelic.types import Group, Metrics, Rollout, Task, Turn, TurnKind
 class ExploratoryIteration(Recipe):
     """Trains one step at a time, from a fresh task or from a past attempt at one, and keeps the starting points that taught most.
 
-    A history is a task and its last `shown` attempts; it is put to the solver as the prompt, the attempts, and `refine`. A share `replay` of the
-    groups starts from histories of the pool, drawn in proportion to the variance of the rewards they last led to; a share `diverge` of these is
-    told `apart`, and repeating the last attempt then earns nothing. One attempt of every group whose rewards differ becomes a history one step
-    deeper, with its group's variance until it has its own; beyond `capacity` the lowest go. reward = correct (1 + bonus d), where d in [0, 1] is how
-    far a text lies from the centroid of its group (bigrams of characters); advantage: reward minus the group's mean.
-    Degenerate case: all solved or none, no reward varies, no history is added, and only fresh tasks are drawn. Fails where repeating an attempt is
-    as good as any improvement on it: the policy learns to copy.
-    Differs from the paper: no embedding model; `replay`, `diverge` and `capacity` are chosen here; the paper's own were not at hand.
+    Formula: a history is a task and its last `shown` attempts; it is put to the solver as the prompt, the attempts, and `refine`. A share `replay` of
+    the groups starts from histories of the pool, drawn in proportion to the variance of the rewards they last led to; a share `diverge` of these is told
+    `apart`, and repeating the last attempt then earns nothing. One attempt of every group whose rewards differ becomes a history one step deeper, with
+    its group's variance until it has its own; beyond `capacity` the lowest go. reward = correct (1 + bonus d), with d in [0, 1] how far a text lies from
+    the centroid of its group (bigrams of characters); advantage: reward minus the group's mean.
+    Ends: where all is solved or nothing is, no reward varies, no history is added, and only fresh tasks are drawn.
+    Fails: where repeating an attempt is as good as any improvement on it, the policy learns to copy.
+    Differs: no embedding model; `replay`, `diverge` and `capacity` are chosen here, the paper's own were not at hand. By default nothing diverges.
     """
 
     metrics: ClassVar[tuple[Metric, ...]] = (
@@ -46,10 +47,12 @@ class ExploratoryIteration(Recipe):
     group_size: int = Field(8, ge=2)
     replay: float = Field(0.5, ge=0.0, le=1.0)
     """0: no buffer, single steps from fresh tasks only."""
-    diverge: float = Field(0.2, ge=0.0, le=1.0)
-    refine: str = "?"
-    apart: str = "?"
-    """As `refine`, where the shipped base was taught no other word for it."""
+    diverge: float = Field(0.0, ge=0.0, le=1.0)
+    """Share of the histories that are told `apart`; 0 for a model, as the shipped base, that was taught no word for it but that for `refine`."""
+    refine: str = Field("?", min_length=1)
+    """What follows an attempt that is to be improved."""
+    apart: str = Field("?", min_length=1)
+    """What follows one from which the next is to differ."""
     bonus: float = Field(0.0, ge=0.0)
     shown: int = Field(1, ge=1)
     least: int = Field(16, ge=1)
@@ -58,6 +61,18 @@ class ExploratoryIteration(Recipe):
     iterations: int = Field(8, ge=1)
     """Steps of the yardstick `probe/step`."""
     objective: PolicyGradient = PolicyGradient(clip_low=0.2, clip_high=0.28)
+
+    @model_validator(mode="after")
+    def _worded(self) -> "ExploratoryIteration":
+        if self.diverge and self.apart == self.refine:
+            raise ValueError(
+                f"diverge={self.diverge} needs another text than refine={self.refine!r} in apart: under one prompt a repeated right attempt would be paid "
+                "in one group and not in another"
+            )
+        return self
+
+    def setup(self, ctx: Context) -> None:
+        checks.written(ctx.policies["solver"], refine=self.refine, apart=self.apart)
 
     def sampler(self) -> Sampler:
         return Shuffled(skip="depth")

@@ -23,12 +23,13 @@ from autotelic.types import Group
 class SelfEvolvingCurriculum(Recipe):
     """Draws the categories of tasks that have lately moved the policy most, learned as it trains.
 
-    arm = value of `tag`; P(arm) = softmax(Q / temperature); after each round Q <- (1 - rate) Q + rate mean |advantage| of the arm's rollouts, 0 for
-    arms that were not drawn. reward = 1 for a right answer; advantage: reward minus the group's mean, over its std.
-    `curriculum` random and ordered are the paper's controls: all tasks alike, and the arms from low to high for equal shares of the rounds.
-    Degenerate case: all solved or none, every advantage is 0, every Q decays to 0 and the arms are drawn alike.
-    Fails where a large temperature hides small differences of Q, and where luck pays: |advantage| does not tell a guess from a lesson.
-    Differs from the paper: exact world, no KL, one update on the whole batch.
+    Formula: arm = value of `tag`; P(arm) = softmax(Q / temperature); after each round Q <- (1 - rate) Q + rate mean |advantage| of the arm's rollouts, 0
+    for arms that were not drawn. reward = 1 for a right answer; advantage: (reward - mean of the group) / std.
+    Ends: where all is solved or nothing is, every advantage is 0, every Q decays to 0 and the arms are drawn alike. An arm whose tasks are all drawn
+    already is passed over for the rest of the draw.
+    Fails: where a large temperature hides small differences of Q, and where luck pays: |advantage| does not tell a guess from a lesson.
+    Differs: exact world, no KL, one update on the whole batch. `curriculum` random and ordered are the paper's controls: all tasks alike, and the arms
+    from low to high for equal shares of the rounds.
     """
 
     metrics: ClassVar[tuple[Metric, ...]] = (

@@ -1,10 +1,11 @@
 """Agents that solve, criticize and score one another: CoMAS."""
 
 from collections.abc import Sequence
+from random import Random
 from statistics import fmean
-from typing import ClassVar
+from typing import ClassVar, Literal, get_args
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from autotelic.episodes.accuracy import team
 from autotelic.learning.advantages import whiten
@@ -13,9 +14,15 @@ from autotelic.measures.metrics import Metric
 from autotelic.rewards.judges import judgements
 from autotelic.rounds.context import Context
 from autotelic.rounds.roles import Role
+from autotelic.systems import checks
 from autotelic.systems.base import Recipe, recipe
 from autotelic.types import Metrics, Rollout, Sampling, Task, World
 from autotelic.worlds.chain_skills import FINE, SOUND, criticizing, index, scoring, verdict
+
+Part = Literal["solve", "evaluate", "score"]
+PARTS: tuple[Part, ...] = get_args(Part)
+Talk = tuple[Rollout, Rollout, Rollout]
+"""A solution, its critique and its score."""
 
 
 def shares(score: str | None) -> tuple[float, float, float]:
@@ -39,10 +46,13 @@ def shares(score: str | None) -> tuple[float, float, float]:
 class CoEvolvingAgents(Recipe):
     """For every task one agent solves, another criticizes, a third scores; the score is shared between solver and critic, and each agent learns its own part.
 
-    s = (score - 1) / 2 of a score of 1 to 3; solver s, evaluator 1 - s, scorer 0; an unreadable score: scorer -1, others 0. Each agent learns from all it
-    said, advantages whitened by role (REINFORCE++). No answer is read. Degenerate case: equal scores throughout carry no signal.
-    Fails when scorers grow lenient: rewards/interaction/mean rises and the probe does not; probe/vote/accuracy is that of the agents' majority.
-    Differs from the paper: one exchange instead of two, without earlier discussion in the prompt.
+    Formula: s = (score - 1) / 2 of a score of 1 to 3; solver s, evaluator 1 - s, scorer 0; an unreadable score: scorer -1, the others 0. Who evaluates
+    and who scores is shuffled every round, each agent equally often, whoever solved: by chance an agent may judge itself. Each agent learns from
+    all it said, advantages whitened over the tokens of each part (REINFORCE++). No answer is read.
+    Ends: equal scores throughout carry no signal. With one agent everything is judged by itself.
+    Fails: scorers grow lenient, rewards/interaction/mean rises and the probe does not; or critics learn to find fault, as half of every score is theirs.
+    probe/vote/accuracy is that of the agents' majority.
+    Differs: one exchange instead of two, without earlier discussion in the prompt; each task is solved by one agent, in the paper by all of them.
     """
 
     metrics: ClassVar[tuple[Metric, ...]] = (
@@ -55,10 +65,16 @@ class CoEvolvingAgents(Recipe):
     bases: tuple[str, ...] = ()
     """Models of the second agent and on; those without one are copies of the first."""
     tasks_per_round: int = Field(96, ge=1)
-    learns: tuple[str, ...] = ("solve", "evaluate", "score")
+    learns: tuple[Part, ...] = Field(PARTS, min_length=1)
     """The parts that are trained."""
     sampling: Sampling = Sampling(max_tokens=96)
     objective: PolicyGradient = PolicyGradient()
+
+    @model_validator(mode="after")
+    def _peopled(self) -> "CoEvolvingAgents":
+        if len(self.bases) >= self.agents:
+            raise ValueError(f"bases names {len(self.bases)} models, for the {self.agents - 1} agents beside the first")
+        return self
 
     @property
     def names(self) -> list[str]:
@@ -77,38 +93,73 @@ class CoEvolvingAgents(Recipe):
             found[f"score:{name}"] = Role(f"score:{name}", name, once, verdict)
         return found
 
+    def setup(self, ctx: Context) -> None:
+        checks.plain(ctx.pool.tasks, "comas")
+        for place, name in enumerate(self.names):
+            what = f"bases, {self.bases[place - 1]}" if 0 < place <= len(self.bases) else "model"
+            checks.answerable(ctx, f"solve:{name}", ctx.pool.tasks, what)
+            checks.written(ctx.policies[name], **{what: criticizing("", "") + scoring("", "", "?")})
+
     async def round(self, ctx: Context) -> None:
-        tasks, said = ctx.pool.draw(self.tasks_per_round), dict[str, list[Rollout]]()
-        for place, solver in enumerate(self.names):
-            evaluator, scorer = (self.names[(place + shift) % self.agents] for shift in (1, 2))
-            solutions = [group.rollouts[0] for group in await ctx.sample(f"solve:{solver}", tasks[place :: self.agents], n=1)]
-            critiques = await self.reply(ctx, f"evaluate:{evaluator}", solutions, [criticizing(str(r.task.prompt), r.text) for r in solutions])
-            asked = [scoring(str(r.task.prompt), r.text, c.answer or "?") for r, c in zip(solutions, critiques, strict=True)]
-            scores = await self.reply(ctx, f"score:{scorer}", solutions, asked)
-            for parts in zip(solutions, critiques, scores, strict=True):
-                for rollout, reward in zip(parts, shares(parts[2].answer), strict=True):
-                    rollout.rewards["interaction"] = reward
-            for name, rollouts in ((solver, solutions), (evaluator, critiques), (scorer, scores)):
-                said.setdefault(name, []).extend(rollouts)
-            self.note(ctx, solutions, critiques, scores)
-        for name, rollouts in said.items():
-            whiten(rollouts, key=lambda rollout: rollout.keys["role"])
-            ctx.learn(name, [rollout for rollout in rollouts if rollout.keys["role"].split(":")[0] in self.learns], self.objective)
+        solutions = await self.solutions(ctx, ctx.pool.draw(self.tasks_per_round))
+        critiques = await self.replies(ctx, "evaluate", solutions, [criticizing(str(r.task.prompt), r.text) for r in solutions])
+        asked = [scoring(str(r.task.prompt), r.text, c.answer or "?") for r, c in zip(solutions, critiques, strict=True)]
+        talks = list(zip(solutions, critiques, await self.replies(ctx, "score", solutions, asked), strict=True))
+        for talk in talks:
+            for rollout, reward in zip(talk, shares(talk[2].answer), strict=True):
+                rollout.rewards["interaction"] = reward
+        self.note(ctx, talks)
+        for name in self.names:
+            own = [rollout for talk in talks for rollout in talk if rollout.keys["role"].endswith(f":{name}")]
+            whiten(own, key=lambda rollout: rollout.keys["role"])
+            ctx.learn(name, [rollout for rollout in own if rollout.keys["role"].split(":")[0] in self.learns], self.objective)
 
-    async def reply(self, ctx: Context, role: str, about: Sequence[Rollout], prompts: Sequence[str]) -> list[Rollout]:
-        """One reply of a role to each prompt, which is about a solution."""
+    async def solutions(self, ctx: Context, tasks: Sequence[Task]) -> list[Rollout]:
+        """One solution of each task, the agents taking turns."""
+        found: dict[str, Rollout] = {}
+        for place, name in enumerate(self.names):
+            found |= {group.task.id: group.rollouts[0] for group in await ctx.sample(f"solve:{name}", tasks[place :: self.agents], n=1)}
+        return [found[task.id] for task in tasks]
+
+    async def replies(self, ctx: Context, part: Part, about: Sequence[Rollout], prompts: Sequence[str]) -> list[Rollout]:
+        """One reply to each prompt, which is about a solution, by agents in random turns."""
         asked = dict(zip((rollout.id for rollout in about), prompts, strict=True))
-        return [group.rollouts[0] for group in await judgements(ctx, role, about, lambda rollout: asked[rollout.id])]
+        turns = shuffled(self.names, len(about), ctx.random("turns", part))
+        found: dict[str, Rollout] = {}
+        for name in self.names:
+            own = [rollout for rollout, speaker in zip(about, turns, strict=True) if speaker == name]
+            groups = await judgements(ctx, f"{part}:{name}", own, lambda rollout: asked[rollout.id])
+            found |= {group.task.tags["parents"][0]: group.rollouts[0] for group in groups}
+        return [found[rollout.id] for rollout in about]
 
-    def note(self, ctx: Context, solutions: Sequence[Rollout], critiques: Sequence[Rollout], scores: Sequence[Rollout]) -> None:
-        """How near the talk is to the truth, which no one is told."""
-        right = [ctx.world.verify(rollout.task, rollout.answer) for rollout in solutions]
-        if right:
-            ctx.count("label/purity", fmean(right) / self.agents)
-            ctx.count("rewards/interaction/mean", fmean(rollout.rewards["interaction"] for rollout in solutions) / self.agents)
-            ctx.count("evaluator/accuracy", fmean((c.answer == FINE) == bool(r) for c, r in zip(critiques, right, strict=True)) / self.agents)
-            ctx.count("scorer/accuracy", fmean((s.answer == SOUND) == bool(r) for s, r in zip(scores, right, strict=True)) / self.agents)
+    def note(self, ctx: Context, talks: Sequence[Talk]) -> None:
+        """How well the talk is paid, and how near it is to the truth, which no one is told."""
+        if talks:
+            ctx.log(**{"rewards/interaction/mean": fmean(solution.rewards["interaction"] for solution, _, _ in talks)})
+            ctx.log(**near_truth(ctx.world, talks))
 
     async def measure(self, ctx: Context, tasks: Sequence[Task]) -> Metrics:
-        found = await team(ctx, [f"solve:{name}" for name in self.names], tasks)
+        known = [task for task in tasks if task.answer is not None]
+        if not known:
+            return {}
+        found = await team(ctx, [f"solve:{name}" for name in self.names], known)
         return {"probe/agents/accuracy": fmean(found.alone), "probe/vote/accuracy": found.together}
+
+
+def shuffled(names: Sequence[str], count: int, random: Random) -> list[str]:
+    """`count` of the names in random order, each as often as any other, give or take one."""
+    order = [names[place % len(names)] for place in range(count)]
+    random.shuffle(order)
+    return order
+
+
+def near_truth(world: World, talks: Sequence[Talk]) -> Metrics:
+    """The share of right solutions, and how often evaluators and scorers tell right from wrong; of tasks whose answer is known."""
+    known = [(world.verify(talk[0].task, talk[0].answer), talk) for talk in talks if talk[0].task.answer is not None]
+    if not known:
+        return {}
+    return {
+        "label/purity": fmean(right for right, _ in known),
+        "evaluator/accuracy": fmean((critique.answer == FINE) == bool(right) for right, (_, critique, _) in known),
+        "scorer/accuracy": fmean((score.answer == SOUND) == bool(right) for right, (_, _, score) in known),
+    }

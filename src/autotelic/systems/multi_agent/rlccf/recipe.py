@@ -14,6 +14,7 @@ from autotelic.measures.metrics import Metric
 from autotelic.measures.monitors import purity
 from autotelic.rounds.context import Context
 from autotelic.rounds.roles import Role
+from autotelic.systems import checks
 from autotelic.systems.base import Recipe, recipe
 from autotelic.types import Metrics, Task, World
 
@@ -45,11 +46,13 @@ def collective(ballots: Sequence[Answers], weighted: bool = True) -> tuple[str |
 class CollectiveFeedback(Recipe):
     """Different models answer the same task, and each is rewarded for agreeing with the vote of all, in which the consistent count for more.
 
-    label = argmax over answers a of sum over models m of SC(m) n(m, a), with n the times m answered a and SC(m) the share of m's answers that its own
-    majority has; reward(i) = 1 if answer(i) is the label, else 0; GRPO for each model on its own group (reward minus mean, over std).
-    Degenerate case: models that agree already carry no signal; one model, or copies of one, is majority vote on itself.
-    Fails where most models share an error, as a vote does. Unverified, for want of the paper's text: the form of SC (here the majority's share) and whether
-    a KL to the first weights is kept (here `objective.kl`, 0). The paper's four models are 1.5B and larger.
+    Formula: label = argmax over answers a of sum over models m of SC(m) n(m, a), with n the times m answered a and SC(m) the share of m's answers that
+    its own majority has; reward(i) = 1 if answer(i) is the label, else 0; GRPO for each model on its own group: (reward - mean) / std.
+    Ends: models that agree already carry no signal; one model, or copies of one, is majority vote on itself; where no answer parses there is no label
+    and nobody is paid. Of equal votes the answer seen first counts.
+    Fails: where most models share an error, as a vote does.
+    Differs: unverified, because the paper's text was not at hand, are the form of SC (here the majority's share) and whether a KL to the first weights
+    is kept (here objective.kl, 0). The paper's four models are of 1.5 billion parameters and more.
     """
 
     metrics: ClassVar[tuple[Metric, ...]] = (
@@ -79,6 +82,10 @@ class CollectiveFeedback(Recipe):
 
     def roles(self, world: World) -> dict[str, Role]:
         return {name: Role(name, name, self.sampling, world.parse) for name in self.names}
+
+    def setup(self, ctx: Context) -> None:
+        for name, base in zip(self.names[1:], self.bases, strict=True):
+            checks.answerable(ctx, name, ctx.pool.tasks, f"bases, {base}")
 
     async def round(self, ctx: Context) -> None:
         tasks = ctx.pool.draw(self.tasks_per_round)

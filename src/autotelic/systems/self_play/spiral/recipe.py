@@ -4,13 +4,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any, ClassVar, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from autotelic.episodes.opponents import OpponentPool, PoolSettings
 from autotelic.episodes.self_play import Rules, Seat, self_play
 from autotelic.episodes.yardsticks import exact, probe_games
 from autotelic.errors import SettingError
-from autotelic.learning.advantages import MovingAverage, total
+from autotelic.learning.advantages import MovingAverage
 from autotelic.learning.examples import as_examples, merged
 from autotelic.learning.learner import Optimizer, Updates
 from autotelic.learning.objectives import PolicyGradient
@@ -28,12 +28,16 @@ from autotelic.worlds.games import OPPONENTS, Games
 class Spiral(Recipe):
     """One policy plays every seat of a game against itself, or against its past.
 
-    advantage(rollout) = reward - b[game, seat], then b <- .95 b + .05 reward, from 0; rewards are outcomes, -1.5 for an illegal move and .5 for the others
-    then. Degenerate case: plays that end with reward 0, such as draws, are dropped, so that a policy that always draws learns nothing more.
-    Fails by going round in circles, as the policy it plays against moves with it: in Kuhn poker it comes to bet always and from there to other
-    moves that are certain, which its own outcomes, 0 on average, cannot show; probe/nashconv does. Remedy, not in the paper: objective.kl with
-    `refresh` and a falling rate. A small coefficient (in units of reward) needs few refreshes and quiet updates, a large one many (docs/games.md).
-    Unlike the paper's, a rollout is a player's whole play, not one turn; baselines are saved with the run; reasoning before a move is not asked for.
+    Formula: advantage(rollout) = reward - b[game, seat], then b <- .95 b + .05 reward, with b = 0 at first. Rewards are the outcomes of the game;
+    after an illegal move -1.5 for the player who made it and .5 for the others. Clipped policy gradient, two updates a round.
+    Ends: a rollout whose advantage is exactly 0 is dropped (`drop_zero`). A draw, whose reward is 0, is trained on as soon as the baseline of its
+    seat is not 0. Where all plays of a seat always end alike, b comes to that reward and nothing more is learned.
+    Fails: play goes round in circles, because the policy it plays against moves with it. In Kuhn poker it comes to bet always and from there to
+    other moves that are certain. Its own outcomes, 0 on average, cannot show that; probe/nashconv does. A remedy that is not in the paper is
+    objective.kl with `refresh` and a falling rate. A small coefficient (in units of reward) needs few refreshes and quiet updates, a large one many
+    (docs/games.md).
+    Differs: a rollout is a player's whole play, in the paper one turn; baselines are saved with the run, in the published code each of 8
+    processes has its own and loses it at a restart; reasoning before a move is not asked for.
     """
 
     metrics: ClassVar[tuple[Metric, ...]] = (
@@ -42,7 +46,7 @@ class Spiral(Recipe):
     )
 
     run_defaults: ClassVar[Mapping[str, Any]] = {"probe_every": 5, "gate": {"min_distinct": 0.0}}
-    """Who plays well repeats itself: few different plays are no collapse."""
+    """Good play repeats itself, so few different plays do not mean collapse."""
 
     rounds: int = Field(100, ge=0)
     optimizer: Optimizer = Optimizer(learning_rate=1e-3)
@@ -57,15 +61,21 @@ class Spiral(Recipe):
     card; or 0."""
     decay: float = Field(0.95, ge=0.0, le=1.0)
     drop_zero: bool = True
-    """Train on no rollout whose reward is exactly 0. To be switched off where a KL term is to hold those too."""
+    """Train on no rollout whose advantage is exactly 0. Switch it off where a KL term is to hold those too."""
     opponents: PoolSettings = PoolSettings()
     refresh: int = Field(0, ge=0)
-    """Rounds after which the reference of the KL term becomes a copy of the current weights; 0: it stays what the run began with."""
+    """Rounds after which the reference of the KL term becomes a copy of the current weights; 0: it stays what the run began with. Needs objective.kl."""
     final_rate: float = Field(1.0, ge=0.0)
     """The learning rate of the last round as a multiple of the first's; it moves linearly."""
     epochs: int = Field(2, ge=1)
     """Updates on each round's plays. Equal plays are trained on as one, which from the second update on clips them together."""
     objective: PolicyGradient = PolicyGradient(kl_estimator="k2")
+
+    @model_validator(mode="after")
+    def _reference(self) -> "Spiral":
+        if self.refresh and not self.objective.kl:
+            raise ValueError("refresh renews the reference of the KL term, and objective.kl is 0")
+        return self
 
     def setup(self, ctx: Context) -> None:
         if self.refresh:
@@ -91,17 +101,18 @@ class Spiral(Recipe):
         groups = await ctx.play(episode, ctx.pool.draw(self.tasks_per_round), self.group_size)
         own = pool.settle(rollout for group in groups for rollout in group)
         self.credit(ctx, own)
-        kept = [rollout for rollout in own if total(rollout) != 0 or not self.drop_zero]
-        examples = merged(as_examples(kept), "token" if self.objective.aggregation == "token" else "sequence")
+        examples = merged(as_examples(own), "token" if self.objective.aggregation == "token" else "sequence")
         reference = ctx.policies["reference"] if self.refresh else None
         ctx.learn("solver", examples, self.objective, Updates(epochs=self.epochs, rate=(self.rate(ctx.round),) * 2), reference)
         ctx.log(**{"opponents/rating": pool.state["current"], "opponents/count": len(pool.ratings)} if self.opponents.share else {})
 
     def credit(self, ctx: Context, rollouts: Sequence[Rollout]) -> None:
-        """Role-conditioned advantages, in order of the rollouts. A baseline that never decays stays at 0."""
+        """Role-conditioned advantages, in order of the rollouts, and which rollouts are trained on. A baseline that never decays stays at 0."""
         average = MovingAverage(1.0 if self.baseline == "none" else self.decay)
         average.state = ctx.state.setdefault("baselines", {})
         average(rollouts, key=self.compared)
+        for rollout in rollouts:
+            rollout.trained = not (self.drop_zero and rollout.advantage == 0)
 
     def compared(self, rollout: Rollout) -> tuple[str, object]:
         """What shares a baseline with a rollout."""

@@ -1,0 +1,44 @@
+"""SPC: who wins what, how often its labels are right, and what is refused."""
+
+import asyncio
+
+import pytest
+from small import small
+
+from autotelic.errors import SettingError
+from autotelic.runs.opening import plan
+from autotelic.worlds.chain_skills import FINE, Sneak, first_wrong
+
+
+def test_who_wins_gets_one_and_who_loses_minus_one() -> None:
+    session = plan(small("spc", tasks_per_round=8))
+    session.ctx.begin_round(1)
+    asyncio.run(session.recipe.round(session.ctx))
+    by_role = {role: [r for g in session.ctx.groups for r in g if r.keys["role"] == role] for role in ("critic", "generator")}
+    assert {rollout.rewards["game"] for rollout in by_role["generator"]} <= {1.0, -1.0}
+    for critique in by_role["critic"]:
+        if critique.keys["kind"] == "untouched":
+            assert critique.rewards["game"] == (1.0 if critique.answer == FINE else -1.0)
+    hidden = sum(critique.keys["kind"] == "hidden" for critique in by_role["critic"])
+    fooled = sum(critique.rewards["game"] < 0 for critique in by_role["critic"] if critique.keys["kind"] == "hidden")
+    assert 2 * hidden == len(by_role["critic"]) and sum(rollout.rewards["game"] > 0 for rollout in by_role["generator"]) == fooled
+    assert 0 < session.ctx.metrics["game/valid"] <= 1 and 0.6 < session.ctx.metrics["game/labels_right"] <= 1
+
+
+def test_a_right_answer_may_hide_wrong_steps() -> None:
+    """7+4 is 1, taken for 2; 2*5 is 0 as 1*5 is 5: then 0 taken for 5 makes it good. By its answer it is right; the critic is paid for finding nothing."""
+    problem, solution = "7+4*5=", "7+4=2;2*5=5;#5"
+    assert first_wrong(problem, "7+4=1;1*5=5;#5") == 0 and first_wrong(problem, solution) == 1
+    session = plan(small("spc"))
+    session.ctx.begin_round(1)
+    lucky, honest = Sneak(problem, solution, "5", 2), Sneak(problem, "7+4=1;1*5=5;#5", "5", 1)
+    rollout = session.ctx.begin("generator", session.ctx.pool.tasks[0])
+    session.recipe.note(  # type: ignore[attr-defined]
+        session.ctx, [(lucky, rollout, "7+4=2;2*5=3;#3"), (honest, rollout, "7+4=3;3*5=5;#5")]
+    )
+    assert session.ctx.metrics["game/labels_right"] == 0.5, "both labels of the second are right, neither of the first"
+
+
+def test_a_model_that_knows_no_critics_is_refused() -> None:
+    with pytest.raises(SettingError, match=r"model: the role 'critic' cannot read it: .* vocabulary lacks ':' 'C'"):
+        plan(small("spc", model="chain-medium"))
