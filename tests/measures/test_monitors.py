@@ -1,8 +1,16 @@
 """Numbers of a round from small groups."""
 
-import pytest
+import json
+from pathlib import Path
 
+import pytest
+from small import small
+
+from autotelic.answers.votes import VoteRule, vote
 from autotelic.measures.monitors import answering, completion_metrics, label_metrics, purity, reward_metrics, round_metrics
+from autotelic.runs import loop
+from autotelic.runs.progress import Progress
+from autotelic.runs.store import Store
 from autotelic.types import Group, Rollout, StopReason, Task, Turn, TurnKind
 from autotelic.worlds import open_world
 
@@ -88,6 +96,21 @@ def test_labels_that_were_used_are_told_apart_from_the_plain_majority() -> None:
     unknown = Task("u", TASK.prompt)
     assert round_metrics([], WORLD, labels=[(unknown, "1"), (unknown, None)]) == {"label/coverage": 0.5}
     assert round_metrics([], WORLD, labels=[(TASK, None)]) == {"label/coverage": 0.0}
+
+
+def test_srt_tells_which_labels_it_used(tmp_path: Path) -> None:
+    """With a threshold, coverage and purity are of the groups that reach it, as the stored rollouts say."""
+    settings = small("srt", rounds=1, vote={"min_share": 0.6}, tasks_per_round=16, group_size=4, out=str(tmp_path / "run"))
+    outcome = loop.start(settings, Progress(quiet=True))
+    rows = [json.loads(line) for line in (outcome.folder / "rounds/00001/rollouts.jsonl").read_text(encoding="utf-8").splitlines()]
+    votes = [
+        vote([row["answer"] for row in rows if row["task"] == task], VoteRule(min_share=0.6)).label for task in dict.fromkeys(r["task"] for r in rows)
+    ]
+    gold = [next(row["gold"] for row in rows if row["task"] == task) for task in dict.fromkeys(row["task"] for row in rows)]
+    right = [label == known for label, known in zip(votes, gold, strict=True) if label is not None]
+    metrics = Store.open(outcome.folder).metrics(1)
+    assert 0 < len(right) < len(votes) == 16
+    assert metrics["label/coverage"] == len(right) / 16 and metrics["label/purity"] == pytest.approx(sum(right) / len(right))
 
 
 def test_purity_asks_only_where_the_truth_is_known() -> None:

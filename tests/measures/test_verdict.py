@@ -253,6 +253,14 @@ def test_of_plays_the_verdict_speaks_of_scores() -> None:
     assert not any(word in text for word in ("reedy", "tasks", "answers to", "McNemar"))
 
 
+def test_one_play_proves_nothing() -> None:
+    """From a draw to a win: the interval is nearly all there is."""
+    first, last = (ProbeResult(side, side, [Outcome("t", "", "b", (side + 1) / 2)], plays=True) for side in (0, 1))
+    verdict = judge(first, last, [], None, trained_on_probe=False)
+    assert verdict.word is Word.UNCHANGED and verdict.numbers["p"] == 1.0
+    assert verdict.numbers["interval"] == pytest.approx([-0.795, 1.0], abs=1e-3)
+
+
 def test_what_is_not_measured_in_a_game_is_not_reported(tmp_path: Path) -> None:
     """Games are played with sampled moves: no greedy answers, no entropy along them, no votes, and a report that says so."""
     outcome = loop.start(small("spiral", rounds=1, tasks="games?play=kuhn", out=str(tmp_path / "run")), Progress(quiet=True))

@@ -193,7 +193,28 @@ def test_clones_learn_and_go_and_asides_leave_no_trace(policy: Make) -> None:
     with ctx.aside():
         tokens(ctx, TASKS[0])
         ctx.count("x")
-    assert ctx.groups == noted and "x" not in ctx.metrics and tokens(ctx, TASKS[0]) == drawn
+        ctx.label(TASKS[0], "1")
+    assert ctx.groups == noted and "x" not in ctx.metrics and not ctx.labels and tokens(ctx, TASKS[0]) == drawn
+
+
+def test_labels_are_noted_for_the_round(policy: Make) -> None:
+    ctx = context(policy())
+    ctx.label(TASKS[0], "1")
+    ctx.label(TASKS[1], None)
+    assert ctx.labels == [(TASKS[0], "1"), (TASKS[1], None)]
+    ctx.begin_round(2)
+    assert ctx.labels == []
+
+
+def test_a_role_samples_otherwise_for_a_while(policy: Make) -> None:
+    ctx = context(policy())
+    own = ctx.role("solver")
+    with ctx.sampling_as("solver", lambda sampling: sampling.model_copy(update={"max_tokens": 2})) as role:
+        assert role is ctx.role("solver") and role.sampling.max_tokens == 2
+        assert all(len(rollout.actions[0].tokens) <= 2 for rollout in asyncio.run(ctx.sample("solver", TASKS[:1], n=4))[0])
+    assert ctx.role("solver") is own
+    with pytest.raises(SettingError, match="no role 'judge'"), ctx.sampling_as("judge", lambda sampling: sampling):
+        pass
 
 
 def test_next_logprobs_are_the_distribution_that_scores_come_from(policy: Make) -> None:

@@ -11,6 +11,7 @@ from command import call
 
 from autotelic.errors import DataError, SettingError
 from autotelic.measures.stats import Interval
+from autotelic.runs.settings import resolve
 from autotelic.studies.catalogue import catalogue, search, state
 from autotelic.studies.figures import curve, figure
 from autotelic.studies.registry import find, outcome_of, replicas, results_of
@@ -164,6 +165,17 @@ def test_every_replica_is_of_shipped_recipes_and_its_arms_can_be_run(name: str) 
         assert arm.strip() == arm and "seed" not in settings
         cls = recipes()[settings["recipe"]]
         cls.model_validate({key: value for key, value in settings.items() if key in cls.model_fields})
+
+
+@pytest.mark.parametrize("name", list(replicas()))
+def test_the_arms_of_a_study_are_probed_alike(name: str) -> None:
+    """pass@k and agreement of arms that sample at different temperatures do not compare."""
+    found = set()
+    for arm in replicas()[name].arms.values():
+        settings, recipe = resolve(arm)
+        sampling = settings.probe_sampling.over(recipe.sampling)
+        found.add((sampling.scale, sampling.top_p, sampling.top_k))
+    assert len(found) == 1
 
 
 @pytest.mark.parametrize("name", COMMITTED)

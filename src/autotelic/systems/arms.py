@@ -6,4 +6,6 @@ LONG: dict[str, Any] = {"optimizer": {"learning_rate": 3e-4}, "rounds": 40, "pro
 """Reinforcement learning on the shipped bases."""
 RANDOM: dict[str, Any] = {"recipe": "random-reward", **LONG}
 GOLD: dict[str, Any] = {"recipe": "gold", **LONG}
+PROBED_AT_ONE: dict[str, Any] = {"probe_sampling": {"temperature": 1.0}}
+"""For arms of recipes that sample colder than their control: arms are compared at one temperature."""
 SUPERVISED: dict[str, Any] = {"recipe": "supervised", "rounds": 40, "probe_every": 20}
