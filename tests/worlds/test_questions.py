@@ -39,5 +39,13 @@ def test_support_and_truth() -> None:
     assert not supported(FACTS, question(prompt, wrong), DOCUMENT) and true(FACTS, question(prompt, wrong)) == 0.0
     assert not supported(FACTS, question(prompt, right), FACTS.documents()[1]), "another name's document does not tell"
     assert supported(CHAIN, question("Who?", "Ada"), "It was ADA.") and not supported(CHAIN, question("Who?", "Ada"), "It was Bob.")
+    for answer, document, found in (
+        ("4", "It was 42.", False),
+        ("4", "They were 4.", True),
+        ("a b", "A b.", True),
+        ("C++", "in C++, not C", True),
+        ("-5", "at -5°", True),
+    ):
+        assert supported(CHAIN, question("What?", answer), document) is found
     assert true(CHAIN, question("Who?", "Ada")) == 0.0, "no question of this world"
     assert true(object(), question("Who?", "Ada")) is None  # type: ignore[arg-type]

@@ -36,9 +36,9 @@ class Ending(StrEnum):
 class Rules(Settings):
     """What the outcome is worth where the game does not say. Penalties as in SPIRAL (arXiv:2506.24119); other endings are worth 0 to everyone."""
 
-    illegal: float = -1.5
+    illegal: float = Field(-1.5, ge=-10.0, le=10.0)
     """The reward of the player who makes an illegal move."""
-    others: float = 0.5
+    others: float = Field(0.5, ge=-10.0, le=10.0)
     """The reward of every other player then."""
     turns: int = Field(100, ge=1)
     """The most turns of a play."""

@@ -36,9 +36,11 @@ def read_question(world: World, form: str, text: str) -> tuple[str, str] | None:
 
 
 def supported(world: World, question: Task, document: str) -> bool:
-    """Whether a document has the answer that a question of it claims: computed from it in the world of facts, found in it elsewhere."""
+    """Whether a document has the answer that a question of it claims: computed from it in the world of facts, found in it as whole words elsewhere."""
     answer: str = question.hidden["answer"]
-    return world.stated(document, str(question.prompt)) == answer if isinstance(world, Facts) else answer.lower() in document.lower()
+    if isinstance(world, Facts):
+        return world.stated(document, str(question.prompt)) == answer
+    return re.search(rf"(?<!\w){re.escape(answer)}(?!\w)", document, re.IGNORECASE) is not None
 
 
 def true(world: World, question: Task) -> float | None:

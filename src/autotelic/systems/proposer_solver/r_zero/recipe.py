@@ -44,8 +44,8 @@ class RZero(Recipe):
     (proposals/none_valid); a text that is no question is a cluster of its own. Where no question is in the band, because all are solved or none is,
     the solver's phase is left out (filter/empty).
     Fails: labels grow wrong with the questions' difficulty; watch label/purity over the iterations.
-    Differs: this is the published code's reward. The paper's is max(0, 1 - 2 |s - 1/2| - c), 0 for what is no question; its solver is paid 1 for
-    the majority's answer and 0 else, and its band is .25 to .75. Here questions come without the questioner's own answer, which is not used there
+    Differs: this is the published code's reward. The paper's, second-hand, is max(0, 1 - 2 |s - 1/2| - c), 0 for what is no question; its solver is
+    paid 1 for the majority's answer and 0 else, and its band is .25 to .75. Here questions come without the questioner's own answer, which is not used there
     either; optimizers live on from phase to phase, there they start anew; one vote, over all answers, serves reward and data, there the data's is over
     answers that parse; BLEU is over characters, there over words; problems of the probe's split are not learned from.
     """
@@ -64,7 +64,7 @@ class RZero(Recipe):
     tasks_per_round: int = Field(12, ge=1)
     """Groups of questions an update."""
     group_size: int = Field(4, ge=2)
-    """Questions of a group, and answers of a group in the solver's phase."""
+    """Questions of a group, and answers of a group in the solver's phase; 4 and 5 in the published scripts."""
     tries: int = Field(10, ge=2)
     """Answers by which a question is judged."""
     penalty: float = Field(1.0, ge=0.0)

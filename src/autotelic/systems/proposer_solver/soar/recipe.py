@@ -80,7 +80,8 @@ class Soar(Recipe):
     """Solutions to a problem in an update of a copy."""
     hard: int = Field(128, ge=1)
     """Hard tasks on which gains are measured, drawn anew each round."""
-    threshold: float = 0.01
+    threshold: float = Field(0.01, ge=-1.0, le=1.0)
+    """Mean gain of the last `window` rounds above which the best copy takes the student's place."""
     window: int = Field(3, ge=1)
     pay: Pay = "gain"
     asks: str = ASK

@@ -81,7 +81,8 @@ class Spice(Recipe):
     grounded: bool = True
     checked: bool = True
     """Whether a question is valid only if the document has its answer: computed from it in the world of facts, found in it elsewhere."""
-    penalty: float = -0.1
+    penalty: float = Field(-0.1, ge=-10.0, le=1.0)
+    """What a challenger gets for what is no valid question."""
     sampling: Sampling = Sampling(max_tokens=16)
     optimizer: Optimizer = Optimizer(learning_rate=4e-4)
     objective: PolicyGradient = PolicyGradient(aggregation="constant", constant=16, entropy=0.01)

@@ -68,7 +68,7 @@ class SelfQuestioning(Recipe):
     judge: Judge = "majority"
     pay: Pay = "some"
     """What a proposer is paid for; "random" pays by the toss of a coin, as a control."""
-    invalid: float | None = None
+    invalid: float | None = Field(None, ge=-10.0, le=1.0)
     """What a proposer is paid for a text that is no question; None: such texts are trained on in neither role."""
     proposer: Literal["trained", "frozen"] = "trained"
     """Frozen: the policy as the run began poses the questions, as a control."""
