@@ -154,7 +154,7 @@ def test_what_samples_could_do_is_gone_and_greedy_did_not_see_it() -> None:
     assert fmean(first.pass_at_1.values()) == pytest.approx(0.46, abs=0.03) and fmean(last.pass_at_1.values()) == pytest.approx(0.15, abs=0.03)
     verdict = judge(first, last, [], VOTE, trained_on_probe=False)
     assert verdict.word is Word.HACKED
-    assert verdict.reasons[0].startswith("Sampled accuracy fell: pass@1 and the majority's, on which the word rests. Greedy accuracy did not")
+    assert verdict.reasons[0].startswith("Sampled accuracy fell: pass@1 and the majority's. Greedy accuracy did not change reliably. A fall")
     assert any(reason.startswith("Sampled accuracy (pass@1; 25 samples a task): 0.4") for reason in verdict.reasons)
     assert "0.480 -> 0.800, a marked rise" in " ".join(verdict.reasons)
     assert verdict.numbers["sampled"]["majority@25"]["accuracy_first"] == 0.81
@@ -171,8 +171,10 @@ def test_a_gain_of_sampled_accuracy_alone_is_told() -> None:
     verdict = judge(HABITS[1], HABITS[0], [], None, trained_on_probe=False)
     assert verdict.word is Word.IMPROVED
     assert verdict.reasons[0] == (
-        "Sampled accuracy rose: pass@1 and the majority's, on which the word rests. Greedy accuracy did not change reliably."
+        "Sampled accuracy rose: pass@1 and the majority's. Greedy accuracy did not change reliably. A rise of one alone is an improvement too."
     )
+    fell = judge(sampled(0.6, 0.3, 0.3, 0.5), sampled(0.3, 0.7, 0.8, 0.5, last=True), [], None, trained_on_probe=False)
+    assert fell.word is Word.WORSE and fell.reasons[0].endswith("Greedy accuracy fell. A fall of either is a fall.")
 
 
 def test_samples_that_are_only_more_alike_do_not_decide() -> None:

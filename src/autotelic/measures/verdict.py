@@ -137,10 +137,11 @@ def _moves(greedy: Paired, sampled: Mapping[str, Paired]) -> Moves:
 
 
 def _why(moves: Moves, greedy: Paired, sampled: Mapping[str, Paired]) -> list[str]:
-    """What the word rests on, where it is not greedy accuracy with everything else behind it; and which changes it does not rest on."""
+    """What counts where both quantities did not move alike, and which changes do not count."""
     verb = {1: "rose", -1: "fell", 0: "did not change reliably"}
     if moves.sampled and moves.greedy != moves.sampled:
-        return [f"Sampled accuracy {verb[moves.sampled]}: pass@1 and the majority's, on which the word rests. Greedy accuracy {verb[moves.greedy]}."]
+        counts = "A fall of either is a fall." if moves.truth < 0 else "A rise of one alone is an improvement too."
+        return [f"Sampled accuracy {verb[moves.sampled]}: pass@1 and the majority's. Greedy accuracy {verb[moves.greedy]}. {counts}"]
     ways = {name: test.moved() for name, test in sampled.items()}
     if not moves.sampled and len(set(ways.values())) > 1:
         told = " and ".join(f"{name} {verb[way]}" for name, way in ways.items())
