@@ -51,7 +51,7 @@ def test_texts(verifier, text, answer):
         ("42", "42"),
         ("$\\frac{7}{2}$", "7/2"),
         ("It takes\n3 days", "3"),
-        ("She pays 18 dollars a day", "18"),
+        ("She pays $18.50 every day", "37/2"),
         ("3 or 5", None),
         ("He has 5 cows and 3 pigs", None),
         ("yes", None),

@@ -190,7 +190,10 @@ _AROUND = (
     ("*", "*"),
     ("_", "_"),
 )
+_IDENTIFIER = re.compile(r"[A-Za-z]\w*")
+"""What underscores belong to, as in __init__."""
 _MACRO = re.compile(rf"\\(?:{'|'.join(sorted(TEXT_MACROS))})\s*\{{")
+_SPACING = re.compile(r"\\\\|\\(?:left|right)(?![A-Za-z])|\\!|\\[ ,;:>]|\\q?quad(?![A-Za-z])|(?<!~)~(?!~)")
 _BRACE = re.compile(r"(?<!\\)\\++[{}]|[{}]")
 
 
@@ -205,12 +208,18 @@ def bare(text: str) -> str:
     return text
 
 
+def spaced(text: str) -> str:
+    r"""A text with spaces for the spaces of LaTeX (\,, \quad, ~), and without \left, \right and \!; the rest of its LaTeX stays."""
+    return _SPACING.sub(lambda found: found[0] if found[0] == r"\\" else "" if found[0] in (r"\left", r"\right", r"\!") else " ", text)
+
+
 def _unwrapped(text: str) -> str:
     """One layer less; the same text where there is none."""
     for opening, closing in _AROUND:
-        inner = text[len(opening) : -len(closing)]
-        if text.startswith(opening) and text.endswith(closing) and inner.strip() and opening not in inner and closing not in inner:
-            return inner.strip()
+        if text.startswith(opening) and text.endswith(closing):
+            inner = text[len(opening) : -len(closing)].strip()
+            if inner and opening not in inner and closing not in inner and not (opening[0] == "_" and _IDENTIFIER.fullmatch(inner)):
+                return inner
     found = _MACRO.match(text)
     if found and text[found.end() : -1].strip() and closing_brace(text, found.end() - 1) == len(text) - 1:
         return text[found.end() : -1].strip()

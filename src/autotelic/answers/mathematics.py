@@ -15,7 +15,7 @@ from contextlib import suppress
 from functools import lru_cache
 from importlib.util import find_spec
 
-from autotelic.answers.markup import bare
+from autotelic.answers.markup import bare, spaced
 from autotelic.answers.numbers import LONGEST, bare_number, canonical_number
 from autotelic.errors import AutotelicError
 
@@ -25,7 +25,7 @@ _PATIENCE = 30
 """Seconds of the clock after which the process is ended in any case, and that it may take to start."""
 
 _CHOICE = re.compile(r"\(?([A-Za-z])(?:\)?[.:]?|\)?\.)")
-_SAME = ((re.compile(r"\\(?:left|right)(?![A-Za-z])|\\!|\{\}"), ""), (re.compile(r"\\[dt]frac(?![A-Za-z])"), r"\\frac"), (re.compile(r"\s+"), " "))
+_SAME = ((re.compile(r"\{\}"), ""), (re.compile(r"\\[dt]frac(?![A-Za-z])"), r"\\frac"), (re.compile(r"\s+"), " "))
 _IDLE_SPACE = re.compile(r"(?<![A-Za-z0-9]) | (?![A-Za-z0-9])|(?<=[0-9]) (?=[A-Za-z])")
 _PROSE = re.compile(r"(?<![A-Za-z\\])(?:[A-Za-z]{3,}|cm|mm|km|kg|ft|in|mi|lb|ml|mL)(?![A-Za-z])")
 _MISREAD = re.compile(r"[0-9](?:\s|~|\\[,;:> ]|\\q?quad)+[0-9]|[0-9]_[0-9]|\.[0-9]*\s*\\(?:overline|bar|dot)")
@@ -47,7 +47,7 @@ def canonical_math(text: str) -> str:
     number = bare_number(text) or (canonical_number(text) if len(text) <= 2 * LONGEST and _PROSE.search(text) else None)
     if number is not None:
         return number
-    text = bare(text)
+    text = spaced(bare(text))
     for form, same in _SAME:
         text = form.sub(same, text)
     text = _IDLE_SPACE.sub("", text.strip().removesuffix("."))

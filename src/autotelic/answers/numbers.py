@@ -5,7 +5,7 @@ of the value, so that 50% is 50. Not for expressions: see `mathematics`.
 """
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from fractions import Fraction
 
 from autotelic.answers.markup import CLOSE, NARROW, OPEN, OVER, TIGHT, bare, plain, words
@@ -56,7 +56,7 @@ def _literal(gap: str, behind: str = "") -> str:
               | \^(?:\{{\s*+)?(?P<ten>[-+]?[0-9]{{1,3}})(?![0-9])\s*+\}}?
               | [ \t]*+/[ \t]*+(?P<below>{_RUN})
               | [ \t{NARROW}~]*+(?P<part>{_RATIO})
-              | [ \t]++(?:and[ \t]++)?(?P<above>[0-9]++)/(?P<under>[0-9]++)
+              | [ \t]++(?P<above>[0-9]++)/(?P<under>[0-9]++)
             )?
           | (?P<ratio>{_RATIO})
         )"""
@@ -141,16 +141,16 @@ _GLUED = frozenset(
     )
 )
 """Units that may follow a number without a space: what else does so is a factor, such as the x of 5x."""
-_LETTERS = frozenset("mgshlLtNJWVAKCF")
+_LETTERS = frozenset("mgshlLtNJWVAKCFΩ")
 """Units of one letter behind a space."""
 _SHORT = frozenset(words("of in at on by my we he it so per sq cu"))
 """Words of one or two letters."""
 _NO_UNIT = frozenset(
     words(
-        "or and to than more less least most times plus minus over squared cubed factorial choose mod modulo half halves third thirds quarter quarters fourths "
+        "or and to than more less least most times plus minus over factorial choose mod modulo half halves third thirds quarter quarters fourths "
         "fifths sixths sevenths eighths ninths tenths hundredth hundredths thousandth thousandths pi dozen dozens score if when unless not but except between "
         "through remainder otherwise either neither nor maybe perhaps wait no versus vs root power above below up down sin cos tan cot sec csc log ln exp sqrt "
-        "lim max min gcd lcm det am pm o'clock thousands millions billions hundreds is are was were equals"
+        "lim max min gcd lcm det am pm a.m p.m o'clock thousands millions billions hundreds is are was were equals"
     )
 )
 """Words that change what a number before them means."""
@@ -161,7 +161,7 @@ _ALPHABETIC = re.compile(r"[A-Za-z\u00c0-\u024f\u0370-\u04ff]+")
 _COUNTING = "百千万亿萬億兆半多或到至分倍余餘点點"
 _TERM = r"[^\W\d_]++(?:['’.][A-Za-z]++)*+(?:(?<=[mdc])[23](?![0-9])|\^\s*+\{?\s*+[-+]?[0-9]\s*+\}?)?"
 _UNIT = re.compile(
-    rf"(?P<percent>\s*+%|\s*+°)?[\s~$€£¥₹]*+(?P<per>/\s*+(?=[^\W\d_]))?(?:{_TERM}(?:(?:\s*+[/·×*-]\s*+|[\s~,]++|\.\s*+(?=[^\W\d_]))(?:{_TERM}))*+)?"
+    rf"(?P<percent>\s*+%|\s*+°)?[\s~$€£¥₹¢]*+(?P<per>/\s*+(?=[^\W\d_]))?(?:{_TERM}(?:(?:\s*+[/·×*-]\s*+|[\s~,]++|\.\s*+(?=[^\W\d_]))(?:{_TERM}))*+)?"
     r"(?:\s*+\([^()0-9]*+\))?\s*+[.,;]?[\s~]*+"
 )
 _HOPE = re.compile(r"\.\s*+I hope (?:it|this) (?:is correct|helps)\W*+\Z", re.IGNORECASE)
@@ -174,11 +174,12 @@ _WORDS |= {f"{ten}{joint}{one}": _WORDS[ten] + _WORDS[one] for ten in _TENS for 
 
 def _is_unit(rest: str) -> bool:
     """Whether what follows a number leaves its value as it is: nothing, percent, a unit such as 'km/h' or 'cm^2', or words such as 'apples'."""
+    rest = rest.replace(OPEN, " ").replace(OVER, "/").replace(CLOSE, "")
     found = _UNIT.fullmatch(rest)
     if not found or any(mark in _COUNTING for mark in rest):
         return False
     terms = re.findall(r"[^\W\d_]+(?:['’.][A-Za-z]+)*", rest)
-    if not all(_is_unit_word(term) for term in terms) or (found["per"] and len(terms[0]) < 2):
+    if not all(_is_unit_word(term) for term in terms) or (found["per"] and len(terms[0]) < 2) or terms[:1] in (["squared"], ["cubed"]):
         return False
     return not _ALPHABETIC.match(rest) or terms[0] in _GLUED
 
@@ -192,7 +193,7 @@ def _is_unit_word(term: str) -> bool:
 
 
 _LEAD = re.compile(
-    r"(?:\s*+(?:(?:about|approximately|approx\.?|around|roughly|circa|ca\.|exactly|only|just|equal to|simply|therefore|thus|so|hence|USD|US|EUR|GBP|INR|Rs\.?)"
+    r"(?:\s*+(?:(?:about|approximately|approx\.?|around|roughly|circa|ca\.|exactly|only|just|equal to|simply|therefore|thus|so|hence|USD|US|EUR|GBP|INR|CHF|CAD|AUD|JPY|CNY|Rs\.?)"
     r"(?![A-Za-z]),?|(?<!~)~(?!~)|[≈,]))*+\s*+",
     re.IGNORECASE,
 )
@@ -219,6 +220,7 @@ _NAME = re.compile(
     r"(?:[^\W\d_]|[\s.,'\"*∠△°$]|(?<=[^\W\d_])-(?=[^\W\d_])|_\{?\w{1,12}\}?|\([^()]*+\)|\\(?:overline|vec|hat|bar|tilde|widehat)\{[A-Za-z]++\})*+"
 )
 _NEGATIONS = re.compile(r"\b(?:or|not|never|than|if|neither|either|cannot|no|unless)\b|n't\b", re.IGNORECASE)
+_PRODUCT = re.compile(r"\s*[a-z]{2}\s*")
 _SUM = re.compile(rf"(?:[0-9\s.,+\-–×÷*·/^()!%°√{{}}{OPEN}{OVER}{CLOSE}{TIGHT}{NARROW}]|\\sqrt|\\binom)*+")
 
 
@@ -231,11 +233,11 @@ def _statement(text: str) -> Fraction | None:
     for index in range(0, len(parts) - 1, 2):
         part, sign = parts[index], parts[index + 1].strip()
         if not part.strip():
-            fits = index == 0
+            fits = index == 0 or sign == ":"
         elif (other := _quantity(part, _is_unit)) is not None:
             fits = other == value and sign != ":"
         elif _NAME.fullmatch(part):
-            fits = not _NEGATIONS.search(part)
+            fits = not _NEGATIONS.search(part) and not _PRODUCT.fullmatch(part)
         else:
             fits = sign == "=" and bool(_SUM.fullmatch(part)) and any(mark.isdigit() for mark in part)
         if not fits:
@@ -298,9 +300,8 @@ def last_number(text: str) -> str | None:
     """
     flat = plain(text)
     last = None
-    for found in _IN_TEXT.finditer(flat):
-        if found["number"]:
-            last = found
+    for last in _numbers(flat):  # noqa: B007
+        pass
     if last is None or len(last[0]) > LONGEST or not _stands_alone(flat[max(0, last.start() - 50) : last.start()], last, flat[last.end() :][:50]):
         return None
     value = _value(last)
@@ -308,7 +309,22 @@ def last_number(text: str) -> str | None:
     return _written(value * _SCALES[scale[1].lower()] if value is not None and scale else value)
 
 
-_BEFORE = re.compile(r"[0-9):/±√#.^{×÷·\\" + OVER + r"]\Z|[\w)][ \t]*[+*×÷·/^][ \t]*\Z|[0-9][ \t]+\Z|(?:^|[\s(=,:])[-+–][ \t]+\Z|\\[A-Za-z]+\s*\Z")
+def only_number(text: str) -> str | None:
+    """The number of a text that has one, canonical; None where it has none or more."""
+    return last_number(text) if sum(1 for _ in _numbers(plain(text))) == 1 else None
+
+
+def _numbers(flat: str) -> Iterator[re.Match[str]]:
+    """The numbers that stand in a text of plain characters."""
+    return (found for found in _IN_TEXT.finditer(flat) if found["number"])
+
+
+_BEFORE = re.compile(
+    rf"""[0-9):/\#.^{{×÷·\\{OVER}{CLOSE}]\Z | [±√≠]\s*\Z | [0-9]_+\Z | [0-9][ \t]+\Z | \\[A-Za-z]+\s*\Z
+       | [\w)][ \t]*[+×÷·/^][ \t]*\Z | [\w)]\*+\Z | [\w)][ \t]*\*[ \t]+\Z | [0-9][ \t]*x[ \t]*\Z
+       | (?:^|[\s(=,:])[-+–][ \t]+\Z | [-–]\s*\(\s*\Z""",
+    re.VERBOSE,
+)
 _AFTER = re.compile(
     rf"_\w|[\^/{{}}{OVER}{CLOSE}√\\]|:[0-9]|\.\.|…|[{_COUNTING}]|[ \t]*[+×÷·^][ \t]*[\w(\\√]|\s*(?:dozens?|hundredths?|thousandths?)\b|[ \t]*\\"
 )

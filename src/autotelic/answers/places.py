@@ -183,15 +183,18 @@ def _answers(text: str, opens_line: bool, is_last: bool) -> bool:
 
 
 _ANSWER = re.compile(r"(?i)(?<![^\W_])answer[\"'*_`]*+[ \t]*+(?:\}[ \t]*+)?[:：](?:[*_`}]|</(?:b|strong|em|i|u)>)*+")
+_ANSWER_END = re.compile("</answer>", re.IGNORECASE)
 _MARKS = ("**", "__", "`", "*", "_", '"')
 
 
 def _behind_answer(text: str) -> tuple[str, str] | None:
-    """What precedes the last 'answer:' on its line, and all that follows it; None where there is none."""
+    """What precedes the last 'answer:' on its line, and all that follows it, to the end of the tag that both stand in; None where there is none."""
     last = None
     for last in _ANSWER.finditer(text):  # noqa: B007
         pass
-    return (text[text.rfind("\n", 0, last.start()) + 1 : last.start()], text[last.end() :]) if last else None
+    if last is None:
+        return None
+    return text[text.rfind("\n", 0, last.start()) + 1 : last.start()], _ANSWER_END.split(text[last.end() :], maxsplit=1)[0]
 
 
 def _ended(before: str, answer: str) -> str:

@@ -8,9 +8,9 @@ import re
 from collections.abc import Iterable
 from typing import Literal
 
-from autotelic.answers.markup import TEXT_MACROS, bare
+from autotelic.answers.markup import TEXT_MACROS, bare, spaced
 from autotelic.answers.mathematics import canonical_math, choice, same_math
-from autotelic.answers.numbers import canonical_number, last_number
+from autotelic.answers.numbers import canonical_number, last_number, only_number
 from autotelic.answers.places import UNMARKED, find, only_formula, spoken
 
 Verifier = Literal["exact", "number", "math"]
@@ -24,6 +24,8 @@ _HEADING = re.compile(r"(?m)^[ \t]{0,3}#{1,6}[ \t]+([^\n]*)$")
 def canonical_text(text: str) -> str | None:
     r"""A text without the Markdown and LaTeX around it, with plain minus signs; of a choice ('(C)', '\text{C}', 'C.') its letter. None when empty."""
     text = _INNER_TEXT.sub(r"\1", bare(text))
+    if "\\" in text:
+        text = spaced(text)
     text = _ESCAPED.sub(r"\1", _MINUS.sub("-", bare(text)))
     return choice(text) or (text.removesuffix(".") if re.fullmatch(r"[-+]?[0-9][0-9,.]*\.", text) else text) or None
 
@@ -53,7 +55,7 @@ def read_gold(text: str, verifier: str, places: Iterable[str]) -> str | None:
     places = tuple(places)
     found = find(text, places)
     if verifier == "number" and found is not None and found.place in UNMARKED and "\n" not in text.strip():
-        return canonical_number(text) or (read(text, verifier, places) if len(re.findall(r"[0-9]+", text)) == 1 else None)
+        return canonical_number(text) or only_number(text)
     return read(text, verifier, places)
 
 
