@@ -2,7 +2,8 @@
 
 An adapter: tasks, answers and scoring are the library's. A task carries its entry, as JSON, so a stored task can still be scored.
 The library draws six data sets (codeio, isomorphic_strings, knight_swap, polynomial_multiplication, ransom_note, word_ladder) in
-part from unordered sets or global state: there the same seed gives other tasks in another process.
+part from unordered sets or global state: there the same seed gives other tasks in another process. Splits are by the text of a question: one that
+says the same in other words, such as a sum with its parts in another order, may be in another split.
 """
 
 import json
