@@ -29,6 +29,14 @@ class EpisodeError(AutotelicError):
     """An episode that cannot go on, such as one whose environment raised: the round counts it and goes on without its rollouts."""
 
 
+class GoldLeak(AutotelicError):
+    """A recipe that declares that it needs no answers reached for one: a fault of the recipe, which ends the run."""
+
+
+class HeldOutError(AutotelicError):
+    """A task of the probe's split reached the learner: a fault of the recipe."""
+
+
 def strict() -> bool:
     """Whether faults that a run passes over are errors, as in the tests: where the environment has AUTOTELIC_STRICT=1."""
     return os.environ.get("AUTOTELIC_STRICT") == "1"

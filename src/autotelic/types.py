@@ -46,6 +46,10 @@ class Task:
     tags: Mapping[str, Any] = field(default_factory=dict)
     """Difficulty, source, parents, the round it was born in."""
 
+    def changed(self, **changes: Any) -> "Task":
+        """The same problem with some fields changed. Unlike `dataclasses.replace` it also works on tasks whose answer is sealed."""
+        return replace(self, **changes)
+
 
 class World(Protocol):
     """Where tasks come from and what is true of them: a generator with an exact verifier, or a task file with a checker."""
@@ -148,7 +152,7 @@ class Turn:
     temperature: float = 1.0
     stop: StopReason | None = None
     text: str = ""
-    """The tokens as text; empty for prompts."""
+    """The tokens as text; of a prompt as the model reads it, special tokens included."""
 
 
 @dataclass(slots=True)
@@ -168,6 +172,9 @@ class Rollout:
     advantage: float | list[float] | None = None
     """One number for every action token, or one per action token."""
     trained: bool = True
+    """Whether a learner that is given it may train on it."""
+    role: str = ""
+    """The role that it was opened under, to which observations are shown; credit groups by `keys`."""
 
     @property
     def tokens(self) -> list[int]:
@@ -270,3 +277,5 @@ class Example:
     """Which term of a `Mixture` it belongs to; other objectives do not look."""
     extra: dict[str, float] = field(default_factory=dict)
     """Further numbers an objective declares that it reads, such as SPPO's win rates."""
+    task: Task | None = field(default=None, repr=False, compare=False)
+    """What it is about, so that nothing held out is learned; None only for text that is about no task."""

@@ -55,9 +55,9 @@ def test_many_coroutines_become_one_call(tiny: Tiny, tokenizer: Tokenizer) -> No
     for number, found in enumerate(results):
         alone = TorchEngine().generate(model, [ask(tokenizer, f"{number}{end}") for end in ("", ";", "=")], tokenizer.vocabulary)
         assert [[c.tokens for c in group] for group in found] == [[c.tokens for c in group] for group in alone]
-    assert batcher.calls == 2
-    assert batcher.sampled == sum(len(c.tokens) for found in results for group in found for c in group)
-    assert batcher.seconds > 0
+    assert batcher.meter.calls == 2
+    assert batcher.meter.sampled == sum(len(c.tokens) for found in results for group in found for c in group)
+    assert batcher.meter.sampling > 0
 
 
 def test_equal_prompts_are_read_once_and_everyone_gets_the_samples_of_its_own_streams(tiny: Tiny, tokenizer: Tokenizer) -> None:

@@ -47,8 +47,8 @@ def contents(folder: Path, number: int) -> dict[str, bytes]:
     metrics = json.loads(files.pop("metrics.json"))["metrics"]
     timeless = {name: value for name, value in metrics.items() if not name.startswith("seconds/")}
     state = json.loads(files.pop("state.json"))
-    for learner in state["learners"].values():
-        learner.pop("seconds")
+    for seconds in ("sampling", "learning"):
+        state["meter"].pop(seconds)
     return {**files, "metrics": json.dumps(timeless, sort_keys=True).encode(), "state": json.dumps(state, sort_keys=True).encode()}
 
 

@@ -14,7 +14,7 @@ from autotelic.errors import SettingError, nearest
 from autotelic.networks.decoder import Decoder, DecoderConfig
 from autotelic.policies.tokenizer import Tokenizer, character_tokenizer
 from autotelic.streams import generator
-from autotelic.types import Example, Settings
+from autotelic.types import Example, Settings, Task
 
 if TYPE_CHECKING:
     from autotelic.worlds import GeneratedWorld, Lesson
@@ -264,7 +264,7 @@ def chunks(spec: BaseSpec, world: "GeneratedWorld[Any]", tokenizer: Tokenizer) -
         yield start, [lesson_example(task.id, stage.lesson(task, rng), tokenizer) for task in some]
 
 
-def lesson_example(name: str, lesson: "Lesson", tokenizer: Tokenizer) -> Example:
+def lesson_example(name: str, lesson: "Lesson", tokenizer: Tokenizer, task: Task | None = None) -> Example:
     """A lesson in tokens: the turns of its prompt joined by the end token, and the completion, the only target, ended by it."""
     from autotelic.learning.examples import written
 
@@ -272,4 +272,4 @@ def lesson_example(name: str, lesson: "Lesson", tokenizer: Tokenizer) -> Example
     prompt = tokenizer.encode_prompt(first)
     for text in more:
         prompt += [tokenizer.end_id, *tokenizer.encode(text)]
-    return written(name, prompt, tokenizer.encode_completion(lesson.completion))
+    return written(name, prompt, tokenizer.encode_completion(lesson.completion), task=task)

@@ -8,6 +8,7 @@ from time import perf_counter
 from typing import TYPE_CHECKING
 
 from autotelic.engines.base import Completion, Engine, Request, Vocabulary
+from autotelic.measures.meter import Meter
 
 if TYPE_CHECKING:
     from autotelic.networks.model import LanguageModel
@@ -18,14 +19,9 @@ _Entry = tuple["LanguageModel", Vocabulary, Sequence[Request], asyncio.Future[li
 class Batcher:
     """The front of an engine for coroutines. One per run; every policy's requests go through it."""
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Engine, meter: Meter | None = None) -> None:
         self.engine = engine
-        self.seconds = 0.0
-        """Time spent in the engine."""
-        self.sampled = 0
-        """Tokens sampled."""
-        self.calls = 0
-        """Batches sent to the engine."""
+        self.meter = meter or Meter()
         self._waiting: list[_Entry] = []
         self._flush: asyncio.Task[None] | None = None
 
@@ -63,12 +59,13 @@ class Batcher:
                 future.set_exception(error)
             return
         finally:
-            self.seconds += perf_counter() - start
-            self.calls += 1
+            self.meter.sampling += perf_counter() - start
+            self.meter.calls += 1
+        self.meter.read += sum(len(request.prompt) + len(request.forced) for request in wanted)
         place = iter(places)
         for _, _, requests, future in batch:
             completions = [list(islice(made[next(place)], len(request.streams))) for request in requests]
-            self.sampled += sum(len(completion.tokens) for group in completions for completion in group)
+            self.meter.sampled += sum(len(completion.tokens) for group in completions for completion in group)
             future.set_result(completions)
 
 

@@ -50,9 +50,9 @@ async def team(ctx: "Context", roles: Sequence[str], tasks: Sequence[Task]) -> T
 
 async def best_of(ctx: "Context", role: str, tasks: Sequence[Task], value: Value, tokens: int) -> tuple[list[Rollout], int]:
     """The most valued of n samples for each task, of equals the last, and n: as many as may be sampled for about `tokens` tokens in all, at least one."""
-    before = ctx.batcher.sampled
+    before = ctx.meter.sampled
     await ctx.sample(role, tasks, n=1)
-    n = max(1, round(tokens / max(ctx.batcher.sampled - before, 1)))
+    n = max(1, round(tokens / max(ctx.meter.sampled - before, 1)))
     best = []
     for group in await ctx.sample(role, tasks, n=n):
         valued = dict(zip(value(group.rollouts), group.rollouts, strict=True))

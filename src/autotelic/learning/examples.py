@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Literal
 
-from autotelic.types import Example, Group, Rollout, StopReason, Turn, TurnKind
+from autotelic.types import Example, Group, Rollout, StopReason, Task, Turn, TurnKind
 
 Trainable = Sequence[Group] | Sequence[Rollout] | Sequence[Example]
 
@@ -58,6 +58,7 @@ def example(
         kl=None if kl is None else multiples,
         part=part,
         truncated=any(turn.stop is StopReason.LENGTH for turn in targets),
+        task=rollout.task,
     )
 
 
@@ -75,7 +76,7 @@ def one_temperature(rollout: str, turns: Sequence[Turn]) -> float:
 
 def under(rollout: Rollout, prompt: Sequence[int], weight: float = 1.0) -> Example:
     """A rollout's last utterance behind another prompt: sampled in one context, trained in another. Off-policy, so without behavior log-probabilities."""
-    return written(rollout.id, prompt, [token for turn in rollout.utterance for token in turn.tokens], weight)
+    return written(rollout.id, prompt, [token for turn in rollout.utterance for token in turn.tokens], weight, rollout.task)
 
 
 def prompt_length(item: Example) -> int:
@@ -122,10 +123,10 @@ def merged(examples: Sequence[Example], by: Literal["token", "sequence"] = "toke
     return rows
 
 
-def written(task_id: str, prompt: Sequence[int], completion: Sequence[int], weight: float = 1.0) -> Example:
-    """Text that was not sampled as it stands (a gold answer, a self-made label under another prompt) as an off-policy example."""
+def written(name: str, prompt: Sequence[int], completion: Sequence[int], weight: float = 1.0, task: Task | None = None) -> Example:
+    """Text that was not sampled as it stands (a gold answer, a self-made label under another prompt) as an off-policy example about a task."""
     mask = [0.0] * len(prompt) + [1.0] * len(completion)
-    return Example(rollout=task_id, tokens=[*prompt, *completion], mask=mask, weight=weight)
+    return Example(rollout=name, tokens=[*prompt, *completion], mask=mask, weight=weight, task=task)
 
 
 def pair(chosen: Example, rejected: Example, weight: float = 1.0, confidence: float | None = None) -> list[Example]:

@@ -68,9 +68,7 @@ class Learner:
         for parameter in self.parameters:
             parameter.requires_grad_(True)
         self.steps = 0
-        self.trained = 0
-        """Tokens trained on, prompts included."""
-        self.seconds = 0.0
+        self.meter = policy.batcher.meter
         self._crew: Crew | None = None
         self.reset()
 
@@ -107,7 +105,7 @@ class Learner:
             for name, value in self._update(rows, objective, totals, rate, first=place == 0).items():
                 sums[name].append(value)
         self.policy.version += 1
-        self.seconds += perf_counter() - start
+        self.meter.learning += perf_counter() - start
         means = {name: math.fsum(values) / len(values) for name, values in sums.items()}
         return {**metrics, **means, "learner/updates": float(len(steps))}
 
@@ -177,7 +175,7 @@ class Learner:
             self.optimizer.zero_grad(set_to_none=True)
             found = self._accumulate(rows, objective, totals, first)
             metrics = {**found.sums, **found.gap.metrics, "grad_norm": self._apply(rate, rows)}
-            self.trained += token_count(row.item for row in rows)
+            self.meter.trained += token_count(row.item for row in rows)
         metrics["learning_rate"] = rate
         metrics["learner/rows"] = float(len(rows))
         self.steps += 1
@@ -211,7 +209,7 @@ class Learner:
         for place, parameter in enumerate(self.parameters):
             for name, value in self.optimizer.state.get(parameter, {}).items():
                 tensors[f"{place}.{name}"] = value.detach().cpu().clone()
-        return tensors, {"steps": self.steps, "trained": self.trained, "seconds": self.seconds}
+        return tensors, {"steps": self.steps}
 
     def load_state(self, tensors: dict[str, Tensor], values: dict[str, Any]) -> None:
         """The inverse of `state`, bit for bit."""
@@ -220,4 +218,4 @@ class Learner:
             place, _, field = name.partition(".")
             parameter = self.parameters[int(place)]
             self.optimizer.state[parameter][field] = value.to(parameter.device, copy=True)
-        self.steps, self.trained, self.seconds = values["steps"], values["trained"], values["seconds"]
+        self.steps = values["steps"]

@@ -74,6 +74,7 @@ class Policy:
     ) -> list[Scores]:
         """Scores of the tokens of each sequence from its start on: tensors (T - start,) on the CPU, in order."""
         results: dict[int, Scores] = {}
+        self.batcher.meter.read += sum(map(len, sequences))
         for batch in buckets([len(sequence) for sequence in sequences], TOKEN_BUDGET):
             tokens = pad([sequences[i] for i in batch], self.tokenizer.pad, torch.int64, self.model.device)
             mask = pad([[0.0] * starts[i] + [1.0] * (len(sequences[i]) - starts[i]) for i in batch], 0.0, torch.float32, self.model.device)
@@ -87,6 +88,7 @@ class Policy:
     def next_logprobs(self, sequences: Sequence[Sequence[int]]) -> Tensor:
         """(B, V) on the CPU: log-probabilities, at temperature 1, of every token after each sequence."""
         rows: dict[int, Tensor] = {}
+        self.batcher.meter.read += sum(map(len, sequences))
         for batch in buckets([len(sequence) for sequence in sequences], TOKEN_BUDGET):
             tokens = pad([sequences[i] for i in batch], self.tokenizer.pad, torch.int64, self.model.device)
             last = torch.tensor([len(sequences[i]) - 1 for i in batch], device=self.model.device)

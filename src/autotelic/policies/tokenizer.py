@@ -121,6 +121,13 @@ class Tokenizer:
         """
         return [*self.encode(text), self.end_id]
 
+    def shown(self, ids: Sequence[int]) -> str:
+        """Text of token ids as the model reads them, special tokens included; for people."""
+        key = (-1, *ids)
+        if key not in self._texts:
+            self._texts[key] = str(self.inner.decode(list(ids), skip_special_tokens=False))
+        return self._texts[key]
+
     def decode(self, ids: Sequence[int]) -> str:
         """Text of token ids without special tokens."""
         key = tuple(ids)

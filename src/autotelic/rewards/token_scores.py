@@ -37,7 +37,7 @@ def score_examples(rollouts: Sequence[Rollout], z: int) -> list[Example]:
     examples = []
     for rollout in rollouts:
         right = rollout.rewards["correct"]
-        item = written(rollout.id, rollout.tokens, [z], weight=len(rollouts) / (2 * counts[right]))
+        item = written(rollout.id, rollout.tokens, [z], weight=len(rollouts) / (2 * counts[right]), task=rollout.task)
         item.part, item.extra = "score", {"target": right}
         examples.append(item)
     return examples
@@ -57,7 +57,7 @@ class ValueModel:
     def lessons(self, values: Mapping[str, float], rollouts: Sequence[Rollout]) -> list[Example]:
         """What teaches it the value of each rollout, by id: each of the two tokens, weighted by its share. None for one that fills the context."""
         return [
-            written(f"{rollout.id}/{token}", rollout.tokens, [token], weight)
+            written(f"{rollout.id}/{token}", rollout.tokens, [token], weight, rollout.task)
             for rollout in rollouts
             if len(rollout.tokens) < self.policy.model.context
             for token, weight in ((self.high, values[rollout.id]), (self.low, 1 - values[rollout.id]))

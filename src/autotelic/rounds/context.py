@@ -1,286 +1,95 @@
-"""What a recipe's round may use: the pool, the roles, the learners, streams and a place for state. It hides engines and files, nothing else."""
+"""What a recipe's round may use: the pool, the roles, the learners, streams and a place for state. It hides engines and files, nothing else.
 
-import asyncio
+Its parts are `asking` (sampling, dialogues, plays), `weights` (learning, clones) and `notes` (metrics, groups, audits).
+"""
+
 from collections import Counter, defaultdict
-from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
+from copy import deepcopy
 from dataclasses import replace
-from random import Random
 from typing import Any
 
-from autotelic.engines.base import Completion, Request
 from autotelic.engines.batching import Batcher
-from autotelic.errors import DataError, EpisodeError, SettingError, nearest
-from autotelic.learning.examples import Trainable
-from autotelic.learning.learner import Learner, Optimizer, Updates
-from autotelic.learning.objectives.base import Objective
+from autotelic.learning.learner import Optimizer
 from autotelic.policies.policy import Policy
+from autotelic.rounds.held_out import HeldOut
 from autotelic.rounds.roles import Role
-from autotelic.streams import generator, key
-from autotelic.tasks.columns import named
+from autotelic.rounds.sealed import SealedPool, sealed_world
+from autotelic.rounds.weights import Weights
 from autotelic.tasks.pool import TaskPool
-from autotelic.types import Group, Metrics, Prompt, Rollout, Sampling, StopReason, Task, Turn, TurnKind, World
+from autotelic.types import Rollout, Sampling, Task, World
 
 Episode = Callable[["Context", Task, int], Awaitable[list[Rollout]]]
 """How one task becomes rollouts: plain control flow around `Context.act`. The number tells the plays of a task apart."""
 
 
-class Context:
+class Context(Weights):
     """One per run; `round` counts up from 1. Everything in `state`, the pool, the policies and the learners survives a restart."""
 
     def __init__(
-        self, *, world: World, pool: TaskPool, policies: dict[str, Policy], roles: dict[str, Role], batcher: Batcher, seed: int, optimizer: Optimizer
+        self,
+        *,
+        world: World,
+        pool: TaskPool,
+        policies: dict[str, Policy],
+        roles: dict[str, Role],
+        batcher: Batcher,
+        seed: int,
+        optimizer: Optimizer,
+        held_out: HeldOut | None = None,
+        main: str = "solver",
     ) -> None:
-        self.world, self.pool, self.policies, self.roles, self.batcher, self.seed = world, pool, policies, roles, batcher, seed
-        self.round = 0
+        super().__init__(seed, batcher.meter)
+        self.policies, self.roles, self.batcher = policies, roles, batcher
+        self.held_out = held_out or HeldOut(world)
+        self.main = main
+        """The policy whose metrics bear plain names: the one that is measured and handed over."""
         self.state: dict[str, Any] = {}
         """Plain JSON values of the recipe that must survive a restart: baselines, frontiers, schedules."""
         self.optimizer = optimizer
-        self.optimizers: dict[str, Optimizer] = {}
+        self.optimizers = {}
         """Optimizers of policies that are not to use the recipe's; filled in `Recipe.setup`."""
-        self.origins: dict[str, str] = {}
+        self.origins = {}
         """Which policy each clone descends from, of those that every run of the recipe begins with."""
-        self.learners: dict[str, Learner] = {}
-        self.groups: list[Group] = []
-        """Every group sampled in this round, for the monitors and the store."""
-        self.labels: list[tuple[Task, str | None]] = []
-        """The labels that the recipe made in this round, for the monitors; see `label`."""
-        self.metrics: Metrics = {}
-        self.phase_seconds: dict[str, float] = defaultdict(float)
-        self.on_phase: Callable[[str], None] = lambda name: None
-        """Told what the round does now; the loop points it at the progress display."""
-        self._drawn: Counter[tuple[str, str]] = Counter()
-        self._starts: dict[str, Callable[[], Policy]] = {}
+        self.learners = {}
+        self._starts = {}
+        self._learned = defaultdict(list)
+        self._world, self._pool = world, pool
+        self._sealed: World | None = None
+        self._seeds = False
 
-    # ---- asking
+    @property
+    def world(self) -> World:
+        """Where tasks come from and what is true of them; without what is true inside `sealing`."""
+        return self._sealed or self._world
 
-    async def sample(self, role: str, tasks: Sequence[Task], n: int, note: bool = True, forced: Sequence[int] = (), **settings: Any) -> list[Group]:
-        """`n` rollouts of one action for every task under a role, in one batch; `settings` override the role's sampling for this call only.
+    @property
+    def pool(self) -> TaskPool:
+        """The tasks that the run draws from; without their gold answers inside `sealing`."""
+        return SealedPool(self._pool, self._seeds) if self._sealed else self._pool
 
-        Every completion begins with the tokens `forced`. With `note` off the rollouts are kept out of the round's monitors and store: for checks
-        by the thousand. Sample `i` of a task has a random stream of its own, so what else is sampled never changes it.
-        """
-        speaker, sampling = self._speaker(role, settings)
-        policy = self.policies[speaker.policy]
-        requests, firsts = [], []
-        for task in tasks:
-            prompt = tuple(prompt_tokens(policy, speaker, task, sampling))
-            firsts.append(first := self._count(role, task, n))
-            streams = tuple(key(self.seed, self.round, role, task.id, first + i) for i in range(n))
-            requests.append(Request(prompt, streams, sampling, tuple(forced)))
-        completions = await self._complete(policy, requests)
-        groups = []
-        for task, request, found, first in zip(tasks, requests, completions, firsts, strict=True):
-            rollouts = [self._opened(speaker, task, request.prompt, first + i) for i in range(n)]
-            for rollout, completion in zip(rollouts, found, strict=True):
-                self._append(rollout, speaker, sampling, completion)
-            groups.append(Group(task, rollouts))
-        if note:
-            self.note(groups)
-        return groups
-
-    def begin(self, role: str, task: Task) -> Rollout:
-        """A rollout that holds only its prompt, to be extended."""
-        speaker = self.role(role)
-        prompt = encode_prompt(self.policies[speaker.policy], speaker, task)
-        return self._opened(speaker, task, prompt, self._count(role, task, 1))
-
-    async def extend(self, role: str, rollouts: Sequence[Rollout], **settings: Any) -> None:
-        """Append an action of `role` to each rollout, all in one batch; the prompt of each is all it holds so far.
-
-        The limit on new tokens shrinks to what room the context leaves; where there is none, the action is empty and cut off, and
-        `rollouts/no_room` counts it.
-        """
-        speaker, sampling = self._speaker(role, settings)
-        policy = self.policies[speaker.policy]
-        requests, places = [], []
-        for rollout in rollouts:
-            prompt = rollout.tokens
-            room = policy.model.context - len(prompt)
-            turn = self._count(role, rollout, 1)
-            if room < 1:
-                self.count("rollouts/no_room")
-                self._append(rollout, speaker, sampling, Completion([], [], StopReason.LENGTH))
-                continue
-            own = sampling if room >= sampling.max_tokens else sampling.model_copy(update={"max_tokens": room})
-            requests.append(Request(tuple(prompt), (key(self.seed, self.round, role, rollout.id, turn),), own))
-            places.append(rollout)
-        for rollout, found in zip(places, await self._complete(policy, requests), strict=True):
-            self._append(rollout, speaker, sampling, found[0])
-
-    async def act(self, role: str, rollout: Rollout, **settings: Any) -> Turn:
-        """`extend` of one rollout; what concurrent episodes ask for goes to the engine as one batch."""
-        await self.extend(role, [rollout], **settings)
-        return rollout.turns[-1]
-
-    def observe(self, rollout: Rollout, text: str) -> None:
-        """Show a rollout some text: an observation, which is never a target of training."""
-        policy = self.policies[self.role(rollout.keys["role"]).policy]
-        rollout.turns.append(Turn(TurnKind.OBSERVATION, policy.tokenizer.encode(text), text=text))
-        rollout.text, rollout.answer = "", None
-
-    def fork(self, rollout: Rollout, n: int) -> list[Rollout]:
-        """`n` rollouts that go on from where this one is: its children, without rewards or advantage."""
-        first = self._count("fork", rollout, n)
-        return [
-            replace(
-                rollout,
-                id=f"{rollout.id}.{first + i}",
-                turns=list(rollout.turns),
-                rewards={},
-                keys=dict(rollout.keys),
-                parent=rollout.id,
-                advantage=None,
-            )
-            for i in range(n)
-        ]
-
-    async def play(self, episode: Episode, tasks: Sequence[Task], n: int = 1) -> list[Group]:
-        """`n` plays of an episode for every task, all at once; a group holds all rollouts of a task, whichever role made them.
-
-        A play that raises EpisodeError is counted in `episodes/failed` and leaves no rollouts.
-        """
-        plays = [asyncio.create_task(self._play(episode, task, index)) for task in tasks for index in range(n)]
-        done = [await play for play in plays]
-        groups = [Group(task, [r for play in done[place * n : (place + 1) * n] for r in play]) for place, task in enumerate(tasks)]
-        self.note(groups)
-        return groups
-
-    async def _play(self, episode: Episode, task: Task, index: int) -> list[Rollout]:
-        try:
-            return await episode(self, task, index)
-        except EpisodeError:
-            self.count("episodes/failed")
-            return []
-
-    def note(self, groups: Sequence[Group]) -> None:
-        """Show groups to the round's monitors and keep them in its store; `sample` and `play` do so by themselves."""
-        self.groups += [group for group in groups if group.rollouts]
-
-    def proposal(self, rollout: Rollout, prompt: Prompt, answer: str | None = None, hidden: Mapping[str, Any] | None = None, **tags: Any) -> Task:
-        """A task that a rollout made; its tags name the rollout as the parent and the round as its birth."""
-        return Task(f"by-{rollout.id}", prompt, answer, hidden or {}, {"parents": [rollout.id], "born": self.round, **tags})
-
-    def prompt(self, role: str, task: Task) -> list[int]:
-        """The token ids with which a task is put to a role."""
-        speaker = self.role(role)
-        return encode_prompt(self.policies[speaker.policy], speaker, task)
-
-    def fits(self, role: str, task: Task, **settings: Any) -> bool:
-        """Whether a task can be put to a role: its characters are known, and the context has room for it and for the answer."""
-        speaker, sampling = self._speaker(role, settings)
-        try:
-            prompt_tokens(self.policies[speaker.policy], speaker, task, sampling)
-        except DataError:
-            return False
-        return True
-
-    def role(self, name: str) -> Role:
-        """A role by name."""
-        if name not in self.roles:
-            raise SettingError(f"no role {name!r}; {nearest(name, self.roles)}")
-        return self.roles[name]
-
-    def _speaker(self, role: str, settings: dict[str, Any]) -> tuple[Role, Sampling]:
-        speaker = self.role(role)
-        return speaker, Sampling(**{**speaker.sampling.model_dump(), **settings}) if settings else speaker.sampling
-
-    def _count(self, what: str, of: Task | Rollout, n: int) -> int:
-        """How often this was asked in this round before: what makes the next random stream a new one."""
-        first = self._drawn[what, of.id]
-        self._drawn[what, of.id] += n
-        return first
-
-    async def _complete(self, policy: Policy, requests: list[Request]) -> list[list[Completion]]:
-        self.on_phase("sampling")
-        return await policy.sample(requests) if requests else []
-
-    def _opened(self, role: Role, task: Task, prompt: Sequence[int], index: int) -> Rollout:
-        turn = Turn(TurnKind.PROMPT, list(prompt), role=role.name)
-        return Rollout(f"r{self.round}/{role.name}/{task.id}/{index}", task, [turn], keys={"role": role.name, "task": task.id})
-
-    def _append(self, rollout: Rollout, role: Role, sampling: Sampling, completion: Completion) -> None:
-        policy = self.policies[role.policy]
-        rollout.turns.append(
-            Turn(
-                TurnKind.ACTION, completion.tokens, completion.logprobs, role.name, policy.name, policy.version, sampling.scale, completion.stop,
-                policy.tokenizer.decode(completion.tokens),
-            )
-        )  # fmt: skip
-        utterance = rollout.utterance
-        rollout.text = utterance[0].text if len(utterance) == 1 else policy.tokenizer.decode([token for turn in utterance for token in turn.tokens])
-        # What ran into the limit has no answer, whatever its fragment looks like.
-        rollout.answer = None if completion.stop is StopReason.LENGTH else role.parse(rollout.text)
-
-    # ---- learning
-
-    def learn(self, policy: str, data: Trainable, objective: Objective, updates: Updates | None = None, reference: Policy | None = None) -> Metrics:
-        """Update a policy and log what the learner reports. The reference defaults to the policy as the run began.
-
-        Raises:
-            TrainingError: see `Learner.learn`.
-        """
-        if objective.needs_reference and reference is None:
-            reference = self.start(policy)
-        learner = self.learner(policy)
-        self.on_phase("learning")
-        before = learner.seconds
-        metrics = learner.learn(data, objective, updates, reference)
-        self.phase_seconds["learn"] += learner.seconds - before
-        self.log(**metrics)
-        return metrics
-
-    def learner(self, policy: str) -> Learner:
-        """The one optimizer of a policy, made when first asked for."""
-        if policy not in self.learners:
-            self.learners[policy] = Learner(self.policies[policy], self.optimizers.get(policy, self.optimizer), self.seed)
-        return self.learners[policy]
-
-    def start(self, policy: str) -> Policy:
-        """A policy as the run began, frozen, whatever has been trained since: the fixed reference. Made when first asked for."""
-        return self._starts[policy]()
-
-    def set_start(self, policy: str, start: Callable[[], Policy]) -> None:
-        """The loop's business: what makes the policy that `start` returns."""
-        self._starts[policy] = start
-
-    def clone(self, policy: str, name: str) -> Policy:
-        """A copy under a name of its own, saved with the run: a teacher, an anchor, an opponent, a student. A clone of that name goes, with its optimizer."""
-        copy = self.policies[policy].clone(name)
-        self.learners.pop(name, None)
-        self.policies[name] = copy
-        self.origins[name] = self.origins.get(policy, policy)
-        return copy
-
-    def drop(self, name: str) -> None:
-        """Forget a policy that was cloned, and its optimizer."""
-        del self.policies[name], self.origins[name]
-        self.learners.pop(name, None)
-
-    # ---- noting
-
-    def log(self, **metrics: float) -> None:
-        """Note metrics of this round; a name noted twice keeps the later value."""
-        self.metrics.update({name: float(value) for name, value in metrics.items()})
-
-    def count(self, name: str, by: float = 1.0) -> None:
-        """Count something that happened in this round, such as a proposal that did not parse."""
-        self.metrics[name] = self.metrics.get(name, 0.0) + by
-
-    def label(self, task: Task, label: str | None) -> None:
-        """Note which label this round gives a task, None where it gives none, as below a vote's threshold. The monitors tell from it how many tasks
-        got a label (`label/coverage`) and how many labels are right (`label/purity`); nothing is trained on these."""
-        self.labels.append((task, label))
+    @pool.setter
+    def pool(self, pool: TaskPool) -> None:
+        self._pool = pool
 
     @contextmanager
-    def aside(self) -> Iterator[None]:
-        """What happens inside leaves no trace in the round: for yardsticks."""
-        groups, labels, metrics, drawn, sampled = self.groups, self.labels, self.metrics, self._drawn, self.batcher.sampled
-        self.groups, self.labels, self.metrics, self._drawn = [], [], {}, Counter()
+    def sealing(self, environment: bool = False, seeds: bool = False) -> Iterator[None]:
+        """Inside, gold answers are out of reach (see `rounds.sealed`), but that `environment` lets the world verify and `seeds` opens labeled seeds."""
+        self._sealed, self._seeds = sealed_world(self._world, environment), seeds
         try:
             yield
         finally:
-            self.groups, self.labels, self.metrics, self._drawn, self.batcher.sampled = groups, labels, metrics, drawn, sampled
+            self._sealed = None
+            self.open_notes()
+
+    @contextmanager
+    def aside(self) -> Iterator[None]:
+        """What happens inside leaves no trace in the round, nor in `state`: for yardsticks."""
+        state = deepcopy(self.state)
+        with super().aside():
+            yield
+        self.state = state
 
     @contextmanager
     def sampling_as(self, role: str, change: Callable[[Sampling], Sampling]) -> Iterator[Role]:
@@ -292,38 +101,8 @@ class Context:
         finally:
             self.roles[role] = own
 
-    def random(self, *parts: object) -> Random:
-        """A generator keyed by seed, round and `parts`."""
-        return generator(self.seed, self.round, *parts)
-
     def begin_round(self, number: int) -> None:
         """The loop's business: forget what belonged to the round before."""
         self.round = number
-        self.groups, self.labels, self.metrics = [], [], {}
-        self.phase_seconds = defaultdict(float)
-        self._drawn.clear()
-
-
-def prompt_tokens(policy: Policy, role: Role, task: Task, sampling: Sampling) -> list[int]:
-    """A task's prompt as token ids.
-
-    Raises:
-        DataError: the vocabulary lacks its characters, or it leaves no room in the context for `sampling.max_tokens` more.
-    """
-    tokens = encode_prompt(policy, role, task)
-    if len(tokens) + sampling.max_tokens > (context := policy.model.context):
-        needed = f"its prompt of {len(tokens)} tokens and sampling.max_tokens={sampling.max_tokens}"
-        raise DataError(f"{named(task)}: {needed} exceed the model's context of {context}")
-    return tokens
-
-
-def encode_prompt(policy: Policy, role: Role, task: Task) -> list[int]:
-    """A task's prompt as token ids, however long.
-
-    Raises:
-        DataError: the vocabulary lacks its characters.
-    """
-    try:
-        return policy.tokenizer.encode_prompt(role.render(task))
-    except DataError as error:
-        raise DataError(f"{named(task)}: {error}") from error
+        self.groups, self.labels, self.metrics, self.trained_on = [], [], {}, {}
+        self._monitors, self._drawn, self._learned = [], Counter(), defaultdict(list)

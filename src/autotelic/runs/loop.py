@@ -12,11 +12,11 @@ from typing import Any
 
 from autotelic.errors import TrainingError, strict
 from autotelic.measures.gate import decide
+from autotelic.measures.meter import Meter
 from autotelic.measures.metrics import check
 from autotelic.measures.monitors import round_metrics
 from autotelic.measures.probe import ProbeResult
 from autotelic.measures.verdict import Verdict, Word, judge
-from autotelic.rounds.context import Context
 from autotelic.runs.opening import Session, config_of, plan, prepare, probe_is_train
 from autotelic.runs.probing import due, probe
 from autotelic.runs.progress import Progress
@@ -76,7 +76,7 @@ async def run(session: Session, store: Store, progress: Progress) -> Outcome:
         await open_run(session, store, progress)
         done = 0
     else:
-        restore(session, store, done)
+        session.ctx.meter.set(restore(session, store, done))
     session.ctx.on_phase = progress.phase
     with frozen():
         stopped = await all_rounds(session, store, progress, done + 1)
@@ -125,23 +125,21 @@ async def one_round(session: Session, store: Store, progress: Progress, number: 
     """The recipe's round, the probe, the gate, the commit."""
     ctx, began = session.ctx, perf_counter()
     ctx.begin_round(number)
-    before = ctx.batcher.seconds
-    await session.recipe.round(ctx)
-    sampled = ctx.batcher.seconds - before
-    metrics = {**round_metrics(ctx.groups, session.world, session.recipe.probed, ctx.labels), **ctx.metrics}
+    before = ctx.meter.copy()
+    await play_round(session)
+    spent = ctx.meter.copy()
+    metrics = {**round_metrics(ctx.groups, session.world, session.recipe.probed, ctx.labels), **ctx.metrics, **ctx.audited(session.world)}
     result = None
     probing = perf_counter()
-    metrics |= tokens(ctx)
+    metrics |= ctx.meter.metrics()
     if probe_is_due(session, store, number, metrics):
         result, measured = await ask(session, progress, number)
         metrics |= result.metrics() | flips(store, result) | measured
-    metrics |= seconds(ctx, sampled, perf_counter() - probing, perf_counter() - began)
+    metrics |= seconds(spent.sampling - before.sampling, spent.learning - before.learning, perf_counter() - probing, perf_counter() - began)
     decision = decide(metrics, store.metrics(0), session.settings.gate)
     metrics["gate/rolled_back"] = float(not decision.keep)
     if not decision.keep:
-        sampled_so_far = ctx.batcher.sampled
         restore(session, store, number - 1)
-        ctx.batcher.sampled = sampled_so_far
         progress.note(f"round {number} rolled back: {'; '.join(decision.reasons)}")
     commit(session, store, number, metrics)
     if result is not None:
@@ -149,9 +147,14 @@ async def one_round(session: Session, store: Store, progress: Progress, number: 
     progress.round_done(number, metrics)
 
 
-def tokens(ctx: Context) -> Metrics:
-    """Tokens since the run began, those of probes left out."""
-    return {"tokens/sampled": float(ctx.batcher.sampled), "tokens/trained": float(sum(learner.trained for learner in ctx.learners.values()))}
+async def play_round(session: Session) -> None:
+    """The recipe's round, behind the seal where it declares that it needs no answers."""
+    recipe, ctx = session.recipe, session.ctx
+    if recipe.reads_answers:
+        await recipe.round(ctx)
+        return
+    with ctx.sealing(recipe.about.environment, bool(recipe.about.seeds)):
+        await recipe.round(ctx)
 
 
 def probe_is_due(session: Session, store: Store, number: int, now: Metrics) -> bool:
@@ -160,9 +163,8 @@ def probe_is_due(session: Session, store: Store, number: int, now: Metrics) -> b
     return number == session.rounds or due(session.settings.probe_every, parameters, number, store.metrics(number - 1), now, store.metrics(0))
 
 
-def seconds(ctx: Context, sampled: float, probed: float, total: float) -> Metrics:
+def seconds(sampled: float, learned: float, probed: float, total: float) -> Metrics:
     """Where the time of a round went."""
-    learned = ctx.phase_seconds["learn"]
     own = max(total - probed - sampled - learned, 0.0)
     return {"seconds/sample": sampled, "seconds/learn": learned, "seconds/probe": probed, "seconds/own": own, "seconds/total": total}
 
@@ -185,13 +187,13 @@ async def ask(session: Session, progress: Progress, number: int) -> tuple[ProbeR
     ctx = session.ctx
     settings = session.settings
     with ctx.aside(), ctx.sampling_as(session.recipe.probed, settings.probe_sampling.over) as role:
-        before = ctx.batcher.sampled
+        before = ctx.meter.sampled
         result = await session.recipe.ask(ctx, session.probe_tasks)
         measured = await session.recipe.measure(ctx, session.probe_tasks)
         if result is None:
             policy = ctx.policies[role.policy]
             result = await probe(policy, role, session.probe_world, session.probe_tasks, samples=settings.probe_samples, round_number=number)
-        cost = float(ctx.batcher.sampled - before)
+        cost = float(ctx.meter.sampled - before)
     return result, {**measured, "tokens/probe": cost}
 
 
@@ -212,7 +214,7 @@ def commit(session: Session, store: Store, number: int, metrics: Metrics) -> Non
         "policies": {name: policy.version for name, policy in ctx.policies.items()},
         "origins": ctx.origins,
         "learners": {},
-        "sampled": ctx.batcher.sampled,
+        "meter": ctx.meter.state(),
     }
     for name, learner in ctx.learners.items():
         moments, state["learners"][name] = learner.state()
@@ -224,13 +226,14 @@ def commit(session: Session, store: Store, number: int, metrics: Metrics) -> Non
         state=state,
         events=ctx.pool.take_events(),
         groups=ctx.groups,
+        trained_on=ctx.trained_on,
         tensors=tensors,
         keep=session.settings.keep_checkpoints,
     )
 
 
-def restore(session: Session, store: Store, number: int) -> None:
-    """Put the session back to a committed round."""
+def restore(session: Session, store: Store, number: int) -> Meter:
+    """Put the session back to a committed round; returns what had been spent then, which a rollback does not undo."""
     ctx = session.ctx
     state, events, tensors = store.restore(number)
     ctx.pool = TaskPool(
@@ -238,7 +241,6 @@ def restore(session: Session, store: Store, number: int) -> None:
     )
     ctx.pool.restore(state["pool"], events)
     ctx.state = state["recipe"]
-    ctx.batcher.sampled = state["sampled"]
     for name in ctx.policies.keys() - state["policies"].keys():
         ctx.drop(name)
     for name, version in state["policies"].items():
@@ -248,6 +250,7 @@ def restore(session: Session, store: Store, number: int) -> None:
     ctx.learners = {name: learner for name, learner in ctx.learners.items() if name in state["learners"]}
     for name, values in state["learners"].items():
         ctx.learner(name).load_state(tensors.get(f"optimizer.{name}", {}), values)
+    return Meter(**state["meter"])
 
 
 async def finish(session: Session, store: Store, progress: Progress, stopped: str | None) -> Outcome:

@@ -19,8 +19,11 @@ from autotelic.errors import AutotelicError, DataError, SettingError, nearest
 from autotelic.networks.model import LanguageModel
 from autotelic.policies.policy import Policy
 from autotelic.policies.start import start_of
-from autotelic.rounds.context import Context, encode_prompt, prompt_tokens
+from autotelic.rounds.asking import encode_prompt, prompt_tokens
+from autotelic.rounds.context import Context
+from autotelic.rounds.held_out import HeldOut
 from autotelic.rounds.roles import Role
+from autotelic.rounds.sealed import sealed_world
 from autotelic.runs.settings import RunSettings, resolve
 from autotelic.runs.store import check_vacant
 from autotelic.systems.base import Recipe
@@ -128,18 +131,19 @@ def prepare(settings: RunSettings, recipe: Recipe, rounds: int | None = None) ->
         AutotelicError: anything that would make the run fail later and can be seen now.
     """
     world = open_tasks(settings.tasks or recipe.about.tasks, settings)
-    roles = recipe.roles(world)
+    roles = recipe.roles(world if recipe.reads_answers else sealed_world(world, recipe.about.environment))
     tasks = recipe.pool(world, settings.pool_size, settings.seed)
     probe_world, probe_tasks = open_probe(settings, recipe, world)
     check_tasks(recipe, settings, tasks, probe_tasks)
     model = settings.model or recipe.about.model
     policy = load_policy("solver", model, settings)
-    if recipe.about.needs_answers:
+    if recipe.reads_answers:
         check_gold(policy, roles["solver"] if recipe.trains_on_gold else None, world, tasks)
     pool = TaskPool(tasks, settings.seed, recipe.sampler())
     ctx = Context(
-        world=world, pool=pool, policies={"solver": policy}, roles=roles, batcher=policy.batcher, seed=settings.seed, optimizer=recipe.optimizer
-    )
+        world=world, pool=pool, policies={"solver": policy}, roles=roles, batcher=policy.batcher, seed=settings.seed, optimizer=recipe.optimizer,
+        held_out=HeldOut(world, probe_tasks), main=roles[recipe.probed].policy,
+    )  # fmt: skip
     probed = roles[recipe.probed]
     prompts = [prompt_tokens(policy, probed, task, probed.sampling) for task in tasks]
     prompts += [prompt_tokens(policy, probed, task, settings.probe_sampling.over(probed.sampling)) for task in probe_tasks]
@@ -147,8 +151,17 @@ def prepare(settings: RunSettings, recipe: Recipe, rounds: int | None = None) ->
     ctx.set_start("solver", start_of(policy, "start", partial(read_policy, "start", model, settings, policy.batcher)))
     for name, source in recipe.policies().items():
         add_policy(ctx, name, source, settings)
-    recipe.setup(ctx)
+    set_up(recipe, ctx)
     return Session(settings, recipe, recipe.rounds if rounds is None else rounds, world, ctx, probe_tasks, probe_world)
+
+
+def set_up(recipe: Recipe, ctx: Context) -> None:
+    """`Recipe.setup`, behind the seal where its round is."""
+    if recipe.reads_answers:
+        recipe.setup(ctx)
+        return
+    with ctx.sealing(recipe.about.environment, bool(recipe.about.seeds)):
+        recipe.setup(ctx)
 
 
 def add_policy(ctx: Context, name: str, source: str | None, settings: RunSettings) -> None:
@@ -181,7 +194,7 @@ def open_probe(settings: RunSettings, recipe: Recipe, world: World) -> tuple[Wor
 
 def check_tasks(recipe: Recipe, settings: RunSettings, tasks: list[Task], probe_tasks: list[Task]) -> None:
     """Raises DataError where there is nothing to train on or to hold out, or an answer is missing that the recipe reads."""
-    if recipe.about.needs_answers and (missing := [task.id for task in tasks if task.answer is None]):
+    if recipe.reads_answers and (missing := [task.id for task in tasks if task.answer is None]):
         raise DataError(
             f"recipe {recipe.about.name!r} trains on gold answers, and {len(missing)} of {len(tasks)} tasks have none (first: {missing[0]})"
         )

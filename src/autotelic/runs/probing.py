@@ -6,7 +6,7 @@ from autotelic.answers.votes import VoteRule, vote
 from autotelic.engines.base import Completion, Request
 from autotelic.measures.probe import Outcome, ProbeResult
 from autotelic.policies.policy import Policy
-from autotelic.rounds.context import prompt_tokens
+from autotelic.rounds.asking import prompt_tokens
 from autotelic.rounds.roles import Role
 from autotelic.streams import key
 from autotelic.types import Metrics, Sampling, StopReason, Task, World

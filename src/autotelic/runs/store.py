@@ -3,7 +3,7 @@
 import errno
 import json
 import shutil
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict
 from math import isfinite
 from pathlib import Path
@@ -81,20 +81,21 @@ class Store:
         groups: Iterable[Group],
         tensors: Tensors,
         keep: int,
+        trained_on: Mapping[str, float] | None = None,
     ) -> None:
         """Write a round and make it the newest, then drop the weights of all but the `keep` newest rounds. Metrics that are not finite are left out.
 
         Raises:
             AutotelicError: no space left, or the directory cannot be written; the round is then not committed and nothing else is touched.
         """
-        metrics = {name: value for name, value in metrics.items() if isfinite(value)}
+        metrics, trained_on = {name: value for name, value in metrics.items() if isfinite(value)}, trained_on or {}
         final, partial = self.rounds / f"{number:05d}", self.rounds / f"{number:05d}.tmp"
         with explained(partial):
             partial.mkdir(parents=True)
             write_json(partial / "metrics.json", {"round": number, "metrics": metrics})
             write_json(partial / "state.json", state)
             write_lines(partial / "pool.jsonl", events)
-            write_lines(partial / "rollouts.jsonl", (rollout_row(rollout) for group in groups for rollout in group))
+            write_lines(partial / "rollouts.jsonl", (rollout_row(rollout, trained_on.get(rollout.id)) for group in groups for rollout in group))
             for name, values in tensors.items():
                 save_file(values, partial / f"{name}.safetensors")
             for path in partial.iterdir():
@@ -202,22 +203,22 @@ class explained:
         ) from error
 
 
-def rollout_row(rollout: Rollout) -> dict[str, Any]:
-    """What is kept of a rollout: text for people, token counts, rewards; prompts of chats as rendered."""
+def rollout_row(rollout: Rollout, weight: float | None = None) -> dict[str, Any]:
+    """What is kept of a rollout: the text that the model read and wrote, token counts, rewards, and the weight with which it was trained on, if it was."""
     action = rollout.actions[-1] if rollout.actions else None
-    prompt = rollout.task.prompt
     return {
         "id": rollout.id,
         "task": rollout.task.id,
         "role": rollout.keys.get("role"),
         "parent": rollout.parent,
-        "prompt": prompt if isinstance(prompt, str) else [dict(message) for message in prompt],
+        "prompt": rollout.turns[0].text if rollout.turns else "",
         "text": rollout.text,
         "answer": rollout.answer,
         "gold": rollout.task.answer,
         "rewards": rollout.rewards,
         "advantage": rollout.advantage,
-        "trained": rollout.trained,
+        "trained": weight is not None,
+        "weight": weight,
         "tokens": sum(len(turn.tokens) for turn in rollout.turns if turn.kind is TurnKind.ACTION),
         "turns": [[turn.kind, turn.role, turn.text] for turn in rollout.turns[1:]] if len(rollout.turns) > 2 else [],
         "stop": action.stop if action else None,

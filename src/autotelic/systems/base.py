@@ -33,7 +33,11 @@ class About:
     proxy: str | None = None
     """The metric the method optimizes, to be held against the truth."""
     needs_answers: bool = False
-    """Whether it reads gold answers."""
+    """Whether it reads gold answers. Where it does not, they are out of its round's reach (`rounds.sealed`)."""
+    environment: bool = False
+    """Whether the world verifies answers to tasks that the run itself made, as an interpreter does that runs a proposed program."""
+    seeds: str = ""
+    """The labeled tasks that the published system begins with, in words. Tasks of its pool with the tag `seed` are then open to its round."""
     model: str = "chain-medium"
     """Shipped base model it runs with when none is given."""
     tasks: str = "chain"
@@ -56,6 +60,11 @@ class Recipe(Settings):
     optimizer: Optimizer = Optimizer()
     sampling: Sampling = Sampling(max_tokens=96)
     """How the solver samples in training. Probes are greedy, and sampled in the same way unless `probe_sampling` says otherwise."""
+
+    @property
+    def reads_answers(self) -> bool:
+        """Whether the round reads gold answers with these settings."""
+        return self.about.needs_answers
 
     @property
     def trains_on_gold(self) -> bool:
@@ -114,6 +123,8 @@ def recipe(
     catalogue: tuple[int, ...] = (),
     proxy: str | None = None,
     needs_answers: bool = False,
+    environment: bool = False,
+    seeds: str = "",
     model: str = "chain-medium",
     tasks: str = "chain",
 ) -> Callable[[RecipeType], RecipeType]:
@@ -121,7 +132,7 @@ def recipe(
 
     def declare(cls: RecipeType) -> RecipeType:
         line = (cls.__doc__ or "").strip().splitlines()[0] if cls.__doc__ else system
-        cls.about = About(name, system, paper, family, line, catalogue, proxy, needs_answers, model, tasks)
+        cls.about = About(name, system, paper, family, line, catalogue, proxy, needs_answers, environment, seeds, model, tasks)
         return cls
 
     return declare

@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from pathlib import Path
 
 from autotelic.errors import DataError
@@ -81,5 +80,5 @@ def shortened(task: Task, fits: Callable[[Task], bool]) -> Task | None:
         text = task.hidden["document"]
         if not (text := text[: len(text) * 3 // 4]):
             return None
-        task = replace(task, hidden={"document": text})
+        task = task.changed(hidden={"document": text})
     return task

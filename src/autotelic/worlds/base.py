@@ -163,8 +163,21 @@ class GeneratedWorld(ABC, Generic[Knobs]):
         return self.bounds(self._read(self.knobs.model_dump(), knobs))
 
     def held_out(self, prompt: str) -> bool:
-        """Whether a prompt, whoever wrote it, belongs to a split that training must leave alone."""
-        return split_of((self.kin or self.name, self.identity(prompt))) != "train"
+        """Whether a prompt, whoever wrote it, poses a problem of a split that training must leave alone.
+
+        Raises:
+            DataError: it poses none of this world.
+        """
+        return split_of((self.kin or self.name, self.identity(self.problem(prompt)))) != "train"
+
+    def problem(self, prompt: str) -> str:
+        """The problem that a prompt poses; worlds whose roles are shown problems inside other prompts find it there.
+
+        Raises:
+            DataError: there is none of this world.
+        """
+        self.solve(prompt)
+        return prompt
 
     def identity(self, prompt: str) -> object:
         """What makes tasks the same for the splits; worlds override it where different prompts pose the same problem."""

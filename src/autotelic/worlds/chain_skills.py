@@ -12,7 +12,7 @@ from typing import Annotated
 
 from pydantic import BeforeValidator, Field, model_validator
 
-from autotelic.errors import nearest
+from autotelic.errors import DataError, nearest
 from autotelic.types import Task
 from autotelic.worlds.base import Lesson, Rates, Span, check_span
 from autotelic.worlds.chain import PROMPT, Chain, ChainKnobs, apply, operations, written_out
@@ -68,6 +68,12 @@ class ChainSkills(Chain):
     alphabet = Chain.alphabet + "@JCRSE?!:"
     settings = SkillKnobs
     knobs: SkillKnobs
+
+    def problem(self, prompt: str) -> str:
+        """The first problem in a prompt, such as that of the solution which a critic is shown."""
+        if found := PROMPT.search(prompt):
+            return found[0]
+        raise DataError(f"{self.name}: no problem in the prompt {prompt[:80]!r}")
 
     def lesson(self, task: Task, rng: random.Random) -> Lesson:
         """A lesson of one of the `skills`, on the task's problem."""

@@ -78,7 +78,7 @@ def begun(solver: Policy, replies: dict[str, list[str]], tasks: list[Task] | Non
 
 
 def test_the_wrong_step_is_no_target(solver: Policy) -> None:
-    item = back_example("t", [1, 10], [11, 12], [13], [14])
+    item = back_example(Task("t", "p"), [1, 10], [11, 12], [13], [14])
     assert (item.tokens, item.mask) == ([1, 10, 11, 12, 13, 14], [0, 0, 1, 1, 0, 1])
     recipe, ctx = begun(solver, {}, WORLD.tasks(4, seed=0), tasks_per_round=4)
     items = recipe.lessons(ctx, ctx.pool.draw(4))

@@ -1,11 +1,9 @@
 """What recipes whose policies pose problems share: from what a proposer wrote to a task, and what became of the proposals. No recipe."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from statistics import fmean
 
 from autotelic.errors import DataError
-from autotelic.measures import monitors
 from autotelic.rounds.context import Context
 from autotelic.rounds.roles import Role
 from autotelic.types import Group, Rollout, Sampling, Task, World
@@ -40,8 +38,7 @@ def posed(ctx: Context, rollouts: Sequence[Rollout], role: str = "solver") -> di
     found: dict[str, Task] = {}
     for rollout in rollouts:
         known = known_task(ctx.world, rollout.answer) if rollout.answer is not None else None
-        # The true answer is there for monitors; recipes that pose problems never read it.
-        task = ctx.proposal(rollout, known.prompt, known.answer) if known else None
+        task = own(ctx, rollout, known) if known else None
         if task is None or not ctx.fits(role, task):
             ctx.count("proposals/invalid")
         else:
@@ -50,6 +47,12 @@ def posed(ctx: Context, rollouts: Sequence[Rollout], role: str = "solver") -> di
     if not found:
         ctx.count("proposals/none_valid")
     return found
+
+
+def own(ctx: Context, rollout: Rollout, known: Task) -> Task:
+    """The proposal of a rollout. The true answer goes with it where the world knows it, for monitors; recipes that need no answers cannot read it."""
+    made = ctx.proposal(rollout, known.prompt)
+    return known.changed(id=made.id, tags=made.tags)
 
 
 def held_out(world: World, task: Task) -> bool:
@@ -76,9 +79,10 @@ def report(ctx: Context, tasks: Sequence[Task]) -> None:
 
 def labeled(tasks: Sequence[Task], labels: Mapping[str, str | None]) -> list[Task]:
     """The problems with their self-made labels, by id of the problem, in `hidden["label"]`; those without a label are left out."""
-    return [replace(task, hidden={**task.hidden, "label": label}) for task in tasks if (label := labels[task.id]) is not None]
+    return [task.changed(hidden={**task.hidden, "label": label}) for task in tasks if (label := labels[task.id]) is not None]
 
 
 def purity(ctx: Context, tasks: Sequence[Task]) -> None:
     """How often the label of a problem is the true answer, where a world knows it; logged, never trained on."""
-    ctx.log(**monitors.purity(ctx.world, ((task, task.hidden["label"]) for task in tasks)))
+    for task in tasks:
+        ctx.label(task, task.hidden["label"])

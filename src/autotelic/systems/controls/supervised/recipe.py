@@ -2,7 +2,6 @@
 
 from pydantic import Field
 
-from autotelic.learning.examples import written
 from autotelic.learning.learner import Updates
 from autotelic.learning.objectives import NLL
 from autotelic.rounds.context import Context
@@ -25,6 +24,6 @@ class Supervised(Recipe):
         return True
 
     async def round(self, ctx: Context) -> None:
-        tasks, encode = ctx.pool.draw(self.tasks_per_round), ctx.policies["solver"].tokenizer.encode_completion
-        targets = [written(task.id, ctx.prompt("solver", task), encode(ctx.world.gold(task))) for task in tasks]
+        tasks = ctx.pool.draw(self.tasks_per_round)
+        targets = [ctx.taught("solver", task, ctx.world.gold(task)) for task in tasks]
         ctx.learn("solver", targets, self.objective, self.updates)

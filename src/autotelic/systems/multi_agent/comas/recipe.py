@@ -13,6 +13,7 @@ from autotelic.learning.objectives import PolicyGradient
 from autotelic.measures.metrics import Metric
 from autotelic.rewards.judges import judgements
 from autotelic.rounds.context import Context
+from autotelic.rounds.notes import Truth
 from autotelic.rounds.roles import Role
 from autotelic.systems import checks
 from autotelic.systems.base import Recipe, recipe
@@ -31,6 +32,10 @@ def shares(score: str | None) -> tuple[float, float, float]:
         return 0.0, 0.0, -1.0
     s = (int(score) - 1) / 2
     return s, 1 - s, 0.0
+
+
+Talk = tuple[Rollout, Rollout, Rollout]
+"""A solution, its critique and its score."""
 
 
 @recipe(
@@ -133,10 +138,10 @@ class CoEvolvingAgents(Recipe):
         return [found[rollout.id] for rollout in about]
 
     def note(self, ctx: Context, talks: Sequence[Talk]) -> None:
-        """How well the talk is paid, and how near it is to the truth, which no one is told."""
+        """How well the talk is paid, and, worked out when the round is over, how near it is to the truth."""
         if talks:
             ctx.log(**{"rewards/interaction/mean": fmean(solution.rewards["interaction"] for solution, _, _ in talks)})
-            ctx.log(**near_truth(ctx.world, talks))
+            ctx.audit(lambda truth: near_truth(truth, talks))
 
     async def measure(self, ctx: Context, tasks: Sequence[Task]) -> Metrics:
         known = [task for task in tasks if task.answer is not None]
@@ -153,9 +158,9 @@ def shuffled(names: Sequence[str], count: int, random: Random) -> list[str]:
     return order
 
 
-def near_truth(world: World, talks: Sequence[Talk]) -> Metrics:
+def near_truth(truth: Truth, talks: Sequence[Talk]) -> Metrics:
     """The share of right solutions, and how often evaluators and scorers tell right from wrong; of tasks whose answer is known."""
-    known = [(world.verify(talk[0].task, talk[0].answer), talk) for talk in talks if talk[0].task.answer is not None]
+    known = [(right, talk) for talk in talks if (right := truth.verify(talk[0].task, talk[0].answer)) is not None]
     if not known:
         return {}
     return {

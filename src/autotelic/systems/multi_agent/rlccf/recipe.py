@@ -11,7 +11,6 @@ from autotelic.episodes.accuracy import team
 from autotelic.learning.advantages import center
 from autotelic.learning.objectives import PolicyGradient
 from autotelic.measures.metrics import Metric
-from autotelic.measures.monitors import purity
 from autotelic.rounds.context import Context
 from autotelic.rounds.roles import Role
 from autotelic.systems import checks
@@ -90,7 +89,7 @@ class CollectiveFeedback(Recipe):
     async def round(self, ctx: Context) -> None:
         tasks = ctx.pool.draw(self.tasks_per_round)
         found = {name: await ctx.sample(name, tasks, n=self.group_size) for name in self.names}
-        shares, labels = [], []
+        shares = []
         for place, task in enumerate(tasks):
             groups = [found[name][place] for name in self.names]
             for voters in [groups] if self.together else [[group] for group in groups]:
@@ -98,8 +97,8 @@ class CollectiveFeedback(Recipe):
                 for group in voters:
                     group.reward(agreement=[label is not None and answer == label for answer in group.answers])
                 shares.append(share)
-                labels.append((task, label))
-        ctx.log(**{"vote/share": fmean(shares)}, **purity(ctx.world, labels))
+                ctx.label(task, label)
+        ctx.log(**{"vote/share": fmean(shares)})
         for name in self.names:
             ctx.learn(name, center(found[name], "std"), self.objective)
 

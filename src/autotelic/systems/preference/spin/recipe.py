@@ -54,7 +54,8 @@ class SelfPlayFineTuning(Recipe):
             task = ctx.pool[task_id]
             prompt, gold = ctx.prompt("solver", task), solver.tokenizer.encode_completion(ctx.world.gold(task))
             if gold != own:
-                pairs += pair(written(f"{task_id}/{place}/gold", prompt, gold), written(f"{task_id}/{place}/own", prompt, own))
+                chosen, rejected = (written(f"{task_id}/{place}/{side}", prompt, sent, task=task) for side, sent in (("gold", gold), ("own", own)))
+                pairs += pair(chosen, rejected)
         ctx.state["previous"] = plays if self.keep_previous else []
         ctx.log(**{"pairs/task": len(pairs) / 2 / len(plays)})
         ctx.learn("solver", pairs, self.objective, self.updates, reference=solver.clone("opponent"))

@@ -45,7 +45,7 @@ def solved(answer: str | None, correct: float) -> float:
 
 @recipe(
     name="absolute-zero", system="Absolute Zero Reasoner", paper="arXiv:2505.03335", family="proposer-solver",
-    proxy="rewards/solved/mean", model="programs", tasks="programs",
+    proxy="rewards/solved/mean", environment=True, model="programs", tasks="programs",
 )  # fmt: skip
 class AbsoluteZero(Recipe):
     """One policy poses deduction, abduction and induction problems about programs and solves them; an interpreter judges both.

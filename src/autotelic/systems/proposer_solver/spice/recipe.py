@@ -19,7 +19,7 @@ from autotelic.systems import checks
 from autotelic.systems.base import Recipe, recipe
 from autotelic.systems.proposer_solver.posing import held_out
 from autotelic.tasks.corpus import document_tasks, read_corpus, shortened
-from autotelic.types import Group, Rollout, Sampling, Task, World
+from autotelic.types import Group, Metrics, Rollout, Sampling, Task, World
 from autotelic.worlds.facts import Facts
 from autotelic.worlds.questions import QuestionForm, read_question, supported, true
 
@@ -166,5 +166,10 @@ class Spice(Recipe):
         if answers:
             ctx.log(**{"questions/rate": fmean(r.rewards["correct"] for group in answers for r in group)})
             ctx.log(**{"questions/distinct": len({str(group.task.prompt) for group in answers}) / len(answers)})
-            known = [found for group in answers if (found := true(ctx.world, group.task)) is not None]
-            ctx.log(**{"questions/true": fmean(known)} if known else {})
+            ctx.audit(lambda truth: share_true(truth.world, answers))
+
+
+def share_true(world: World, answers: Sequence[Group]) -> Metrics:
+    """How often the stated answer to a question is true, where it can be known."""
+    known = [found for group in answers if (found := true(world, group.task)) is not None]
+    return {"questions/true": fmean(known)} if known else {}

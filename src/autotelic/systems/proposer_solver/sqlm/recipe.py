@@ -86,6 +86,11 @@ class SelfQuestioning(Recipe):
     def policies(self) -> Mapping[str, str | None]:
         return {} if self.proposer == "trained" else {"frozen": None}
 
+    @property
+    def reads_answers(self) -> bool:
+        """The verifier's judgment of the solver's answers is the gold one."""
+        return self.judge == "verifier"
+
     def setup(self, ctx: Context) -> None:
         checks.answerable(ctx, "proposer", [Task("asks", self.asks)], "asks")
 

@@ -100,10 +100,10 @@ class RestMCTS(Recipe):
         some = tasks[: self.measured]
         if not some:
             return {}
-        before = ctx.batcher.sampled
+        before = ctx.meter.sampled
         roots = await grow(ctx, "solver", some, self.judge(ctx), self.search)
         ends = [max((node for node in root if node.finished), key=lambda node: node.value, default=None) for root in roots]
-        best, n = await best_of(ctx, "solver", some, self.judge(ctx), ctx.batcher.sampled - before)
+        best, n = await best_of(ctx, "solver", some, self.judge(ctx), ctx.meter.sampled - before)
         return {
             "probe/tree/accuracy": accuracy(ctx.world, some, [node.rollout.answer if node else None for node in ends]),
             "probe/tree/best_of_n": accuracy(ctx.world, some, [rollout.answer for rollout in best]),

@@ -9,7 +9,7 @@ from pydantic import Field
 from autotelic.episodes.accuracy import accuracy
 from autotelic.episodes.backtracking import backtrack, least_perplexity
 from autotelic.errors import SettingError
-from autotelic.learning.examples import example, written
+from autotelic.learning.examples import example
 from autotelic.learning.learner import Optimizer, Updates
 from autotelic.learning.objectives import NLL
 from autotelic.measures.metrics import Metric
@@ -95,10 +95,10 @@ class SelfBacktracking(Recipe):
     def lessons(self, ctx: Context, tasks: Sequence[Task]) -> list[Example]:
         """Solutions of all tasks, and backtracking on the first `back_share` of them."""
         tokenizer = ctx.policies["solver"].tokenizer
-        examples = [written(task.id, ctx.prompt("solver", task), tokenizer.encode_completion(ctx.world.gold(task))) for task in tasks]
+        examples = [ctx.taught("solver", task, ctx.world.gold(task)) for task in tasks]
         for task in tasks[: round(self.back_share * len(tasks))]:
             start, wrong = self.wrong_step(ctx, task)
-            examples.append(back_example(task.id, ctx.prompt("solver", task), *map(tokenizer.encode, (start, wrong, self.back))))
+            examples.append(back_example(task, ctx.prompt("solver", task), *map(tokenizer.encode, (start, wrong, self.back))))
         return examples
 
     def wrong_step(self, ctx: Context, task: Task) -> tuple[str, str]:
@@ -140,7 +140,7 @@ class SelfBacktracking(Recipe):
         return metrics | {"probe/back/found": fmean(alarmed[::2]), "probe/back/false_alarms": fmean(alarmed[1::2])}
 
 
-def back_example(name: str, prompt: Sequence[int], start: Sequence[int], wrong: Sequence[int], back: Sequence[int]) -> Example:
+def back_example(task: Task, prompt: Sequence[int], start: Sequence[int], wrong: Sequence[int], back: Sequence[int]) -> Example:
     """A start and the backtrack token as targets, with a wrong step between them that is none."""
     mask = [0.0] * len(prompt) + [1.0] * len(start) + [0.0] * len(wrong) + [1.0] * len(back)
-    return Example(rollout=f"{name}{BACK}", tokens=[*prompt, *start, *wrong, *back], mask=mask)
+    return Example(rollout=f"{task.id}{BACK}", tokens=[*prompt, *start, *wrong, *back], mask=mask, task=task)

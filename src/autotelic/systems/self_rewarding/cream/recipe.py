@@ -6,7 +6,7 @@ from typing import ClassVar
 
 from pydantic import Field
 
-from autotelic.learning.examples import example, pair, written
+from autotelic.learning.examples import example, pair
 from autotelic.learning.learner import Updates
 from autotelic.learning.objectives import DPO, NLL
 from autotelic.measures.metrics import Metric
@@ -81,8 +81,8 @@ class ConsistencyRegularized(Recipe):
 
     def seed(self, ctx: Context) -> None:
         """One pass over gold completions."""
-        tasks, encode = ctx.pool.draw(self.seeds), ctx.policies["solver"].tokenizer.encode_completion
-        gold = [written(task.id, ctx.prompt("solver", task), encode(ctx.world.gold(task))) for task in tasks]
+        tasks = ctx.pool.draw(self.seeds)
+        gold = [ctx.taught("solver", task, ctx.world.gold(task)) for task in tasks]
         ctx.learn("solver", gold, NLL(), self.updates)
 
     def pairs(self, ctx: Context, groups: Sequence[Group]) -> list[Example]:

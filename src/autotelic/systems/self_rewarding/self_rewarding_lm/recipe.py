@@ -11,8 +11,10 @@ from autotelic.learning.objectives import DPO
 from autotelic.measures.metrics import Metric
 from autotelic.rewards.judges import judgements, mean_grade, pair_accuracy
 from autotelic.rounds.context import Context
+from autotelic.rounds.notes import Truth
 from autotelic.rounds.roles import Role
 from autotelic.systems.base import Recipe, recipe
+from autotelic.systems.proposer_solver.posing import known_task, own, trainable
 from autotelic.types import Example, Group, Metrics, Rollout, Sampling, Task, World
 from autotelic.worlds.chain_skills import PROPOSE, grade, judging, proposal
 
@@ -78,18 +80,18 @@ class SelfRewarding(Recipe):
         groups = await ctx.sample("solver", tasks, n=self.group_size)
         await self.grade(ctx, groups)
         pairs: list[Example] = []
-        for group in groups:
+        for group in trainable(ctx, groups):
             if found := best_and_worst(group):
                 pairs += pair(example(found[0]), example(found[1]))
         ctx.log(**{"label/kept": len(pairs) / 2 / max(len(groups), 1)})
-        ctx.log(**self.accuracy(ctx, groups, "judge/pair_accuracy"))
+        ctx.audit(lambda truth: self.accuracy(truth, groups, "judge/pair_accuracy"))
         ctx.learn("solver", pairs, self.objective, self.updates, reference=ctx.policies["solver"].clone("opponent"))
 
     async def write_tasks(self, ctx: Context) -> list[Task]:
         """Distinct tasks of the policy's own; what is none, or cannot be put to it, is counted."""
         written = (await ctx.sample("proposer", [Task("write", PROPOSE)], n=self.tasks_per_round))[0]
-        tasks = {rollout.answer: ctx.proposal(rollout, rollout.answer) for rollout in written if rollout.answer is not None}
-        kept = [task for task in tasks.values() if ctx.fits("solver", task)]
+        known = {r.answer: (r, task) for r in written if r.answer is not None and (task := known_task(ctx.world, r.answer))}
+        kept = [task for r, found in known.values() if ctx.fits("solver", task := own(ctx, r, found))]
         ctx.log(**{"proposer/unparsed": sum(a is None for a in written.answers), "proposer/distinct": len(kept) / self.tasks_per_round})
         return kept
 
@@ -104,12 +106,13 @@ class SelfRewarding(Recipe):
             if (found := mean_grade(judged)) is not None:
                 ended[judged.task.tags["parents"][0]].rewards["grade"] = found
 
-    def accuracy(self, ctx: Context, groups: Sequence[Group], name: str) -> Metrics:
-        """How often the judge puts a right answer above a wrong one, under a name; nothing where it never told two such apart."""
-        found = pair_accuracy(groups, lambda rollout: rollout.rewards.get("grade"), lambda rollout: ctx.world.verify(rollout.task, rollout.answer))
+    def accuracy(self, truth: Truth, groups: Sequence[Group], name: str) -> Metrics:
+        """How often the judge puts a right answer above a wrong one, under a name; nothing where it never told two such apart, or nobody knows."""
+        known = [group for group in groups if truth.verify(group.task, None) is not None]
+        found = pair_accuracy(known, lambda rollout: rollout.rewards.get("grade"), lambda rollout: truth.verify(rollout.task, rollout.answer) or 0.0)
         return {} if found is None else {name: found}
 
     async def measure(self, ctx: Context, tasks: Sequence[Task]) -> Metrics:
         groups = await ctx.sample("solver", tasks, n=self.group_size)
         await self.grade(ctx, groups)
-        return self.accuracy(ctx, groups, "probe/judge/pair_accuracy")
+        return self.accuracy(Truth(ctx.world), groups, "probe/judge/pair_accuracy")

@@ -1,7 +1,6 @@
 """Labels for problems one size larger than it can do, made by the model itself: easy to hard."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
 from typing import Any, ClassVar, Literal
 
 from pydantic import Field
@@ -10,7 +9,6 @@ from autotelic.learning.examples import written
 from autotelic.learning.learner import Optimizer, Updates
 from autotelic.learning.objectives import NLL
 from autotelic.measures.metrics import Metric
-from autotelic.measures.monitors import purity
 from autotelic.rounds.context import Context
 from autotelic.rounds.roles import Role
 from autotelic.streams import key
@@ -20,9 +18,15 @@ from autotelic.worlds import addition
 from autotelic.worlds.base import expect
 
 
+def labeled(rollout: Rollout, born: int) -> Task:
+    """A sum with the model's own answer in the place of the true one."""
+    task = rollout.task
+    return Task(task.id, task.prompt, rollout.answer, tags={**task.tags, "born": born})
+
+
 @recipe(
     name="easy-to-hard", system="Self-improving transformers", paper="arXiv:2502.01612", family="self-training", catalogue=(145,),
-    proxy="label/kept", model="addition-4", tasks="addition",
+    proxy="label/kept", seeds="sums of the lengths that the base was taught", model="addition-4", tasks="addition",
 )  # fmt: skip
 class EasyToHard(Recipe):
     """A model that adds n digits labels sums of n + 1 digits, keeps the labels that agree with its other answers, and trains on them.
@@ -71,7 +75,8 @@ class EasyToHard(Recipe):
         return super().roles(expect(world, addition.Addition, "easy-to-hard labels sums by their digits"))
 
     def pool(self, world: World, size: int, seed: int) -> list[Task]:
-        return world.tasks(size, seed=seed, digits=(1, self.known), same_length=True)
+        tasks = world.tasks(size, seed=seed, digits=(1, self.known), same_length=True)
+        return [task.changed(tags={**task.tags, "seed": True}) for task in tasks]
 
     def probe(self, world: World, size: int, seed: int) -> list[Task]:
         lengths = range(self.known, self.target + 1)
@@ -88,13 +93,14 @@ class EasyToHard(Recipe):
             groups = await ctx.sample("solver", tasks, n=1, note=drawn == 0)
             kept += await self.agreeing(ctx, [group.rollouts[0] for group in groups])
             drawn += self.labels
-        new = {rollout.task.id: replace(rollout.task, answer=rollout.answer, tags={**rollout.task.tags, "born": ctx.round}) for rollout in kept}
+        new = {rollout.task.id: labeled(rollout, ctx.round) for rollout in kept}
         ctx.pool.add([task for name, task in new.items() if name not in ctx.pool], why=f"own label, {self.filter}")
         ctx.learn("solver", self.examples(ctx, digits), self.objective, Updates(batch_size=self.batch_size, steps=self.steps))
         if len(kept) >= self.advance * drawn:
             ctx.state["frontier"] = digits
-        found = purity(ctx.world, ((rollout.task, rollout.answer) for rollout in kept))
-        ctx.log(frontier=ctx.state["frontier"], **{"label/kept": len(kept) / drawn}, **found)
+        for rollout in kept:
+            ctx.label(rollout.task, rollout.answer)
+        ctx.log(frontier=ctx.state["frontier"], **{"label/kept": len(kept) / drawn})
 
     async def agreeing(self, ctx: Context, labeled: list[Rollout]) -> list[Rollout]:
         """The labels that pass the filter. Every stage asks only about what passed the one before."""
@@ -143,5 +149,5 @@ class EasyToHard(Recipe):
             shift = self.shift(ctx, task, f"train{place}")
             view = (addition.swapped if random.random() < 0.5 else addition.shifted)(task, shift)
             completion = tokenizer.encode_completion(addition.field(int(task.answer or 0), shift, task.tags["digits"]))
-            examples.append(written(f"{task.id}/{place}", tokenizer.encode_prompt(view.prompt), completion))
+            examples.append(written(f"{task.id}/{place}", tokenizer.encode_prompt(view.prompt), completion, task=view))
         return examples

@@ -6,7 +6,7 @@ from typing import ClassVar, Literal
 from pydantic import Field
 
 from autotelic.learning.advantages import center
-from autotelic.learning.examples import example, under, written
+from autotelic.learning.examples import example, under
 from autotelic.learning.learner import Updates
 from autotelic.learning.objectives import NLL, Mixture, PolicyGradient, Term
 from autotelic.measures.metrics import Metric
@@ -85,8 +85,7 @@ class SelfExplanation(Recipe):
         if self.instead == "nothing":
             return []
         if self.instead == "expert":
-            encode = ctx.policies["solver"].tokenizer.encode_completion
-            found = [written(f"{task.id}/gold", ctx.prompt("solver", task), encode(ctx.world.gold(task))) for task in tasks]
+            found = [ctx.taught("solver", task, ctx.world.gold(task), f"{task.id}/gold") for task in tasks]
         else:
             groups = await ctx.sample("explainer", tasks, n=self.explanations)
             found = [item for group in groups for item in self.first_right(ctx, group)]

@@ -42,7 +42,7 @@ class LargeModelsSelfImprove(Recipe):
         tokenizer, prompt = ctx.policies["solver"].tokenizer, ctx.role("solver").render(group.task)
         prompts = [tokenizer.encode_prompt(reworded(prompt, text)) for text in self.formats]
         paths = [rollout for rollout in group if label is not None and rollout.answer == label]
-        return [written(path.id, tokens, path.turns[-1].tokens) for path in paths for tokens in prompts]
+        return [written(path.id, tokens, path.turns[-1].tokens, task=path.task) for path in paths for tokens in prompts]
 
 
 def reworded(prompt: Prompt, text: str) -> Prompt:

@@ -11,7 +11,6 @@ from autotelic.learning.examples import under
 from autotelic.learning.learner import Updates
 from autotelic.learning.objectives import NLL
 from autotelic.measures.metrics import Metric
-from autotelic.measures.monitors import purity
 from autotelic.rewards.judges import judgements
 from autotelic.rounds.context import Context
 from autotelic.rounds.roles import Role
@@ -27,6 +26,7 @@ from autotelic.worlds.chain_skills import FINE, ChainSkills, criticizing, index,
     family="self-training",
     catalogue=(128,),
     proxy="label/kept",
+    needs_answers=True,
     model="chain-skills",
     tasks="chain-skills",
 )
@@ -67,7 +67,9 @@ class SelfEvolution(Recipe):
         final = await self.refined(ctx, answers) if self.refine else answers
         critiques = await self.criticize(ctx, final) if self.check else {}
         kept = [rollout for rollout in final if critiques.get(rollout.id, FINE) == FINE]
-        ctx.log(**{"label/kept": len(kept) / max(len(answers), 1)}, **purity(ctx.world, ((origin(r), r.answer) for r in kept)))
+        ctx.log(**{"label/kept": len(kept) / max(len(answers), 1)})
+        for rollout in kept:
+            ctx.label(origin(rollout), rollout.answer)
         own = [under(rollout, ctx.prompt("solver", origin(rollout))) for rollout in kept]
         ctx.learn("solver", own + self.lessons(ctx, round(self.replay * len(own)) or 64), self.objective, self.updates)
 
@@ -95,7 +97,7 @@ class SelfEvolution(Recipe):
             return []
         solver, random = ctx.policies["solver"], ctx.random("lessons")
         tasks = [random.choice(ctx.pool.tasks) for _ in range(count)]
-        return [lesson_example(f"lesson/{place}", ctx.world.lesson(task, random), solver.tokenizer) for place, task in enumerate(tasks)]
+        return [lesson_example(f"lesson/{place}", ctx.world.lesson(task, random), solver.tokenizer, task) for place, task in enumerate(tasks)]
 
     async def measure(self, ctx: Context, tasks: Sequence[Task]) -> Metrics:
         answers = await self.answer(ctx, tasks, temperature=0.0)

@@ -1,0 +1,41 @@
+"""What a run has cost: tokens and seconds, counted in one place. Cumulative over the run, whatever is rolled back or dropped. Not a budget."""
+
+from dataclasses import asdict, dataclass, fields, replace
+from typing import Any
+
+from autotelic.types import Metrics
+
+
+@dataclass(slots=True)
+class Meter:
+    """One per run. The engine's front, the policies and the learners add to it."""
+
+    sampled: int = 0
+    """Tokens sampled."""
+    read: int = 0
+    """Tokens read without being sampled or trained on: prompts, once for all samples of a request, and texts that a policy scores."""
+    trained: int = 0
+    """Tokens trained on, prompts included, once for every update."""
+    calls: int = 0
+    """Batches sent to the engine."""
+    sampling: float = 0.0
+    """Seconds in the engine."""
+    learning: float = 0.0
+    """Seconds in learners."""
+
+    def copy(self) -> "Meter":
+        """The counts as they are now."""
+        return replace(self)
+
+    def set(self, other: "Meter") -> None:
+        """Take over the counts of another."""
+        for field in fields(self):
+            setattr(self, field.name, getattr(other, field.name))
+
+    def state(self) -> dict[str, Any]:
+        """Plain values to save."""
+        return asdict(self)
+
+    def metrics(self) -> Metrics:
+        """The cumulative counts of tokens and calls, under the names of a run's history."""
+        return {f"tokens/{name}": float(getattr(self, name)) for name in ("sampled", "read", "trained")} | {"engine/calls": float(self.calls)}

@@ -1,0 +1,201 @@
+"""Asking policies: sampling, dialogues, forks and plays, and how a task is put to a role. One part of the context."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import replace
+from typing import Any, Self
+
+from autotelic.engines.base import Completion, Request
+from autotelic.errors import DataError, EpisodeError, SettingError, nearest
+from autotelic.policies.policy import Policy
+from autotelic.rounds.notes import Notes
+from autotelic.rounds.roles import Role
+from autotelic.streams import key
+from autotelic.tasks.columns import named
+from autotelic.types import Group, Prompt, Rollout, Sampling, StopReason, Task, Turn, TurnKind
+
+
+class Asking(Notes):
+    """What asks; streams are keyed by seed, round, role, task and sample."""
+
+    policies: dict[str, Policy]
+    roles: dict[str, Role]
+
+    async def sample(self, role: str, tasks: Sequence[Task], n: int, note: bool = True, forced: Sequence[int] = (), **settings: Any) -> list[Group]:
+        """`n` rollouts of one action for every task under a role, in one batch; `settings` override the role's sampling for this call only.
+
+        Every completion begins with the tokens `forced`. With `note` off the rollouts are kept out of the round's monitors and store: for checks
+        by the thousand. Sample `i` of a task has a random stream of its own, so what else is sampled never changes it.
+        """
+        speaker, sampling = self._speaker(role, settings)
+        policy = self.policies[speaker.policy]
+        requests, firsts = [], []
+        for task in tasks:
+            prompt = tuple(prompt_tokens(policy, speaker, task, sampling))
+            firsts.append(first := self._count(role, task, n))
+            streams = tuple(key(self.seed, self.round, role, task.id, first + i) for i in range(n))
+            requests.append(Request(prompt, streams, sampling, tuple(forced)))
+        completions = await self._complete(policy, requests)
+        groups = []
+        for task, request, found, first in zip(tasks, requests, completions, firsts, strict=True):
+            rollouts = [self._opened(speaker, task, request.prompt, first + i) for i in range(n)]
+            for rollout, completion in zip(rollouts, found, strict=True):
+                self._append(rollout, speaker, sampling, completion)
+            groups.append(Group(task, rollouts))
+        if note:
+            self.note(groups)
+        return groups
+
+    def begin(self, role: str, task: Task) -> Rollout:
+        """A rollout that holds only its prompt, to be extended."""
+        speaker = self.role(role)
+        prompt = encode_prompt(self.policies[speaker.policy], speaker, task)
+        return self._opened(speaker, task, prompt, self._count(role, task, 1))
+
+    async def extend(self, role: str, rollouts: Sequence[Rollout], **settings: Any) -> None:
+        """Append an action of `role` to each rollout, all in one batch; the prompt of each is all it holds so far.
+
+        The limit on new tokens shrinks to what room the context leaves; where there is none, the action is empty and cut off, and
+        `rollouts/no_room` counts it.
+        """
+        speaker, sampling = self._speaker(role, settings)
+        policy = self.policies[speaker.policy]
+        requests, places = [], []
+        for rollout in rollouts:
+            prompt = rollout.tokens
+            room = policy.model.context - len(prompt)
+            turn = self._count(role, rollout, 1)
+            if room < 1:
+                self.count("rollouts/no_room")
+                self._append(rollout, speaker, sampling, Completion([], [], StopReason.LENGTH))
+                continue
+            own = sampling if room >= sampling.max_tokens else sampling.model_copy(update={"max_tokens": room})
+            requests.append(Request(tuple(prompt), (key(self.seed, self.round, role, rollout.id, turn),), own))
+            places.append(rollout)
+        for rollout, found in zip(places, await self._complete(policy, requests), strict=True):
+            self._append(rollout, speaker, sampling, found[0])
+
+    async def act(self, role: str, rollout: Rollout, **settings: Any) -> Turn:
+        """`extend` of one rollout; what concurrent episodes ask for goes to the engine as one batch."""
+        await self.extend(role, [rollout], **settings)
+        return rollout.turns[-1]
+
+    def observe(self, rollout: Rollout, text: str) -> None:
+        """Show a rollout some text: an observation, which is never a target of training."""
+        policy = self.policies[self.role(rollout.role).policy]
+        rollout.turns.append(Turn(TurnKind.OBSERVATION, policy.tokenizer.encode(text), text=text))
+        rollout.text, rollout.answer = "", None
+
+    def fork(self, rollout: Rollout, n: int) -> list[Rollout]:
+        """`n` rollouts that go on from where this one is: its children, without rewards or advantage."""
+        first = self._count("fork", rollout, n)
+        return [
+            replace(
+                rollout,
+                id=f"{rollout.id}.{first + i}",
+                turns=list(rollout.turns),
+                rewards={},
+                keys=dict(rollout.keys),
+                parent=rollout.id,
+                advantage=None,
+            )
+            for i in range(n)
+        ]
+
+    async def play(self, episode: Callable[[Self, Task, int], Awaitable[list[Rollout]]], tasks: Sequence[Task], n: int = 1) -> list[Group]:
+        """`n` plays of an episode for every task, all at once; a group holds all rollouts of a task, whichever role made them.
+
+        A play that raises EpisodeError is counted in `episodes/failed` and leaves no rollouts.
+        """
+        plays = [asyncio.create_task(self._play(episode, task, index)) for task in tasks for index in range(n)]
+        done = [await play for play in plays]
+        groups = [Group(task, [r for play in done[place * n : (place + 1) * n] for r in play]) for place, task in enumerate(tasks)]
+        self.note(groups)
+        return groups
+
+    async def _play(self, episode: Callable[[Self, Task, int], Awaitable[list[Rollout]]], task: Task, index: int) -> list[Rollout]:
+        try:
+            return await episode(self, task, index)
+        except EpisodeError:
+            self.count("episodes/failed")
+            return []
+
+    def proposal(self, rollout: Rollout, prompt: Prompt, answer: str | None = None, hidden: Mapping[str, Any] | None = None, **tags: Any) -> Task:
+        """A task that a rollout made; its tags name the rollout as the parent and the round as its birth."""
+        return Task(f"by-{rollout.id}", prompt, answer, hidden or {}, {"parents": [rollout.id], "born": self.round, **tags})
+
+    def prompt(self, role: str, task: Task) -> list[int]:
+        """The token ids with which a task is put to a role."""
+        speaker = self.role(role)
+        return encode_prompt(self.policies[speaker.policy], speaker, task)
+
+    def fits(self, role: str, task: Task, **settings: Any) -> bool:
+        """Whether a task can be put to a role: its characters are known, and the context has room for it and for the answer."""
+        speaker, sampling = self._speaker(role, settings)
+        try:
+            prompt_tokens(self.policies[speaker.policy], speaker, task, sampling)
+        except DataError:
+            return False
+        return True
+
+    def role(self, name: str) -> Role:
+        """A role by name."""
+        if name not in self.roles:
+            raise SettingError(f"no role {name!r}; {nearest(name, self.roles)}")
+        return self.roles[name]
+
+    def _speaker(self, role: str, settings: dict[str, Any]) -> tuple[Role, Sampling]:
+        speaker = self.role(role)
+        return speaker, Sampling(**{**speaker.sampling.model_dump(), **settings}) if settings else speaker.sampling
+
+    def _count(self, what: str, of: Task | Rollout, n: int) -> int:
+        """How many samples of it this round has drawn, so that the next get new random streams."""
+        first = self._drawn[what, of.id]
+        self._drawn[what, of.id] += n
+        return first
+
+    async def _complete(self, policy: Policy, requests: list[Request]) -> list[list[Completion]]:
+        self.on_phase("sampling")
+        return await policy.sample(requests) if requests else []
+
+    def _opened(self, role: Role, task: Task, prompt: Sequence[int], index: int) -> Rollout:
+        turn = Turn(TurnKind.PROMPT, list(prompt), role=role.name, text=self.policies[role.policy].tokenizer.shown(prompt))
+        return Rollout(f"r{self.round}/{role.name}/{task.id}/{index}", task, [turn], keys={"role": role.name, "task": task.id}, role=role.name)
+
+    def _append(self, rollout: Rollout, role: Role, sampling: Sampling, completion: Completion) -> None:
+        policy = self.policies[role.policy]
+        rollout.turns.append(
+            Turn(
+                TurnKind.ACTION, completion.tokens, completion.logprobs, role.name, policy.name, policy.version, sampling.scale, completion.stop,
+                policy.tokenizer.decode(completion.tokens),
+            )
+        )  # fmt: skip
+        utterance = rollout.utterance
+        rollout.text = utterance[0].text if len(utterance) == 1 else policy.tokenizer.decode([token for turn in utterance for token in turn.tokens])
+        # What ran into the limit has no answer, whatever its fragment looks like.
+        rollout.answer = None if completion.stop is StopReason.LENGTH else role.parse(rollout.text)
+
+
+def prompt_tokens(policy: Policy, role: Role, task: Task, sampling: Sampling) -> list[int]:
+    """A task's prompt as token ids.
+
+    Raises:
+        DataError: the vocabulary lacks its characters, or it leaves no room in the context for `sampling.max_tokens` more.
+    """
+    tokens = encode_prompt(policy, role, task)
+    if len(tokens) + sampling.max_tokens > (context := policy.model.context):
+        needed = f"its prompt of {len(tokens)} tokens and sampling.max_tokens={sampling.max_tokens}"
+        raise DataError(f"{named(task)}: {needed} exceed the model's context of {context}")
+    return tokens
+
+
+def encode_prompt(policy: Policy, role: Role, task: Task) -> list[int]:
+    """A task's prompt as token ids, however long.
+
+    Raises:
+        DataError: the vocabulary lacks its characters.
+    """
+    try:
+        return policy.tokenizer.encode_prompt(role.render(task))
+    except DataError as error:
+        raise DataError(f"{named(task)}: {error}") from error
