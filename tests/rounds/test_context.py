@@ -98,7 +98,7 @@ def test_learning_goes_through_one_learner_and_the_start_stays(policy: Make) -> 
     anchor = ctx.clone("solver", "anchor")
     assert ctx.policies["anchor"] is anchor
     ctx.learn("solver", asyncio.run(ctx.sample("solver", TASKS, n=1)), NLL())
-    assert ctx.phase_seconds["learn"] > 0
+    assert ctx.meter.learning > 0 and ctx.meter.trained > 0
 
 
 def test_random_numbers_are_keyed_by_round_and_parts(policy: Make) -> None:

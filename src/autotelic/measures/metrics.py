@@ -169,6 +169,13 @@ LEARNING = (
 )
 COST = (
     Metric("tokens/sampled", "tokens", "sampled since the run began, probes not counted"),
+    Metric(
+        "tokens/read",
+        "tokens",
+        "read without being sampled or trained on since the run began: prompts, once for all samples of a request, and scored texts",
+    ),
+    Metric("engine/calls", "batches", "sent to the engine since the run began"),
+    Metric("learner/held_out", "examples", "about tasks of the probe's split, which are left out: a fault of the recipe"),
     Metric("tokens/trained", "tokens", "trained on since the run began, prompts counted"),
     Metric("tokens/probe", "tokens", "sampled by the probe and the recipe's yardsticks after this round"),
     Metric("seconds/sample", "seconds", "of the round, in the engine"),

@@ -42,7 +42,7 @@ class Context(Weights):
     ) -> None:
         super().__init__(seed, batcher.meter)
         self.policies, self.roles, self.batcher = policies, roles, batcher
-        self.held_out = held_out or HeldOut(world)
+        self.held_out = held_out or HeldOut()
         self.main = main
         """The policy whose metrics bear plain names: the one that is measured and handed over."""
         self.state: dict[str, Any] = {}
@@ -63,6 +63,10 @@ class Context(Weights):
     def world(self) -> World:
         """Where tasks come from and what is true of them; without what is true inside `sealing`."""
         return self._sealed or self._world
+
+    @world.setter
+    def world(self, world: World) -> None:
+        self._world = world
 
     @property
     def pool(self) -> TaskPool:

@@ -15,7 +15,7 @@ class HeldOut:
     probe: the tasks that the run measures.
     """
 
-    def __init__(self, world: World, probe: Iterable[Task] = ()) -> None:
+    def __init__(self, world: World | None = None, probe: Iterable[Task] = ()) -> None:
         self._world = world
         self._probed = {repr(task.prompt) for task in probe}
         self._asked = lru_cache(maxsize=65536)(self._says)

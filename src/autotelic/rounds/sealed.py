@@ -64,6 +64,10 @@ class SealedTask(Task):
         """Raises GoldLeak where the task has one; None where it has none, which is no secret."""
         return None if self.opened.answer is None else leak(f"the gold answer of task {self.id!r}")
 
+    @property
+    def labeled(self) -> bool:
+        return self.opened.labeled
+
     def changed(self, **changes: Any) -> Task:
         return sealed(self.opened.changed(**{**changes, **({"hidden": _opened(changes["hidden"])} if "hidden" in changes else {})}))
 

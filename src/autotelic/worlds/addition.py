@@ -138,7 +138,7 @@ def _view(task: Task, a: int, b: int, shift: int, digits: int, view: str) -> Tas
     prompt = write(a, b, shift, str(task.prompt).index("+"), digits)
     made = Addition().task(prompt, {"digits": digits, "parents": [task.id], "view": view})
     # A view of a task without a label must not bring one in.
-    return Task(made.id, prompt, None if task.answer is None else made.answer, made.hidden, made.tags)
+    return task.changed(id=made.id, prompt=prompt, answer=made.answer if task.labeled else None, hidden=made.hidden, tags=made.tags)
 
 
 class Addition(GeneratedWorld[AdditionKnobs]):

@@ -180,14 +180,14 @@ def test_sqlm_by_the_verifier_pays_for_the_truth(tmp_path):
     stored = [json.loads(line) for line in (folder / "rounds" / "00001" / "rollouts.jsonl").read_text(encoding="utf-8").splitlines()]
     world = open_world("chain")
     solved = [row for row in stored if "solved" in row["rewards"]]
-    assert solved and all(row["rewards"]["solved"] == world.verify(Task("x", row["prompt"]), row["answer"]) for row in solved)
+    assert solved and all(row["rewards"]["solved"] == world.verify(Task("x", row["prompt"].removeprefix("<|begin|>")), row["answer"]) for row in solved)
 
 
 @pytest.mark.parametrize("invalid", [None, -1.0])
 def test_sqlm_pays_for_what_is_no_question_only_when_told(invalid, tmp_path):
     _, folder = run("sqlm", tmp_path, invalid=invalid, asking={"max_tokens": 6})
     stored = [json.loads(line) for line in (folder / "rounds" / "00001" / "rollouts.jsonl").read_text(encoding="utf-8").splitlines()]
-    asked = {row["answer"] is None: row["rewards"].get("worth") for row in stored if row["prompt"] == "@"}
+    asked = {row["answer"] is None: row["rewards"].get("worth") for row in stored if row["prompt"] == "<|begin|>@"}
     assert set(asked) == {True, False} and asked[True] == invalid and asked[False] in (0.0, 1.0)
 
 

@@ -41,6 +41,7 @@ def played(questions: list[str], replies: dict[str, list[str]], shown: str = DOC
     policy = Policy("solver", model, tokenizer, Batcher(TorchEngine()))
     ctx = context(recipe, policy, WORLD, recipe.pool(WORLD, 9, 0)[:1], {shown + "=": questions, **replies})
     asyncio.run(recipe.round(ctx))
+    ctx.metrics |= ctx.audited(WORLD)
     return ctx
 
 
