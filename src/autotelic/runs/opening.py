@@ -142,7 +142,7 @@ def prepare(settings: RunSettings, recipe: Recipe, rounds: int | None = None) ->
     pool = TaskPool(tasks, settings.seed, recipe.sampler())
     ctx = Context(
         world=world, pool=pool, policies={"solver": policy}, roles=roles, batcher=policy.batcher, seed=settings.seed, optimizer=recipe.optimizer,
-        held_out=HeldOut(world, probe_tasks), main=roles[recipe.probed].policy,
+        held_out=HeldOut(world, unseen(probe_tasks, tasks)), main=roles[recipe.probed].policy,
     )  # fmt: skip
     probed = roles[recipe.probed]
     prompts = [prompt_tokens(policy, probed, task, probed.sampling) for task in tasks]
@@ -153,6 +153,12 @@ def prepare(settings: RunSettings, recipe: Recipe, rounds: int | None = None) ->
         add_policy(ctx, name, source, settings)
     set_up(recipe, ctx)
     return Session(settings, recipe, recipe.rounds if rounds is None else rounds, world, ctx, probe_tasks, probe_world)
+
+
+def unseen(probe_tasks: list[Task], tasks: list[Task]) -> list[Task]:
+    """The probe's tasks without those that the user gave to be trained on too, of which the report tells."""
+    given = {repr(task.prompt) for task in tasks}
+    return [task for task in probe_tasks if repr(task.prompt) not in given]
 
 
 def set_up(recipe: Recipe, ctx: Context) -> None:

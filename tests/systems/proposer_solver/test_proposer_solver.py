@@ -180,7 +180,9 @@ def test_sqlm_by_the_verifier_pays_for_the_truth(tmp_path):
     stored = [json.loads(line) for line in (folder / "rounds" / "00001" / "rollouts.jsonl").read_text(encoding="utf-8").splitlines()]
     world = open_world("chain")
     solved = [row for row in stored if "solved" in row["rewards"]]
-    assert solved and all(row["rewards"]["solved"] == world.verify(Task("x", row["prompt"].removeprefix("<|begin|>")), row["answer"]) for row in solved)
+    assert solved and all(
+        row["rewards"]["solved"] == world.verify(Task("x", row["prompt"].removeprefix("<|begin|>")), row["answer"]) for row in solved
+    )
 
 
 @pytest.mark.parametrize("invalid", [None, -1.0])
