@@ -3,7 +3,6 @@
 from collections.abc import Iterable
 from functools import lru_cache
 
-from autotelic.errors import DataError
 from autotelic.rounds.sealed import unsealed
 from autotelic.types import Example, Task, World
 
@@ -25,10 +24,7 @@ class HeldOut:
 
     def _says(self, prompt: str) -> bool:
         ask = getattr(self._world, "held_out", None)
-        try:
-            return ask is not None and bool(ask(prompt))
-        except DataError:
-            return False  # no problem of this world, such as the request to pose one
+        return ask is not None and bool(ask(prompt))
 
     def split(self, examples: list[Example]) -> tuple[list[Example], list[Example]]:
         """Examples that may be learned from, and those that may not; the sides of a pair share their fate."""

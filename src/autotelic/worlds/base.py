@@ -163,12 +163,11 @@ class GeneratedWorld(ABC, Generic[Knobs]):
         return self.bounds(self._read(self.knobs.model_dump(), knobs))
 
     def held_out(self, prompt: str) -> bool:
-        """Whether a prompt, whoever wrote it, poses a problem of a split that training must leave alone.
-
-        Raises:
-            DataError: it poses none of this world.
-        """
-        return split_of((self.kin or self.name, self.identity(self.problem(prompt)))) != "train"
+        """Whether a prompt, whoever wrote it, poses a problem of a split that training must leave alone; False where it poses none of this world."""
+        try:
+            return split_of((self.kin or self.name, self.identity(self.problem(prompt)))) != "train"
+        except DataError:
+            return False
 
     def problem(self, prompt: str) -> str:
         """The problem that a prompt poses; worlds whose roles are shown problems inside other prompts find it there.

@@ -22,6 +22,7 @@ from autotelic.worlds.chain_skills import FINE, SOUND, criticizing, index, scori
 
 Part = Literal["solve", "evaluate", "score"]
 PARTS: tuple[Part, ...] = get_args(Part)
+
 Talk = tuple[Rollout, Rollout, Rollout]
 """A solution, its critique and its score."""
 
@@ -32,10 +33,6 @@ def shares(score: str | None) -> tuple[float, float, float]:
         return 0.0, 0.0, -1.0
     s = (int(score) - 1) / 2
     return s, 1 - s, 0.0
-
-
-Talk = tuple[Rollout, Rollout, Rollout]
-"""A solution, its critique and its score."""
 
 
 @recipe(
