@@ -63,8 +63,8 @@ def plain(tasks: Iterable[Task], need: str) -> None:
         raise SettingError(f"tasks: {need} needs prompts of plain text, and that of task {chat.id!r} is a list of chat messages")
 
 
-def answerable(ctx: Context, role: str, tasks: Iterable[Task], what: str) -> None:
-    """Tasks that can be put to a role, with room for its reply; `what` names the setting that brings them together.
+def answerable(ctx: Context, role: str, tasks: Iterable[Task], what: str, more: int = 0) -> None:
+    """Tasks that can be put to a role, with room for `more` tokens in the prompt and for its reply; `what` names the setting that brings them together.
 
     Raises:
         SettingError: characters that its vocabulary lacks, or no room in its context.
@@ -73,7 +73,7 @@ def answerable(ctx: Context, role: str, tasks: Iterable[Task], what: str) -> Non
     policy = ctx.policies[speaker.policy]
     for task in tasks:
         try:
-            used = len(ctx.prompt(role, task))
+            used = len(ctx.prompt(role, task)) + more
         except DataError as error:
             raise SettingError(f"{what}: the role {role!r} cannot read it: {error}") from error
         if used + speaker.sampling.max_tokens > policy.model.context:

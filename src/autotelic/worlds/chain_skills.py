@@ -265,10 +265,13 @@ class Sneak:
         """The step as it is."""
         return self.solution.split(";")[self.place - 1] + ";"
 
-    def prompt(self, step: str) -> Task:
+    def start(self, step: str) -> str:
         """The problem with the solution up to the place, which ends in `step`."""
-        start = "".join(f"{text};" for text in self.solution.split(";")[: self.place - 1])
-        return Task(f"from-{self.problem}{start}{step}", f"{self.problem}{start}{step}")
+        return self.problem + "".join(f"{text};" for text in self.solution.split(";")[: self.place - 1]) + step
+
+    def prompt(self, step: str) -> Task:
+        """`start`, as a task."""
+        return Task(f"from-{self.start(step)}", self.start(step))
 
 
 # ---- what a model answers

@@ -39,6 +39,17 @@ def test_a_right_answer_may_hide_wrong_steps() -> None:
     assert session.ctx.metrics["game/labels_right"] == 0.5, "both labels of the second are right, neither of the first"
 
 
+def test_solutions_that_leave_no_room_are_left_out_and_counted() -> None:
+    session = plan(small("spc", tasks_per_round=12, sampling={"max_tokens": 200}))
+    session.ctx.begin_round(1)
+    asyncio.run(session.recipe.round(session.ctx))
+    assert session.ctx.metrics["game/no_room"] > 0, "200 tokens and what a solver goes on from exceed a context of 224"
+    roomy = plan(small("spc", tasks_per_round=12))
+    roomy.ctx.begin_round(1)
+    asyncio.run(roomy.recipe.round(roomy.ctx))
+    assert roomy.ctx.metrics["game/no_room"] == 0
+
+
 def test_a_model_that_knows_no_critics_is_refused() -> None:
     with pytest.raises(SettingError, match=r"model: the role 'critic' cannot read it: .* vocabulary lacks ':' 'C'"):
         plan(small("spc", model="chain-medium"))

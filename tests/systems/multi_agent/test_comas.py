@@ -80,6 +80,10 @@ def test_a_score_is_shared_by_those_it_is_about() -> None:
         ({"bases": ("strings",)}, "bases, strings: the role 'solve:agent-2' cannot read it: .* vocabulary lacks"),
         ({"bases": ("chain-medium",)}, "bases, chain-medium = .*: the model's vocabulary lacks ':' '[?]' 'C' 'J'"),
         ({"learns": ()}, "learns"),
+        (
+            {"sampling": {"max_tokens": 160}},
+            r"sampling.max_tokens: the role 'score:solver' has no room for a prompt of 1\d\d tokens and a reply of 64",
+        ),
         ({"learns": ("solving",)}, "learns"),
     ],
 )

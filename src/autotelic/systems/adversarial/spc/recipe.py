@@ -48,6 +48,7 @@ class SelfPlayCritic(Recipe):
 
     metrics: ClassVar[tuple[Metric, ...]] = (
         Metric("game/valid", "share", "rewritten steps that pass the check"),
+        Metric("game/no_room", "solutions", "left out because a role had no room for them in its context"),
         Metric(
             "game/labels_right", "share", "labels that the critic is paid for, `nothing` and the spoiled step, that are the first wrong step indeed"
         ),
@@ -104,7 +105,14 @@ class SelfPlayCritic(Recipe):
         groups = await ctx.sample("solver", ctx.pool.draw(self.tasks_per_round), n=2)
         found = [r for group in groups for r in group if ctx.world.verify(r.task, r.answer) and ";" in r.text]
         random = ctx.random("places")
-        return [Sneak(str(r.task.prompt), r.text, str(r.answer), random.randint(1, min(r.text.count(";"), 9))) for r in found]
+        sneaks = [Sneak(str(r.task.prompt), r.text, str(r.answer), random.randint(1, min(r.text.count(";"), 9))) for r in found]
+        return [s for s in sneaks if self.room(ctx, generator=sneaking(s.problem, s.solution, s.place), critic=criticizing(s.problem, s.solution))]
+
+    def room(self, ctx: Context, **prompts: str) -> bool:
+        """Whether roles have room for prompts and replies; solutions for which one has none are left out and counted."""
+        fits = all(ctx.fits(role, Task(role, prompt)) for role, prompt in prompts.items())
+        ctx.count("game/no_room", not fits)
+        return fits
 
     async def sneak(self, ctx: Context, sneaks: Sequence[Sneak]) -> list[tuple[Sneak, Rollout]]:
         """What the generator writes in the place of each step; no step, or the step that was there, is left for the check to refuse."""
@@ -116,13 +124,17 @@ class SelfPlayCritic(Recipe):
     async def valid(self, ctx: Context, sneaks: Sequence[tuple[Sneak, Rollout]]) -> list[tuple[Sneak, Rollout, str]]:
         """Those whose step is a new one that lowers the frozen solver's success, and the solver's solution that goes on from it."""
         new = [(sneak, rollout) for sneak, rollout in sneaks if rollout.answer and rollout.answer != sneak.original]
+        new = [
+            (sneak, rollout) for sneak, rollout in new if self.room(ctx, solver=max(map(sneak.start, (str(rollout.answer), sneak.original)), key=len))
+        ]
         spoiled = await ctx.sample("solver", [sneak.prompt(str(rollout.answer)) for sneak, rollout in new], n=self.checks, note=False)
         before = await ctx.sample("solver", [sneak.prompt(sneak.original) for sneak, _ in new], n=self.checks, note=False)
         kept = []
         for (sneak, rollout), worse, better in zip(new, spoiled, before, strict=True):
             rates = [fmean(answer == sneak.answer for answer in group.answers) for group in (better, worse)]
-            if rates[0] - rates[1] >= self.drop:
-                kept.append((sneak, rollout, str(worse.task.prompt).removeprefix(sneak.problem) + worse.rollouts[0].text))
+            shown = str(worse.task.prompt).removeprefix(sneak.problem) + worse.rollouts[0].text
+            if rates[0] - rates[1] >= self.drop and self.room(ctx, critic=criticizing(sneak.problem, shown)):
+                kept.append((sneak, rollout, shown))
         return kept
 
     async def criticize(self, ctx: Context, shown: Sequence[tuple[str, str]], kind: str) -> list[Rollout]:

@@ -100,7 +100,9 @@ class CoEvolvingAgents(Recipe):
         for place, name in enumerate(self.names):
             what = f"bases, {self.bases[place - 1]}" if 0 < place <= len(self.bases) else "model"
             checks.answerable(ctx, f"solve:{name}", ctx.pool.tasks, what)
+            talk = [Task(task.id, scoring(str(task.prompt), "", "?")) for task in ctx.pool.tasks]
             checks.written(ctx.policies[name], **{what: criticizing("", "") + scoring("", "", "?")})
+            checks.answerable(ctx, f"score:{name}", talk, "sampling.max_tokens", more=self.sampling.max_tokens)
 
     async def round(self, ctx: Context) -> None:
         solutions = await self.solutions(ctx, ctx.pool.draw(self.tasks_per_round))
