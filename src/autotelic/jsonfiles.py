@@ -2,6 +2,7 @@
 
 import json
 import os
+import stat
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -15,15 +16,26 @@ def read_json(path: Path) -> dict[str, Any]:
     Raises:
         DataError: no such file, or not one JSON object.
     """
+    check_regular(path)
     try:
         raw = json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise DataError(f"{path}: cannot be read: {error.strerror}") from None
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+    except (ValueError, RecursionError) as error:  # A number of thousands of digits is a ValueError, brackets of thousands of levels the other.
         raise DataError(f"{path}: not valid JSON: {error}") from error
     if not isinstance(raw, dict):
         raise DataError(f"{path}: expected an object")
     return raw
+
+
+def check_regular(path: Path) -> None:
+    """Raises DataError where a path leads to a pipe, a device or a socket: reading one may never end. What is not there is no fault here."""
+    try:
+        mode = path.stat().st_mode
+    except OSError:
+        return
+    if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
+        raise DataError(f"{path}: not a regular file")
 
 
 def write_json(path: Path, value: Any) -> None:

@@ -190,7 +190,7 @@ def test_model_folders_that_are_none(model: Path, out: Path, tmp_path: Path) -> 
     (model / "model.safetensors").write_bytes(weights)
     config = json.loads((model / "config.json").read_text(encoding="utf-8"))
     (model / "config.json").write_text(json.dumps({**config, "intermediate_size": 41}), encoding="utf-8")
-    names(complaint(model), "do not fit config.json", "size mismatch")
+    names(complaint(model), "config.json", "intermediate_size = 41, but model.layers.0.mlp.gate_proj.weight has 40 rows")
     (model / "config.json").write_text(json.dumps({name: value for name, value in config.items() if name != "hidden_size"}), encoding="utf-8")
     names(complaint(model), "config.json", "'hidden_size'")
     (model / "config.json").write_text("{", encoding="utf-8")
@@ -312,8 +312,9 @@ def test_names_that_the_hub_would_have_to_know_offline(arguments: tuple[str, ...
 
 
 def test_a_tokenizer_that_never_ends_is_refused(tokenizer: Tokenizer, model: Path, out: Path, tmp_path: Path) -> None:
-    config = json.loads((model / "tokenizer_config.json").read_text(encoding="utf-8"))
-    del config["eos_token"]
-    (model / "tokenizer_config.json").write_text(json.dumps(config), encoding="utf-8")
+    for file, key in (("tokenizer_config.json", "eos_token"), ("config.json", "eos_token_id"), ("generation_config.json", "eos_token_id")):
+        config = json.loads((model / file).read_text(encoding="utf-8"))
+        del config[key]
+        (model / file).write_text(json.dumps(config), encoding="utf-8")
     path = lines(tmp_path / "t.jsonl", *GOOD)
     names(refused(out, "srt", "--model", model, "--tasks", path, *SMALL), model, "no end-of-sequence token")

@@ -1,6 +1,7 @@
 """Policies as a resource: snapshots, clones, blends, files, and the check of their engine."""
 
 import asyncio
+import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -16,7 +17,8 @@ from autotelic.policies.checkpoint import save_model
 from autotelic.policies.policy import Policy
 from autotelic.policies.tokenizer import Tokenizer, character_tokenizer
 from autotelic.streams import key
-from autotelic.types import Sampling
+from autotelic.types import Sampling, StopReason
+from tests.support.subwords import subwords, write_model
 
 Make = Callable[..., Policy]
 
@@ -122,3 +124,65 @@ def test_an_engine_that_disagrees_with_the_trainer_is_found(policy: Make) -> Non
         solver.batcher.engine = Skewed(by)
         with pytest.raises(DataError, match=r"the skewed engine's log-probabilities differ from the trainer's by"):
             solver.check_engine(probes, 1e-4)
+
+
+REASONER = {"eos_token_id": [2, 0], "do_sample": True, "temperature": 0.6, "top_p": 0.95, "_from_model_config": True}
+
+
+@pytest.mark.parametrize("engine", ["torch", "native", "torch through transformers"])
+def test_every_end_token_ends_a_completion_in_every_engine(engine: str, tmp_path: Path) -> None:
+    if engine == "native":
+        native = pytest.importorskip("autotelic.engines.native")
+        if reason := native.available():
+            pytest.skip(reason)
+        chosen = native.NativeEngine()
+    else:
+        chosen = TorchEngine()
+    write_model(tmp_path, subwords(eos_token="<|endoftext|>"), REASONER)
+    if "transformers" in engine:
+        config = tmp_path / "config.json"
+        config.write_text(
+            json.dumps({**json.loads(config.read_text()), "model_type": "mistral", "architectures": ["MistralForCausalLM"], "head_dim": 8})
+        )
+    solver = Policy.load("solver", tmp_path, Batcher(chosen))
+    assert solver.tokenizer.end == {0, 2}
+    prompt = solver.tokenizer.encode_prompt([{"role": "user", "content": "What is 2?"}])
+    request = Request(tuple(prompt), tuple(key(i) for i in range(400)), Sampling(max_tokens=40))
+    found = chosen.generate(solver.model, [request], solver.tokenizer.vocabulary)[0]
+    ended = [completion for completion in found if completion.stop is StopReason.END]
+    assert {completion.tokens[-1] for completion in ended} == {0, 2}
+    assert not any({0, 2} & set(completion.tokens[:-1]) for completion in found)
+    assert all(len(completion.tokens) == 40 for completion in found if completion.stop is StopReason.LENGTH)
+
+
+@pytest.mark.parametrize("family", ["llama", "mistral"])
+@pytest.mark.parametrize("generation", [REASONER, {"eos_token_id": 0, "do_sample": False, "temperature": 0.6}, {}], ids=["list", "odd", "empty"])
+def test_the_generation_config_of_a_model_is_kept(family: str, generation: dict[str, object], tmp_path: Path) -> None:
+    write_model(tmp_path / "m", subwords(eos_token="<|endoftext|>"), generation)
+    config = tmp_path / "m" / "config.json"
+    config.write_text(json.dumps({**json.loads(config.read_text()), "model_type": family, "head_dim": 8}))
+    solver = Policy.load("solver", tmp_path / "m", Batcher(TorchEngine()))
+    solver.save(tmp_path / "out")
+    assert json.loads((tmp_path / "out" / "generation_config.json").read_text()) == generation
+    assert Policy.load("solver", tmp_path / "out", Batcher(TorchEngine())).tokenizer.end == solver.tokenizer.end
+
+
+def test_a_model_without_a_generation_config_gets_one_with_all_its_end_tokens(tmp_path: Path) -> None:
+    write_model(tmp_path / "m", subwords(eos_token="<|endoftext|>"), eos_token_id=5)
+    Policy.load("solver", tmp_path / "m", Batcher(TorchEngine())).save(tmp_path / "out")
+    found = json.loads((tmp_path / "out" / "generation_config.json").read_text())
+    assert found == {"bos_token_id": None, "eos_token_id": [0, 2, 5], "pad_token_id": 0}
+
+
+@pytest.mark.parametrize("family", ["llama", "mistral"])
+@pytest.mark.parametrize("pad", [None, 2, -1, 10**6])
+def test_padding_that_a_model_has_not_is_replaced(family: str, pad: int | None, tmp_path: Path) -> None:
+    tokenizer = subwords(pad_token=None if pad is None else "<pad>")
+    write_model(tmp_path, tokenizer, vocab_size=320)
+    config = tmp_path / "config.json"
+    config.write_text(json.dumps({**json.loads(config.read_text()), "model_type": family, "head_dim": 8, "pad_token_id": pad}))
+    solver = Policy.load("solver", tmp_path, Batcher(TorchEngine()))
+    prompts = [solver.tokenizer.encode_prompt(text) for text in ("a", "a longer one")]
+    assert solver.check_engine(prompts, 1e-4) < 1e-4
+    assert len(solver.scores([*prompts], [1, 1])) == 2
+    assert 0 <= solver.tokenizer.pad < 320

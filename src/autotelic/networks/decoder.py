@@ -11,6 +11,7 @@ from typing import Any, Literal, cast
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
+from torch.overrides import TorchFunctionMode
 
 from autotelic.networks.model import Cache, LanguageModel
 
@@ -69,7 +70,7 @@ class DecoderConfig:
             heads=heads,
             kv_heads=raw.get("num_key_value_heads") or heads,
             head_dim=raw.get("head_dim") or (128 if family == "qwen3" else raw["hidden_size"] // heads),  # as transformers fills it in
-            context=raw.get("max_position_embeddings", 2048),
+            context=raw.get("max_position_embeddings") or 2048,
             norm_eps=raw.get("rms_norm_eps", 1e-6),
             rope_theta=float(rope.get("rope_theta") or raw.get("rope_theta") or 10000.0),
             tied=bool(raw.get("tie_word_embeddings", False)),
@@ -212,6 +213,15 @@ class Trunk(nn.Module):
         self.norm = RMSNorm(config.hidden_size, config.norm_eps)
 
 
+class _WithoutBeginning(TorchFunctionMode):
+    """Within it, new layers keep whatever is in their memory, which takes neither time nor, before it is written to, memory."""
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        if getattr(func, "__module__", None) == "torch.nn.init":
+            return args[0] if args else kwargs["tensor"]
+        return func(*args, **(kwargs or {}))
+
+
 class Decoder(LanguageModel):
     """The whole network; see `LanguageModel` for shapes."""
 
@@ -229,6 +239,12 @@ class Decoder(LanguageModel):
         cos, sin = rotation_table(config.context, config.head_dim, config.rope_theta)
         self.register_buffer("cos", cos, persistent=False)
         self.register_buffer("sin", sin, persistent=False)
+
+    @classmethod
+    def unwritten(cls, config: DecoderConfig) -> "Decoder":
+        """A decoder whose weights are yet to be loaded: until then they are whatever is in their memory."""
+        with _WithoutBeginning():
+            return cls(config)
 
     def initialize(self, generator: torch.Generator, std: float = 0.02) -> None:
         """Fresh weights: normal with `std`, residual outputs scaled by 1/sqrt(2 layers), norms one, biases zero."""

@@ -1,5 +1,7 @@
 """Any other causal language model, run by the transformers library behind the house's interface."""
 
+import math
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, cast
 
@@ -34,16 +36,40 @@ class TransformersModel(LanguageModel):
         self.context = getattr(inner.config.get_text_config(), "max_position_embeddings", None) or 1 << 20
 
     @classmethod
-    def load(cls, folder: Path) -> "TransformersModel":
-        """From a folder with safetensors weights, in fp32, never running code that comes with it."""
-        from transformers import AutoModelForCausalLM
+    def load(cls, folder: Path, shapes: Mapping[str, Sequence[int]]) -> "TransformersModel":
+        """From a folder with safetensors weights of these `shapes`, in fp32, never running code that comes with it.
+
+        Raises:
+            DataError: transformers does not know such a model, or the weights are not those of its config.
+        """
+        from transformers import AutoConfig
 
         try:
-            inner: Any = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32, use_safetensors=True, trust_remote_code=False)
-        except (OSError, ValueError, KeyError) as error:
-            raise DataError(f"{folder}: transformers cannot load this model: {str(error).splitlines()[0]}") from error
+            config = AutoConfig.from_pretrained(folder, trust_remote_code=False)
+            hollow = without_memory(config)
+        except Exception as error:  # What a broken config causes inside of transformers can be anything.
+            raise not_loadable(folder, error) from error
+        check_shapes(folder, hollow, shapes)
+        return cls.of(folder, *pretrained(folder, config))
+
+    @classmethod
+    def of(cls, source: Path, inner: Any, missing: Iterable[str]) -> "TransformersModel":
+        """A model that transformers has loaded, `missing` weights that its file lacks.
+
+        Raises:
+            DataError: some are missing, or its logits cannot be had from its hidden states.
+        """
+        if absent := sorted(missing):
+            raise DataError(
+                f"{source}: the weights do not fit the config: {absent[0]} is missing" + (f", and {len(absent) - 1} more" if absent[1:] else "")
+            )
+        head, embedding = inner.get_output_embeddings(), inner.get_input_embeddings()
+        if head is None:
+            raise DataError(f"{source}: {type(inner).__name__} has no output embedding; it is no causal language model")
+        if head.weight is not embedding.weight:  # Two different tensors stay apart whatever the config says.
+            inner.config.get_text_config().tie_word_embeddings = inner.config.tie_word_embeddings = False
         model = cls(inner.eval())
-        model.check_head(folder)
+        model.check_head(source)
         return model
 
     @torch.no_grad()
@@ -57,7 +83,11 @@ class TransformersModel(LanguageModel):
             )
 
     def save(self, folder: Path, state: dict[str, Tensor]) -> None:
-        """Write the model with `state` (names as in this module) as its weights."""
+        """Write the model with `state` (names as in this module) as its weights, and transformers' defaults as its generation config: that of the
+        model may be one that transformers reads and does not write."""
+        from transformers import GenerationConfig
+
+        self.inner.generation_config = GenerationConfig()  # type: ignore[no-untyped-call]
         self.inner.save_pretrained(folder, state_dict={key.removeprefix("inner."): value.detach().cpu() for key, value in state.items()})
 
     def hidden(self, tokens: Tensor) -> Tensor:
@@ -81,3 +111,53 @@ class TransformersModel(LanguageModel):
         out = self.inner.base_model(tokens[:, None], attention_mask=cache.mask, position_ids=places, past_key_values=cache.inner, use_cache=True)
         cache.inner, cache.lengths = out.past_key_values, cache.lengths + 1
         return cast(Tensor, out.last_hidden_state)[:, -1]
+
+
+def without_memory(config: Any) -> Any:
+    """The model of a config without numbers, and without memory for them. A padding id that it lacks is taken from the config."""
+    import transformers
+
+    library: Any = transformers
+    text = config.get_text_config()
+    if not 0 <= (getattr(text, "pad_token_id", None) or 0) < text.vocab_size:
+        text.pad_token_id = None  # Padding is never read, and an id beyond the embedding would be an error.
+    with torch.device("meta"):
+        return library.AutoModelForCausalLM.from_config(config)
+
+
+def check_shapes(folder: Path, hollow: Any, shapes: Mapping[str, Sequence[int]]) -> None:
+    """Raises DataError where a tensor in the file is not as the model has it, or the model is far larger than the file: before memory is asked for."""
+    prefix, total = f"{hollow.base_model_prefix}.", 0
+    for name, parameter in hollow.named_parameters():
+        total += parameter.numel()
+        stored = shapes.get(name, shapes.get(name.removeprefix(prefix)))
+        if stored is not None and tuple(stored) != tuple(parameter.shape):
+            theirs, ours = list(stored), list(parameter.shape)
+            raise DataError(f"{folder}: the weights do not fit config.json: size mismatch for {name}: {theirs} in the file, {ours} by the config")
+    held = sum(math.prod(shape) for shape in shapes.values())
+    if total > 2 * held:
+        raise DataError(f"{folder}: the weights do not fit config.json: it describes {total:,} weights, and the files hold {held:,}")
+
+
+def pretrained(folder: Path, config: Any, **options: Any) -> tuple[Any, list[str]]:
+    """A model as transformers loads it, in fp32, and the names of weights that its file lacks. options: of `from_pretrained`.
+
+    Raises:
+        DataError: transformers cannot load it.
+    """
+    from transformers import AutoModelForCausalLM
+
+    try:
+        loader: Any = AutoModelForCausalLM
+        inner, found = loader.from_pretrained(
+            folder, config=config, dtype=torch.float32, use_safetensors=True, trust_remote_code=False, output_loading_info=True, **options
+        )
+    except Exception as error:  # What a broken config causes inside of transformers can be anything.
+        raise not_loadable(folder, error) from error
+    return inner, [str(name) for name in found["missing_keys"]]
+
+
+def not_loadable(source: Path, error: Exception) -> DataError:
+    """The error for whatever goes wrong inside of transformers, on one line."""
+    reason = " ".join((str(error).strip() or type(error).__name__).split())[:300]
+    return DataError(f"{source}: transformers cannot load this model: {reason}")

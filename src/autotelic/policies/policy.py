@@ -16,7 +16,8 @@ from autotelic.networks.lora import LoRA, adapters, inject, load_adapter, save_a
 from autotelic.networks.model import LanguageModel
 from autotelic.networks.operations import Precision
 from autotelic.networks.scoring import Scores, buckets, pad, score
-from autotelic.policies.checkpoint import load_model, resolve, save_model
+from autotelic.policies.checkpoint import load_model, save_model
+from autotelic.policies.folder import ADAPTER, resolve
 from autotelic.policies.tokenizer import Tokenizer
 
 TOKEN_BUDGET = 16384
@@ -32,11 +33,11 @@ class Policy:
         self.name, self.model, self.tokenizer, self.batcher, self.version = name, model, tokenizer, batcher, version
         self.lora: LoRA | None = None
         self.source = name
-        """The folder or hub name the weights came from."""
+        """Where the weights came from: an absolute path, or a hub name."""
 
     @classmethod
     def load(cls, name: str, source: str | Path, batcher: Batcher, device: str = "cpu", lora: LoRA | None = None) -> "Policy":
-        """From a model folder, a folder with a PEFT adapter beside or on top of its base, or a hub name.
+        """From a model folder, a GGUF file, a folder with a PEFT adapter on top of its base, or a hub name.
 
         An adapter is trained on with the shape that it has, as PEFT does.
 
@@ -45,23 +46,27 @@ class Policy:
             SettingError: an adapter there, and `lora`, the shape of another.
         """
         folder = resolve(source)
-        adapter = (folder / "adapter_config.json").exists()
+        adapter = (folder / ADAPTER).exists()
         if adapter and lora is not None:
             keys = ", ".join(sorted(f"lora.{key}" for key in lora.model_fields_set)) or "lora"
             raise SettingError(f"{keys}: {source} is an adapter already, and is trained on as it is; leave these out, or give a model to put one on")
-        base = adapter_base(folder) if adapter else folder
-        policy = cls(name, load_model(base).to(device), Tokenizer.load(base), batcher)
-        policy.source = str(source if not adapter else base)
+        base, named = adapter_base(folder) if adapter else (folder, source)
+        model = load_model(base)
+        tokenizer = Tokenizer.load(
+            folder if (folder / "tokenizer.json").exists() else base, base
+        )  # that of an adapter is the one it was trained with
+        policy = cls(name, model.to(device), tokenizer, batcher)
+        policy.source = lasting(named)
         if adapter:
             policy.lora = load_adapter(policy.model, folder)
         elif lora is not None:
             inject(policy.model, lora)
             policy.lora = lora
         policy.model.eval()
-        if policy.tokenizer.end_id >= policy.model.vocab_size:
-            raise DataError(
-                f"{source}: the tokenizer's end token {policy.tokenizer.end_id} is outside the model's vocabulary of {policy.model.vocab_size}"
-            )
+        try:
+            tokenizer.fit(model.vocab_size)
+        except DataError as error:
+            raise DataError(f"{source}: {error}") from None
         return policy
 
     async def sample(self, requests: Sequence[Request]) -> list[list[Completion]]:
@@ -167,9 +172,24 @@ class Policy:
         return gap
 
 
-def adapter_base(folder: Path) -> Path:
-    """The folder of the base model that a PEFT adapter folder names."""
-    base = read_json(folder / "adapter_config.json").get("base_model_name_or_path")
-    if not base:
-        raise DataError(f"{folder / 'adapter_config.json'}: no base_model_name_or_path")
-    return resolve(base)
+def adapter_base(folder: Path) -> tuple[Path, str | Path]:
+    """The base model that a PEFT adapter folder names: where it is here, and what it is called. A relative path begins at the adapter's folder, or else at
+    the current one; what is at neither is a hub name.
+
+    Raises:
+        DataError: it names none, or there is none.
+    """
+    path = folder / ADAPTER
+    base = read_json(path).get("base_model_name_or_path")
+    if not isinstance(base, str) or not base:
+        raise DataError(f"{path}: no base_model_name_or_path")
+    found = next((one.resolve() for one in (folder / base, Path(base)) if one.exists()), None)
+    try:
+        return resolve(found or base), found or base
+    except DataError as error:
+        raise DataError(f"{path}: base_model_name_or_path = {base!r}: {error}") from None
+
+
+def lasting(source: str | Path) -> str:
+    """A name of a model that holds from every directory: a path in full, a hub name as it is."""
+    return str(Path(source).absolute()) if Path(source).exists() else str(source)

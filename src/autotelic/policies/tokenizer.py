@@ -3,12 +3,16 @@
 Any tokenizer that `AutoTokenizer` loads will do. Sampled text is never encoded again; this module encodes prompts and gold answers.
 """
 
-from collections.abc import Sequence
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from autotelic.engines.base import Vocabulary
 from autotelic.errors import DataError
+from autotelic.policies.folder import declared_ends, location, resolve
+from autotelic.policies.templates import ChatTemplate
 from autotelic.types import Prompt
 
 if TYPE_CHECKING:
@@ -25,101 +29,238 @@ SHORT, KEPT = 64, 1 << 14
 
 
 class Tokenizer:
-    """A Hugging Face tokenizer with the few operations the house needs."""
+    """A Hugging Face tokenizer with the few operations the house needs.
 
-    def __init__(self, inner: "PreTrainedTokenizerBase") -> None:
+    Special tokens are of two kinds. *Control* tokens end, begin or pad a text, stand for what is unknown, or mark the turns of a chat: in a text that is
+    encoded, their spelling is only text, so that nothing in a prompt can end or open a turn. All others are text of their own, such as `<answer>` where it
+    is a token: they are encoded as their ids and kept when ids are decoded.
+    """
+
+    def __init__(self, inner: "PreTrainedTokenizerBase", ends: Iterable[int] = (), generation: Mapping[str, Any] | None = None) -> None:
+        """ends: ids that end a completion beside the tokenizer's own. generation: what `generation_config.json` says, kept for saving.
+
+        Raises:
+            DataError: nothing ends a completion, or the chat template cannot be read.
+        """
         self.inner = inner
-        end = inner.eos_token_id
-        if end is None:
+        self.generation = generation
+        own = inner.eos_token_id
+        named = frozenset(own if isinstance(own, list) else [] if own is None else [own])
+        self.closing = self._closing()
+        """The id that the chat template writes behind what the assistant said; None where it writes none."""
+        self.end = named | frozenset(ends) | frozenset([] if self.closing is None else [self.closing])
+        """Ids that end a completion, each of them."""
+        if not self.end:
             raise DataError("the tokenizer has no end-of-sequence token; completions could never end")
-        self.end = frozenset(end if isinstance(end, list) else [end])
-        self.end_id = min(self.end)
-        self.pad = inner.pad_token_id if inner.pad_token_id is not None else self.end_id
+        self.end_id = min(named or self.end)
+        """The id that ends a text that was written rather than sampled."""
+        self.chat_end_id = self.end_id if self.closing is None else self.closing
+        """The same behind a chat."""
+        self.pad: int = inner.pad_token_id if inner.pad_token_id is not None else self.end_id
+        self.unseen = self.end | {inner.pad_token_id, inner.bos_token_id, inner.unk_token_id}
+        """Ids that stand for no text."""
         self._known: dict[tuple[str, bool], tuple[int, ...]] = {}
         self._texts: dict[tuple[int, ...], str] = {}
 
     @classmethod
-    def load(cls, folder: str | Path) -> "Tokenizer":
-        """From a folder or a hub name, never running code that comes with it.
+    def load(cls, source: str | Path, model: Path | None = None) -> "Tokenizer":
+        """From a folder, a GGUF file or a hub name, never running code that comes with it. model: where the weights are, if they are elsewhere.
 
         Raises:
-            DataError: nothing loadable there, or it has no end-of-sequence token.
+            DataError: nothing loadable there, or nothing that ends a completion.
         """
         from transformers import AutoTokenizer
 
+        path = resolve(source)
+        folder, options = location(path)
+        generation, ends = declared_ends(model or path)
         try:
-            return cls(AutoTokenizer.from_pretrained(str(folder), trust_remote_code=False))
-        except DataError as error:
-            raise DataError(f"{folder}: {error}") from None
+            inner = AutoTokenizer.from_pretrained(str(folder), trust_remote_code=False, **options)
         except Exception as error:  # The tokenizers library raises plain exceptions, transformers what a broken file happens to cause.
             reason = (str(error).strip() or type(error).__name__).splitlines()[0]
-            raise DataError(f"{folder}: no tokenizer that transformers can load ({type(error).__name__}: {reason})") from error
+            raise DataError(f"{source}: no tokenizer that transformers can load ({type(error).__name__}: {reason})") from error
+        try:
+            return cls(inner, ends, generation)
+        except DataError as error:
+            raise DataError(f"{source}: {error}") from None
 
     def save(self, folder: str | Path) -> None:
         """Write tokenizer.json, tokenizer_config.json and the chat template."""
         self.inner.save_pretrained(str(folder))
+
+    def fit(self, vocab_size: int) -> None:
+        """Take a padding id that a model with so many tokens has: padding is never read, but looked up.
+
+        Raises:
+            DataError: the model lacks the end token.
+        """
+        for end in {self.end_id, self.chat_end_id}:
+            if end >= vocab_size:
+                raise DataError(f"the tokenizer's end token {end} is outside the model's vocabulary of {vocab_size}")
+        if not 0 <= self.pad < vocab_size:
+            self.pad = self.end_id
 
     @property
     def vocabulary(self) -> Vocabulary:
         """What an engine needs to know."""
         return Vocabulary(self.end, self.pad, self.decode)
 
+    @cached_property
+    def template(self) -> ChatTemplate | None:
+        """The chat template; None where the tokenizer has none.
+
+        Raises:
+            DataError: it cannot be read.
+        """
+        if not self.inner.chat_template:
+            return None
+        try:
+            source = self.inner.get_chat_template()
+        except ValueError as error:
+            raise DataError(f"the chat template: {' '.join(str(error).split())}") from error
+        return ChatTemplate(source)
+
+    @cached_property
+    def control(self) -> frozenset[str]:
+        """The spelling of the control tokens."""
+        unseen = frozenset(text for text, i in self._special.items() if i in self.unseen)
+        others = self._special.keys() - unseen
+        if not (others and self.inner.chat_template):
+            return unseen
+        user, more = {"role": "user", "content": "a"}, [{"role": "assistant", "content": "b"}, {"role": "user", "content": "c"}]
+        try:
+            one, two = (self._rendered(messages) for messages in ([user], [user, *more]))
+        except DataError:
+            return unseen | others
+        return unseen | {text for text in others if two.count(text) > one.count(text)}
+
+    @cached_property
+    def _special(self) -> dict[str, int]:
+        added = {token.content: i for i, token in self.inner.added_tokens_decoder.items() if token.special}
+        return added | dict(zip(self.inner.all_special_tokens, self.inner.all_special_ids, strict=True))
+
+    @cached_property
+    def _found(self) -> re.Pattern[str] | None:
+        """Finds special tokens in a text that need a look: those that are text of their own, and control tokens that the tokenizer would make of text."""
+        plain = {text for text in self.control if self._special[text] in self.inner.encode(text, add_special_tokens=False, split_special_tokens=True)}
+        return any_of((self._special.keys() - self.control) | plain)
+
+    def _spelled(self, text: str) -> list[int]:
+        """Ids of the spelling of a special token: its own, or for a control token those of its characters."""
+        if text not in self.control:
+            return [self._special[text]]
+        ids = self._after(text, special_text=False)
+        return [i for c in text for i in self._after(c, special_text=False)] if self._special[text] in ids else ids
+
+    @cached_property
+    def _begin(self) -> list[int]:
+        """The ids that the tokenizer, as it is configured, puts before a text."""
+        text = "0"
+        whole, bare = (list(self.inner.encode(text, add_special_tokens=special)) for special in (True, False))
+        places = range(len(whole) - len(bare) + 1)
+        return next((whole[:place] for place in places if whole[place : place + len(bare)] == bare), [])
+
+    def _closing(self) -> int | None:
+        """See `closing`: found by rendering an answer and looking at what follows it."""
+        added = {token.content: i for i, token in self.inner.added_tokens_decoder.items()}
+        if not any(text in str(self.inner.chat_template) for text in added):
+            return None
+        said = "what the assistant said"
+        try:
+            text = self._rendered([{"role": "user", "content": "a"}, {"role": "assistant", "content": said}], opened=False)
+        except DataError:
+            return None
+        _, found, rest = text.rpartition(said)
+        following = [text for text in added if found and rest.lstrip().startswith(text)]
+        return added[max(following, key=len)] if following else None
+
     def render(self, prompt: Prompt) -> str:
         """The text of a prompt: as it stands, or chat messages through the chat template with the assistant's turn opened.
 
         Raises:
-            DataError: chat messages, and the tokenizer has no chat template.
+            DataError: chat messages, and the tokenizer has no chat template, or one that refuses them or fails.
         """
-        if isinstance(prompt, str):
-            return prompt
-        if not self.inner.chat_template:
+        return prompt if isinstance(prompt, str) else self._rendered([dict(message) for message in prompt])
+
+    def _rendered(self, messages: list[dict[str, Any]], opened: bool = True) -> str:
+        if self.template is None:
             raise DataError("the prompt is a list of chat messages, but the model's tokenizer has no chat template; use plain string prompts")
-        messages = [dict[str, str](**message) for message in prompt]
-        return str(self.inner.apply_chat_template(messages, tokenize=False, add_generation_prompt=True))
+        if not messages:
+            raise DataError("the prompt is an empty list of chat messages")
+        return self.template.render(messages, add_generation_prompt=opened, **self.inner.special_tokens_map)
 
     def encode_prompt(self, prompt: Prompt) -> list[int]:
-        """Token ids of a prompt, special tokens of the template included.
+        """Token ids of a prompt: a plain one behind what the tokenizer is configured to put before a text, a chat as its template writes it.
+
+        Control tokens are those that the template wrote: their spelling in what a user, a system prompt or a tool says is text.
 
         Raises:
-            DataError: it is empty, or holds characters that the vocabulary lacks.
+            DataError: it is empty, or holds characters that the vocabulary lacks; or as `render`.
         """
-        text = self.render(prompt)
-        # In a plain prompt the text of a special token is only text: it must not end or open a turn.
-        ids = self.encode(text, special_text=not isinstance(prompt, str))
-        begin = self.inner.bos_token_id
-        if isinstance(prompt, str) and begin is not None:
-            ids = [begin, *ids]
+        ids = [*self._begin, *self.encode(prompt)] if isinstance(prompt, str) else self._encode_chat([dict(message) for message in prompt])
         if not ids:
             raise DataError("the prompt is empty")
         return ids
 
+    def _encode_chat(self, messages: list[dict[str, Any]]) -> list[int]:
+        control = any_of(self.control)
+        heard = [message for message in messages if message["role"] != "assistant"]
+        if control is None or not any(control.search(message["content"]) for message in heard):
+            return self.encode(self._rendered(messages), special_text=True)
+        left, right = unused("".join(message["content"] for message in messages))
+        for message in heard:
+            message["content"] = control.sub(rf"{left}\g<0>{right}", message["content"])
+        pieces = re.split(f"{left}([^{left}{right}]*){right}|[{left}{right}]", self._rendered(messages))  # a template may have torn two apart
+        return self._joined(pieces, special_text=True, between=self._spelled)
+
     def encode(self, text: str, special_text: bool = False) -> list[int]:
-        """Token ids of a text; `special_text` lets the text of special tokens stand for them.
+        """Token ids of a text; `special_text` lets the text of control tokens stand for them.
 
         Raises:
             DataError: the vocabulary lacks a character of it.
         """
         if (known := self._known.get((text, special_text))) is not None:
             return list(known)
-        ids = list(self.inner.encode(text, add_special_tokens=False, split_special_tokens=not special_text))
-        unknown = self.inner.unk_token_id
-        # A tokenizer without unknown text may name an ordinary special token here, which a template then uses.
-        if unknown is not None and unknown in ids and not (special_text and str(self.inner.unk_token) in text):
-            lacking = sorted({c for c in text if unknown in self.inner.encode(c, add_special_tokens=False)})
-            raise DataError(f"the model's vocabulary lacks {' '.join(map(repr, lacking))} of {text[:60]!r}")
+        if special_text or self._found is None or not self._found.search(text):
+            ids = self._plain(text, special_text)
+        else:
+            ids = self._joined(re.split(f"({self._found.pattern})", text), special_text, between=self._spelled)
         if len(text) <= SHORT:
             if len(self._known) >= KEPT:
                 self._known.clear()
             self._known[text, special_text] = tuple(ids)
         return ids
 
-    def encode_completion(self, text: str) -> list[int]:
-        """Token ids of a completion that was written rather than sampled: its text, then the end token.
+    def _joined(self, pieces: Sequence[str | None], special_text: bool, between: Callable[[str], list[int]]) -> list[int]:
+        """Ids of pieces of one text, every second of which is encoded by `between`."""
+        ids: list[int] = []
+        for place, piece in enumerate(pieces):
+            if piece:
+                ids += between(piece) if place % 2 else self._after(piece, special_text) if place else self._plain(piece, special_text)
+        return ids
+
+    def _after(self, text: str, special_text: bool) -> list[int]:
+        """Ids of a text that stands behind another: some tokenizers put a space before a text that stands alone."""
+        before = list(self.inner.encode("\n", add_special_tokens=False))
+        ids = self._plain("\n" + text, special_text) if before and self.inner.unk_token_id not in before else []
+        return ids[len(before) :] if ids[: len(before)] == before and ids else self._plain(text, special_text)
+
+    def _plain(self, text: str, special_text: bool) -> list[int]:
+        ids = list(self.inner.encode(text, add_special_tokens=False, split_special_tokens=not special_text))
+        unknown = self.inner.unk_token_id
+        # A tokenizer without unknown text may name an ordinary special token here, which a template then uses.
+        if unknown is not None and unknown in ids and not (special_text and str(self.inner.unk_token) in text):
+            lacking = sorted({c for c in text if unknown in self.inner.encode(c, add_special_tokens=False)})
+            raise DataError(f"the model's vocabulary lacks {' '.join(map(repr, lacking))} of {text[:60]!r}")
+        return ids
+
+    def encode_completion(self, text: str, chat: bool = False) -> list[int]:
+        """Token ids of a completion that was written rather than sampled: its text, then the end token, behind a chat that of the chat.
 
         Raises:
             DataError: the vocabulary lacks a character of it.
         """
-        return [*self.encode(text), self.end_id]
+        return [*self.encode(text), self.chat_end_id if chat else self.end_id]
 
     def shown(self, ids: Sequence[int]) -> str:
         """Text of token ids as the model reads them, special tokens included; for people."""
@@ -129,11 +270,11 @@ class Tokenizer:
         return self._texts[key]
 
     def decode(self, ids: Sequence[int]) -> str:
-        """Text of token ids without special tokens."""
+        """Text of token ids without those that end, begin or pad a text or stand for what is unknown."""
         key = tuple(ids)
         if (known := self._texts.get(key)) is not None:
             return known
-        text = str(self.inner.decode(list(key), skip_special_tokens=True))
+        text = str(self.inner.decode([i for i in key if i not in self.unseen], skip_special_tokens=False))
         if len(key) <= SHORT:
             if len(self._texts) >= KEPT:
                 self._texts.clear()
@@ -141,8 +282,22 @@ class Tokenizer:
         return text
 
 
+def any_of(texts: Iterable[str]) -> re.Pattern[str] | None:
+    """A pattern that finds any of some texts, the longest first; None where there is none."""
+    ordered = sorted(filter(None, texts), key=lambda text: (-len(text), text))
+    return re.compile("|".join(map(re.escape, ordered))) if ordered else None
+
+
+def unused(text: str) -> tuple[str, str]:
+    """Two characters for private use that a text does not hold."""
+    first, second, *_ = (c for c in map(chr, range(0xE000, 0xF900)) if c not in text)
+    return first, second
+
+
 def character_tokenizer(alphabet: str, context: int) -> Tokenizer:
-    """One token per character of `alphabet`, and pad, begin, end and unknown; every text of these characters survives unchanged."""
+    """One token per character of `alphabet`, and pad, begin, end and unknown; every text of these characters survives unchanged.
+
+    It is configured to put the begin token before a text."""
     from tokenizers import Regex, decoders, models, pre_tokenizers
     from tokenizers import Tokenizer as Fast
     from transformers import PreTrainedTokenizerFast
@@ -153,6 +308,6 @@ def character_tokenizer(alphabet: str, context: int) -> Tokenizer:
     fast.decoder = decoders.Fuse()
     options: dict[str, Any] = {
         "pad_token": PAD, "bos_token": BEGIN, "eos_token": END, "unk_token": UNKNOWN,
-        "model_max_length": context, "clean_up_tokenization_spaces": False, "chat_template": CHAT_TEMPLATE,
+        "add_bos_token": True, "model_max_length": context, "clean_up_tokenization_spaces": False, "chat_template": CHAT_TEMPLATE,
     }  # fmt: skip
     return Tokenizer(PreTrainedTokenizerFast(tokenizer_object=fast, **options))  # type: ignore[no-untyped-call]
