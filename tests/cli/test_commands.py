@@ -49,10 +49,12 @@ def test_recipes_lists_every_system() -> None:
 
 def test_a_dry_run_prints_the_config_and_writes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
+    about = recipes()["srt"].about
     config = dry(*RUN, "--rounds", 7, "--seed", 5, "--engine", "torch", "--out", "there")
     assert listing(tmp_path) == {}
-    assert (config["recipe"]["name"], config["rounds"], config["seed"], config["engine"]) == ("srt", 7, 5, "torch")
-    assert config["recipe"]["settings"]["group_size"] == 4
+    assert (config["recipe"]["name"], config["run"]["seed"], config["engine"]) == ("srt", 5, "torch")
+    assert (config["run"]["model"], config["run"]["tasks"]) == (about.model, about.tasks)
+    assert (config["recipe"]["settings"]["rounds"], config["recipe"]["settings"]["group_size"]) == (7, 4)
     assert config["run"]["probe_size"] == config["probe"]["tasks"] == 6
     assert config["run"]["out"] == "there" and config["pool"] == 24
 
@@ -71,9 +73,9 @@ def test_settings_from_a_file_under_options_and_overrides(suffix: str, tmp_path:
     text = "\n".join([*rows, "[optimizer]", "learning_rate = 0.5", "warmup = 3"]) if suffix == "toml" else json.dumps(table)
     path = lines(tmp_path / f"c.{suffix}", text)
     config = dry("--config", path)
-    assert (config["recipe"]["name"], config["rounds"], config["run"]["pool_size"]) == ("srt", 9, 24)
+    assert (config["recipe"]["name"], config["recipe"]["settings"]["rounds"], config["run"]["pool_size"]) == ("srt", 9, 24)
     config = dry("--config", path, "--rounds", 2, "--seed", 8)
-    assert (config["rounds"], config["seed"]) == (2, 8)
+    assert (config["recipe"]["settings"]["rounds"], config["run"]["seed"]) == (2, 8)
     config = dry("group_size=6", "optimizer.warmup=4", "--config", path)
     assert config["recipe"]["settings"]["group_size"] == 6
     assert config["recipe"]["settings"]["optimizer"] | {"learning_rate": 0.5, "warmup": 4} == config["recipe"]["settings"]["optimizer"]

@@ -121,7 +121,7 @@ def test_without_a_recipe_it_runs_easy_to_hard_and_says_how_it_went(adder: str, 
     html = (tmp_path / "run" / "report.html").read_text(encoding="utf-8")
     assert "<svg" in html and "http://" not in html.replace("http://www.w3.org/", "") and "<script" not in html
     config = json.loads((tmp_path / "run" / "config.json").read_text(encoding="utf-8"))
-    assert config["recipe"]["name"] == "easy-to-hard" and config["rounds"] == 2
+    assert config["recipe"]["name"] == "easy-to-hard" and config["recipe"]["settings"]["rounds"] == 2
     assert config["recipe"]["settings"]["labels"] == 16 and config["run"]["probe_size"] == 26
 
 

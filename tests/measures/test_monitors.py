@@ -10,7 +10,7 @@ from autotelic.answers.votes import VoteRule, vote
 from autotelic.measures.monitors import answering, completion_metrics, label_metrics, purity, reward_metrics, round_metrics
 from autotelic.runs import loop
 from autotelic.runs.progress import Progress
-from autotelic.runs.store import Store
+from autotelic.runs.reading import RunReader
 from autotelic.types import Group, Rollout, StopReason, Task, Turn, TurnKind
 from autotelic.worlds import open_world
 
@@ -108,7 +108,7 @@ def test_srt_tells_which_labels_it_used(tmp_path: Path) -> None:
     ]
     gold = [next(row["gold"] for row in rows if row["task"] == task) for task in dict.fromkeys(row["task"] for row in rows)]
     right = [label == known for label, known in zip(votes, gold, strict=True) if label is not None]
-    metrics = Store.open(outcome.folder).metrics(1)
+    metrics = RunReader.of(outcome.folder).metrics(1)
     assert 0 < len(right) < len(votes) == 16
     assert metrics["label/coverage"] == len(right) / 16 and metrics["label/purity"] == pytest.approx(sum(right) / len(right))
 

@@ -13,7 +13,7 @@ from autotelic.measures.probe import Outcome, ProbeResult
 from autotelic.measures.verdict import Verdict, Word, ends, judge, rose_markedly
 from autotelic.runs import loop
 from autotelic.runs.progress import Progress
-from autotelic.runs.store import Store
+from autotelic.runs.reading import RunReader
 from autotelic.types import Sampling
 
 TASKS = 200
@@ -266,10 +266,10 @@ def test_one_play_proves_nothing() -> None:
 def test_what_is_not_measured_in_a_game_is_not_reported(tmp_path: Path) -> None:
     """Games are played with sampled moves: no greedy answers, no entropy along them, no votes, and a report that says so."""
     outcome = loop.start(small("spiral", rounds=1, tasks="games?play=kuhn", out=str(tmp_path / "run")), Progress(quiet=True))
-    store = Store.open(outcome.folder)
-    result = store.load_probe("last")
+    run = RunReader.of(outcome.folder)
+    result = run.probe("last")
     assert result is not None and result.plays and ProbeResult.from_json(result.to_json()) == result
-    names = set().union(*store.history())
+    names = set().union(*run.history().values())
     assert "probe/accuracy" in names and not names & {"probe/entropy", "probe/agreement", "label/agreement", "answers/distinct"}
     assert outcome.verdict.reasons[0].startswith(f"Mean score of {len(result.outcomes)} probe plays")
     page = outcome.report.read_text(encoding="utf-8")

@@ -12,13 +12,13 @@ from autotelic.measures.probe import ProbeResult, ProbeSampling
 from autotelic.runs import loop, probing
 from autotelic.runs.probing import due, spent
 from autotelic.runs.progress import Progress
-from autotelic.runs.store import Store
+from autotelic.runs.reading import RunReader
 from autotelic.types import Sampling
 
 
 def run(tmp_path: Path, recipe: str = "srt", **more: Any) -> tuple[loop.Outcome, ProbeResult]:
     outcome = loop.start(small(recipe, **{"rounds": 1, "out": str(tmp_path / "run"), **more}), Progress(quiet=True))
-    result = Store.open(outcome.folder).load_probe("last")
+    result = RunReader.of(outcome.folder).probe("last")
     assert result is not None
     return outcome, result
 

@@ -16,10 +16,7 @@ from autotelic.runs.progress import Progress, duration, slices
 
 CONFIG = {
     "recipe": {"name": "easy-to-hard", "proxy": "rewards/agreement/mean"},
-    "model": {"name": "adder"},
-    "tasks": {"name": "addition", "pool": 9},
-    "seed": 3,
-    "rounds": 2,
+    "run": {"model": "adder", "tasks": "addition", "seed": 3},
     "probe": {"tasks": 4},
 }
 ZERO = {"probe/accuracy": 0.25, "probe/accuracy/digits 4": 0.5, "probe/accuracy/digits 5": 0.0}
@@ -37,7 +34,7 @@ VERDICT = Verdict(Word.HACKED, ["Accuracy fell [bold]0.430[/bold] -> 0.150."], {
 
 def play(progress: Progress, pause: float = 0.0) -> None:
     with progress:
-        progress.start(CONFIG)
+        progress.start(CONFIG, [], 2)
         progress.round_started(0, 2)
         progress.phase("probing")
         progress.round_done(0, ZERO)
@@ -104,13 +101,13 @@ def test_a_terminal_gets_a_panel_that_goes_away_and_a_verdict_that_stays() -> No
 
 
 def test_an_error_gives_the_cursor_back() -> None:
-    written = on_terminal("with t.Progress() as p:\n p.start(t.CONFIG)\n raise SystemExit(3)")
+    written = on_terminal("with t.Progress() as p:\n p.start(t.CONFIG, [], 2)\n raise SystemExit(3)")
     assert written.count("\x1b[?25l") == written.count("\x1b[?25h") == 1
 
 
 def test_calls_are_cheap() -> None:
     progress = Progress(quiet=True)
-    progress.start(CONFIG)
+    progress.start(CONFIG, [], 2)
     begin = time.perf_counter()
     for _ in range(10_000):
         progress.phase("sampling")
@@ -121,7 +118,7 @@ def test_the_time_left_follows_the_pace(monkeypatch: pytest.MonkeyPatch) -> None
     now = [0.0]
     monkeypatch.setattr("autotelic.runs.progress.time.monotonic", lambda: now[0])
     progress = Progress(quiet=True)
-    progress.start(CONFIG | {"rounds": 10})
+    progress.start(CONFIG, [], 10)
     for number in (1, 2):
         progress.round_started(number, 10)
         now[0] += 6.0
@@ -136,7 +133,7 @@ def test_the_time_left_follows_the_pace(monkeypatch: pytest.MonkeyPatch) -> None
 def test_resumed_runs_compare_with_their_first_round() -> None:
     out = io.StringIO()
     progress = Progress(console=Console(file=out))
-    progress.start(CONFIG, [ZERO])
+    progress.start(CONFIG, [ZERO], 2)
     progress.round_started(1, 2)
     progress.round_done(1, ROUND)
     assert "truth 0.750 (+0.500)" in out.getvalue()

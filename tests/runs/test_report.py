@@ -5,7 +5,7 @@ import re
 import shutil
 import subprocess
 from html.parser import HTMLParser
-from math import exp, nan
+from math import exp, isfinite, nan
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +14,8 @@ import pytest
 from autotelic.errors import DataError
 from autotelic.measures.probe import Outcome, ProbeResult
 from autotelic.measures.verdict import judge
+from autotelic.runs.page import render, visible, write_report
 from autotelic.runs.plots import Bar, Series, bar_chart, heat_map, label, line_chart, ticks
-from autotelic.runs.report import render, visible, write_report
 from autotelic.streams import generator
 
 HOSTILE = "<script>document.title='pwned'</script><img src=x onerror=\"document.title='pwned'\"></pre>\u0000\u202e{{ 7*7 }}\ud800"
@@ -102,13 +102,17 @@ def make_run(
     recipe = {"name": "srt", "system": "SRT", "paper": "arXiv:2505.21444", "family": "label-free", "proxy": "rewards/agreement/mean"}
     config = {
         "autotelic": "0.1",
-        "recipe": recipe | {"settings": {"rounds": 20, "optimizer": {"learning_rate": 0.007}}},
-        "run": {"recipe": "srt", "model": None, "out": "runs/a b", "probe_size": 216, "seed": 1, "precision": "fp32"},
-        "seed": 1,
-        "rounds": planned,
-        "model": {"name": "adder-base", "parameters": 163_840},
-        "tasks": {"name": "addition", "pool": 2048},
-        "probe": {"tasks": 216, "samples": 8, "probe_is_train": False},
+        "recipe": recipe | {"settings": {"rounds": planned, "optimizer": {"learning_rate": 0.007}}},
+        "run": {
+            "recipe": "srt",
+            "model": "chain-medium",
+            "tasks": "addition",
+            "out": "runs/a b",
+            "probe_size": 216,
+            "seed": 1,
+            "precision": "fp32",
+        },
+        "probe": {"tasks": 216, "probe_is_train": False},
         "engine": "native",
         "machine": {"cores": 2, "python": "3.11"},
     }
@@ -116,11 +120,11 @@ def make_run(
     history = [metrics_of(number, planned) for number in range(rounds + 1)] if rounds >= 0 else []
     if not probed:
         history = [{name: value for name, value in row.items() if not name.startswith("probe/")} for row in history]
-    (folder / "metrics.jsonl").write_text("".join(json.dumps({"round": r, "metrics": row}) + "\n" for r, row in enumerate(history)))
-    last_round = folder / "rounds" / f"{max(rounds, 0):05d}"
-    last_round.mkdir(parents=True)
+    for number, row in enumerate(history):
+        write_metrics(folder, number, row)
     rows = [rollout(i) for i in range(1, 40)] if rollouts is None else rollouts
-    (last_round / "rollouts.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows if rounds > 0))
+    if rounds > 0:
+        (folder / "rounds" / f"{rounds:05d}" / "rollouts.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
     if probed:
         first, last = probe(0, 0), probe(rounds, rounds / max(planned, 1))
         (folder / "probe").mkdir()
@@ -130,6 +134,13 @@ def make_run(
             verdict = judge(first, last, history, "rewards/agreement/mean", trained_on_probe=False)
             (folder / "verdict.json").write_text(json.dumps(verdict.to_json()))
     return folder
+
+
+def write_metrics(folder: Path, number: int, metrics: dict[str, float]) -> None:
+    """What the store writes of them; it leaves out what is not finite."""
+    path = folder / "rounds" / f"{number:05d}" / "metrics.json"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps({"round": number, "metrics": {name: value for name, value in metrics.items() if isfinite(value)}}))
 
 
 def page(folder: Path) -> str:
@@ -172,7 +183,7 @@ def test_a_whole_run_has_every_part(tmp_path: Path) -> None:
     for part in ("verdict", "facts", "truth", "slices", "learning", "monitors", "samples", "settings"):
         assert f'<section id="{part}">' in html
     assert "The model got better." in html and "digits 12" in html
-    assert "<pre>autotelic run srt --seed 1 probe_size=216 rounds=30 optimizer.learning_rate=0.007</pre>" in html
+    assert "<pre>autotelic run srt --seed 1 tasks=addition probe_size=216 rounds=30 optimizer.learning_rate=0.007</pre>" in html
     assert "majority vote of the first weights" in html
     assert elements(html)["svg"] >= 20
     assert "NaN" not in html and "nan" not in re.sub(r"[a-z-]*nan[a-z]+", "", html)
@@ -194,16 +205,6 @@ def test_a_run_without_a_probe_says_so(tmp_path: Path) -> None:
     html = page(make_run(tmp_path / "run", probed=False, done=False))
     elements(html)
     assert "<dt>Probe</dt><dd>none</dd>" in html
-
-
-def test_a_metrics_line_cut_by_a_kill_is_left_out_and_an_earlier_one_is_an_error(tmp_path: Path) -> None:
-    folder = make_run(tmp_path / "run", 5, done=False)
-    lines = (folder / "metrics.jsonl").read_text()
-    (folder / "metrics.jsonl").write_text(lines[:-40])
-    assert "4 of 30 rounds" in page(folder)
-    (folder / "metrics.jsonl").write_text("{broken\n" + lines)
-    with pytest.raises(DataError, match=r"metrics\.jsonl, line 1"):
-        page(folder)
 
 
 def test_a_folder_that_is_no_run_is_refused(tmp_path: Path) -> None:
@@ -242,10 +243,8 @@ def test_long_text_is_cut_and_control_characters_are_shown() -> None:
 
 def test_a_proxy_on_another_scale_gets_its_own_chart(tmp_path: Path) -> None:
     folder = make_run(tmp_path / "run")
-    lines = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
-    for line in lines:
-        line["metrics"]["rewards/agreement/mean"] = 5.0 + line["round"]
-    (folder / "metrics.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    for number in range(1, 31):
+        write_metrics(folder, number, metrics_of(number, 30) | {"rewards/agreement/mean": 5.0 + number})
     assert "Proxy, on its own scale" in page(folder)
 
 
@@ -302,7 +301,7 @@ def test_a_browser_shows_the_charts_and_runs_nothing_hostile(tmp_path: Path) -> 
 
 
 def test_render_does_not_touch_the_disk(tmp_path: Path) -> None:
-    from autotelic.runs.report import read_run
+    from autotelic.runs.page import read_run
 
     folder = make_run(tmp_path / "run", 3)
     render(read_run(folder))

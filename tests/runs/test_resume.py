@@ -12,10 +12,13 @@ from small import small
 from autotelic.errors import AutotelicError
 from autotelic.runs import loop
 from autotelic.runs.progress import Progress
+from autotelic.runs.reading import RunReader
+from autotelic.runs.sealing import MANIFEST, read_manifest
 from autotelic.runs.store import Store
 from autotelic.systems.registry import recipes
 
 ROUNDS, KILLED_IN = 4, 3
+CONFIG = {"autotelic": "0", "format": 2, "recipe": {"name": "srt", "settings": {}}, "run": {}}
 
 
 def run_and_die(raw: dict, folder: Path) -> None:
@@ -42,11 +45,12 @@ def run_and_die(raw: dict, folder: Path) -> None:
 
 
 def contents(folder: Path, number: int) -> dict[str, bytes]:
-    """The files of a committed round, without what depends on the clock."""
-    files = {path.name: path.read_bytes() for path in sorted((folder / "rounds" / f"{number:05d}").iterdir())}
+    """The files of a committed round, without what depends on the clock, and the manifest, which depends on that."""
+    files = {path.name: path.read_bytes() for path in sorted((folder / "rounds" / f"{number:05d}").iterdir()) if path.name != MANIFEST}
     metrics = json.loads(files.pop("metrics.json"))["metrics"]
     timeless = {name: value for name, value in metrics.items() if not name.startswith("seconds/")}
     state = json.loads(files.pop("state.json"))
+    state.pop("settings")  # the planned number of rounds is one of them
     for seconds in ("sampling", "learning"):
         state["meter"].pop(seconds)
     return {**files, "metrics": json.dumps(timeless, sort_keys=True).encode(), "state": json.dumps(state, sort_keys=True).encode()}
@@ -57,7 +61,7 @@ def test_killed_and_resumed_is_bitwise_the_whole_run(name: str, tmp_path: Path) 
     raw = small(name, rounds=ROUNDS, gate={"enabled": False})
     loop.start({**raw, "out": str(tmp_path / "whole")}, Progress(quiet=True))
     run_and_die(raw, tmp_path / "killed")
-    assert Store(tmp_path / "killed").last == KILLED_IN - 1
+    assert RunReader(tmp_path / "killed").last == KILLED_IN - 1
     loop.resume(tmp_path / "killed", progress=Progress(quiet=True))
     for number in range(KILLED_IN, ROUNDS + 1):
         whole, resumed = contents(tmp_path / "whole", number), contents(tmp_path / "killed", number)
@@ -81,12 +85,42 @@ def test_only_the_newest_rounds_keep_their_weights(tmp_path: Path) -> None:
     def with_weights() -> list[str]:
         return sorted({path.parent.name for path in (tmp_path / "rounds").glob("*/*.safetensors")})
 
-    store = Store.create(tmp_path, {})
+    store = Store.create(tmp_path, CONFIG)
     kept = []
     for number, keep in enumerate((3, 3, 3, 3, 1, 2)):
         store.commit(number, metrics={}, state={}, events=[], groups=[], tensors={"policy.solver": {"w": torch.ones(1)}}, keep=keep)
         kept.append([int(name) for name in with_weights()])
     assert kept == [[0], [0, 1], [0, 1, 2], [1, 2, 3], [4], [4, 5]]
+    assert [store.fault(number) for number in range(6)] == [None] * 6  # what was dropped is no damage
+    assert read_manifest(store.round(3)).dropped == ("policy.solver.safetensors",) and read_manifest(store.round(5)).dropped == ()
+
+
+def test_weights_that_did_not_move_are_linked_and_not_written(tmp_path: Path) -> None:
+    """Whether a file system has links shows in the number of names of a file; the manifest has the digest of the first writing either way."""
+    store = Store.create(tmp_path, CONFIG)
+    one, two = {"w": torch.ones(3)}, {"w": torch.zeros(3)}
+    empty: dict = {"metrics": {}, "state": {}, "events": [], "groups": [], "keep": 2}
+    store.commit(0, **empty, tensors={"policy.solver": one, "policy.peer": two})
+    for number in (1, 2, 3):
+        store.commit(number, **empty, tensors={"policy.solver": one}, same=["policy.peer"])
+    assert [(store.round(number) / "policy.peer.safetensors").stat().st_nlink for number in (2, 3)] == [2, 2]
+    assert [(store.round(number) / "policy.solver.safetensors").stat().st_nlink for number in (2, 3)] == [1, 1]
+    assert [store.fault(number) for number in range(4)] == [None] * 4
+    assert not (store.round(1) / "policy.peer.safetensors").exists()
+    tensors = store.restore(3)[2]
+    assert tensors.keys() == {"policy.solver", "policy.peer"} and torch.equal(tensors["policy.peer"]["w"], two["w"])
+
+
+def test_only_what_moved_is_written(tmp_path: Path) -> None:
+    """SPIRAL with `refresh` keeps a reference, which stays as it is until then. In a round that the gate takes back nothing moves."""
+    raw = small("spiral", rounds=2, tasks="games?play=kuhn", refresh=9)
+    loop.start({**raw, "out": str(tmp_path / "run"), "gate": {"enabled": False}}, Progress(quiet=True))
+    rounds = tmp_path / "run" / "rounds"
+    links = {path.name: path.stat().st_nlink for path in (rounds / "00002").glob("policy.*")}
+    assert links.pop("policy.solver.safetensors") == 1 and links, links
+    raw = small("supervised", rounds=1, optimizer={"learning_rate": 0.3}, probe_size=40)
+    loop.start({**raw, "out": str(tmp_path / "back")}, Progress(quiet=True))
+    assert (tmp_path / "back" / "rounds" / "00001" / "policy.solver.safetensors").stat().st_nlink == 2
 
 
 def test_a_round_does_not_go_through_what_was_there_before_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -117,7 +151,7 @@ def test_a_full_disk_stops_the_run_and_keeps_every_committed_round(tmp_path: Pat
     assert sorted(path.name for path in (tmp_path / "run" / "rounds").iterdir()) == ["00000", "00001"]
     monkeypatch.undo()
     loop.resume(tmp_path / "run", progress=Progress(quiet=True))
-    assert Store(tmp_path / "run").last == 3
+    assert RunReader(tmp_path / "run").last == 3
 
 
 def test_seeds_differ_and_repeat(tmp_path: Path) -> None:

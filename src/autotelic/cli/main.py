@@ -231,6 +231,6 @@ def validate(
 @app.command()
 def report(folder: Annotated[Path, typer.Argument(help="Run directory.")]) -> None:
     """Write the HTML report of a run again."""
-    from autotelic.runs.report import write_report
+    from autotelic.runs.page import write_report
 
     print(write_report(folder))

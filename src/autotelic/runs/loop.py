@@ -2,8 +2,10 @@
 
 import asyncio
 import gc
+import shlex
+import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
@@ -11,16 +13,17 @@ from time import perf_counter, strftime
 from typing import Any
 
 from autotelic.errors import TrainingError, strict
+from autotelic.jsonfiles import read_json
 from autotelic.measures.gate import decide
 from autotelic.measures.meter import Meter
 from autotelic.measures.metrics import check
 from autotelic.measures.monitors import round_metrics
 from autotelic.measures.probe import ProbeResult
 from autotelic.measures.verdict import Verdict, Word, judge
-from autotelic.runs.opening import Session, config_of, plan, prepare, probe_is_train
+from autotelic.runs.opening import Saved, Session, check_beginnings, config_of, plan, prepare, probe_is_train
+from autotelic.runs.page import write_report
 from autotelic.runs.probing import due, probe
 from autotelic.runs.progress import Progress
-from autotelic.runs.report import write_report
 from autotelic.runs.settings import resolve
 from autotelic.runs.store import Store, Tensors, explained
 from autotelic.tasks.pool import TaskPool
@@ -43,44 +46,70 @@ class Outcome:
 
 
 def start(raw: dict[str, Any], progress: Progress | None = None) -> Outcome:
-    """A new run from flat settings (see `settings.resolve`), to its verdict."""
+    """A new run from flat settings (see `settings.resolve`), to its verdict. A KeyboardInterrupt carries a note that says how to go on."""
     session = plan(raw)
     settings, recipe = session.settings, session.recipe
     folder = Path(settings.out) if settings.out else fresh_folder(f"runs/{recipe.about.name}-seed{settings.seed}-{strftime('%Y%m%d-%H%M%S')}")
-    store = Store.create(folder, config_of(session))
-    with progress or Progress() as view:
-        return asyncio.run(run(session, store, view))
+    with Store.create(folder, config_of(session)) as store, progress or Progress() as view, noted(store):
+        return asyncio.run(run(session, store, view, None))
 
 
 def fresh_folder(name: str) -> Path:
-    """`name`, or with a number behind it where another run has it already."""
-    names = (name if i == 1 else f"{name}-{i}" for i in count(1))
-    return next(path for path in map(Path, names) if not path.exists())
+    """`name`, or with a number behind it where another run has it already; it is made here, so that no other run takes it."""
+    for number in count(1):
+        path = Path(name if number == 1 else f"{name}-{number}")
+        with explained(path), suppress(FileExistsError):
+            path.mkdir(parents=True)
+            return path
+    raise AssertionError
 
 
 def resume(folder: Path, rounds: int | None = None, progress: Progress | None = None) -> Outcome:
-    """Go on with a run from its last committed round, to its planned number of rounds or another."""
-    store = Store.open(folder)
-    config = store.config
-    settings, recipe = resolve({**config["run"], **config["recipe"]["settings"]})
-    session = prepare(settings, recipe, rounds if rounds is not None else config["rounds"])
-    with progress or Progress() as view:
-        return asyncio.run(run(session, store, view))
+    """Go on with a run from its last sound round, to its planned number of rounds or another. A KeyboardInterrupt carries a note as in `start`."""
+    with Store.open(folder) as store, progress or Progress() as view, noted(store, rounds):
+        done, why = store.step_back()
+        if why:
+            print(why, file=sys.stderr)
+        settings, recipe = resolve({**store.config["run"], **store.config["recipe"]["settings"]})
+        session = prepare(settings, recipe, rounds)
+        check_beginnings(session, store.config)
+        return asyncio.run(run(session, store, view, done))
 
 
-async def run(session: Session, store: Store, progress: Progress) -> Outcome:
-    """All rounds that are not committed yet, then the verdict."""
-    done = store.last
-    progress.start({**store.config, "rounds": session.rounds}, store.history() if done is not None else ())
+@contextmanager
+def noted(store: Store, rounds: int | None = None) -> Iterator[None]:
+    """A KeyboardInterrupt inside gets a note: what is kept, and the command that goes on."""
+    try:
+        yield
+    except KeyboardInterrupt as stop:
+        last = store.last
+        kept = "no round is done yet" if last is None else f"rounds 0 to {last} are kept"
+        command = ["autotelic", "resume", str(store.folder), *([] if rounds is None else ["--rounds", str(rounds)])]
+        stop.add_note(f"{store.folder}: {kept}; to go on: {shlex.join(command)}")
+        raise
+
+
+async def run(session: Session, store: Store, progress: Progress, done: int | None) -> Outcome:
+    """All rounds after the committed round `done`, then the verdict."""
+    asyncio.get_running_loop().set_exception_handler(unless_stopped)
+    progress.start(store.config, list(store.history().values()), session.rounds)
     if done is None:
         await open_run(session, store, progress)
         done = 0
     else:
+        store.note("resumed", f"from round {done}")
         session.ctx.meter.set(restore(session, store, done))
+    session.baseline, session.first = store.metrics(0), store.probe("first")
     session.ctx.on_phase = progress.phase
     with frozen():
         stopped = await all_rounds(session, store, progress, done + 1)
     return await finish(session, store, progress, stopped)
+
+
+def unless_stopped(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    """The event loop's word on exceptions that nobody asked for, but for a signal's, of which the command tells."""
+    if not isinstance(context.get("exception"), KeyboardInterrupt):
+        loop.default_exception_handler(context)
 
 
 @contextmanager
@@ -114,9 +143,9 @@ async def open_run(session: Session, store: Store, progress: Progress) -> None:
     began = perf_counter()
     session.ctx.begin_round(0)
     result, measured = await ask(session, progress, 0)
-    store.save_probe("first", result)
     took = perf_counter() - began
-    commit(session, store, 0, {**result.metrics(), **measured, "seconds/total": took})
+    commit(session, store, 0, {**result.metrics(), **measured, "seconds/total": took}, result)
+    store.save_probe("first", result)
     progress.note(f"probe: {len(session.probe_tasks)} tasks, {measured['tokens/probe']:,.0f} tokens sampled in {took:.1f} s")
     progress.round_done(0, store.metrics(0))
 
@@ -134,14 +163,15 @@ async def one_round(session: Session, store: Store, progress: Progress, number: 
     metrics |= ctx.meter.metrics()
     if probe_is_due(session, store, number, metrics):
         result, measured = await ask(session, progress, number)
-        metrics |= result.metrics() | flips(store, result) | measured
+        metrics |= result.metrics() | flips(session.first, result) | measured
     metrics |= seconds(spent.sampling - before.sampling, spent.learning - before.learning, perf_counter() - probing, perf_counter() - began)
-    decision = decide(metrics, store.metrics(0), session.settings.gate)
+    decision = decide(metrics, session.baseline, session.settings.gate)
     metrics["gate/rolled_back"] = float(not decision.keep)
     if not decision.keep:
         restore(session, store, number - 1)
         progress.note(f"round {number} rolled back: {'; '.join(decision.reasons)}")
-    commit(session, store, number, metrics)
+        store.note("rolled back", f"round {number}: {'; '.join(decision.reasons)}")
+    commit(session, store, number, metrics, result)
     if result is not None:
         store.save_probe("last", result)
     progress.round_done(number, metrics)
@@ -160,7 +190,7 @@ async def play_round(session: Session) -> None:
 def probe_is_due(session: Session, store: Store, number: int, now: Metrics) -> bool:
     """Whether the probe is asked after a round whose tokens are counted in `now`: the last always, others see `probing.due`."""
     parameters = session.ctx.policies[session.ctx.role(session.recipe.probed).policy].parameters
-    return number == session.rounds or due(session.settings.probe_every, parameters, number, store.metrics(number - 1), now, store.metrics(0))
+    return number == session.rounds or due(session.settings.probe_every, parameters, number, store.metrics(number - 1), now, session.baseline)
 
 
 def seconds(sampled: float, learned: float, probed: float, total: float) -> Metrics:
@@ -169,9 +199,8 @@ def seconds(sampled: float, learned: float, probed: float, total: float) -> Metr
     return {"seconds/sample": sampled, "seconds/learn": learned, "seconds/probe": probed, "seconds/own": own, "seconds/total": total}
 
 
-def flips(store: Store, result: ProbeResult) -> Metrics:
+def flips(first: ProbeResult | None, result: ProbeResult) -> Metrics:
     """Probe answers that changed sides since the first weights."""
-    first = store.load_probe("first")
     if first is None or not result.has_gold:
         return {}
     pairs = [(first.correct[name], right) for name, right in result.correct.items() if name in first.correct]
@@ -197,8 +226,8 @@ async def ask(session: Session, progress: Progress, number: int) -> tuple[ProbeR
     return result, {**measured, "tokens/probe": cost}
 
 
-def commit(session: Session, store: Store, number: int, metrics: Metrics) -> None:
-    """Everything of a round at once.
+def commit(session: Session, store: Store, number: int, metrics: Metrics, result: ProbeResult | None) -> None:
+    """Everything of a round at once. Weights that have not moved since the round before are not written again.
 
     Raises:
         MetricError: where `strict()`, a number is not documented or outside of its range.
@@ -206,7 +235,9 @@ def commit(session: Session, store: Store, number: int, metrics: Metrics) -> Non
     ctx = session.ctx
     if strict():
         check(metrics, session.recipe.metrics)
-    tensors: Tensors = {f"policy.{name}": policy.snapshot() for name, policy in ctx.policies.items()}
+    now = {name: Saved(policy, policy.version) for name, policy in ctx.policies.items()}
+    moved = [name for name, saved in now.items() if session.saved.get(name) != saved]
+    tensors: Tensors = {f"policy.{name}": ctx.policies[name].snapshot() for name in moved}
     state: dict[str, Any] = {
         "round": number,
         "recipe": ctx.state,
@@ -229,7 +260,10 @@ def commit(session: Session, store: Store, number: int, metrics: Metrics) -> Non
         trained_on=ctx.trained_on,
         tensors=tensors,
         keep=session.settings.keep_checkpoints,
+        same=[f"policy.{name}" for name in now.keys() - set(moved)],
+        probe=result,
     )
+    session.saved = now
 
 
 def restore(session: Session, store: Store, number: int) -> Meter:
@@ -247,6 +281,7 @@ def restore(session: Session, store: Store, number: int) -> Meter:
         if name not in ctx.policies:
             ctx.clone(state["origins"][name], name)
         ctx.policies[name].restore(tensors[f"policy.{name}"], version)
+    session.saved = {name: Saved(policy, policy.version) for name, policy in ctx.policies.items()}
     ctx.learners = {name: learner for name, learner in ctx.learners.items() if name in state["learners"]}
     for name, values in state["learners"].items():
         ctx.learner(name).load_state(tensors.get(f"optimizer.{name}", {}), values)
@@ -255,24 +290,28 @@ def restore(session: Session, store: Store, number: int) -> Meter:
 
 async def finish(session: Session, store: Store, progress: Progress, stopped: str | None) -> Outcome:
     """Probe once more if the last weights were not probed, judge, save the model, write the report."""
-    history = store.history()
-    number = len(history) - 1
-    last = store.load_probe("last")
-    version = session.ctx.policies[session.ctx.role(session.recipe.probed).policy].version
-    if last is None or last.round != number or last.version != version:
-        last, _ = await ask(session, progress, number)
-        store.save_probe("last", last)
-    first = store.load_probe("first")
-    assert first is not None
-    verdict = judge(first, last, history, session.recipe.about.proxy, probe_is_train(session))
+    number = store.last
+    assert number is not None and session.first is not None
+    last = await last_probe(session, store, progress, number)
+    store.save_probe("last", last)
+    verdict = judge(session.first, last, list(store.history().values()), session.recipe.about.proxy, probe_is_train(session))
     if stopped:
         verdict.reasons.insert(0, stopped)
+        store.note("stopped", stopped)
     main = session.ctx.role(session.recipe.probed).policy
     model = store.save_model("rejected" if verdict.word in REJECTED else "model", session.ctx.policies[main].save)
     for name in session.ctx.learners.keys() - {main}:
         store.save_other(name, session.ctx.policies[name].save)
     store.save_verdict(verdict)
-    with explained(store.folder):
+    with explained(store.folder, store.folder):
         report = write_report(store.folder)
     progress.finished(verdict, {"report": report, "model": model, "run": store.folder})
     return Outcome(store.folder, verdict, model, report, stopped)
+
+
+async def last_probe(session: Session, store: Store, progress: Progress, number: int) -> ProbeResult:
+    """What the probe saw of the weights as they are after round `number`: in that round, or by asking once more."""
+    path = store.round(number) / "probe.json"
+    found = ProbeResult.from_json(read_json(path)) if path.exists() else None
+    version = session.ctx.policies[session.ctx.role(session.recipe.probed).policy].version
+    return found if found is not None and found.version == version else (await ask(session, progress, number))[0]

@@ -3,8 +3,10 @@
 import os
 import platform
 import sys
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import partial
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +18,7 @@ from autotelic.engines.base import Engine
 from autotelic.engines.batching import Batcher
 from autotelic.engines.torch_engine import TorchEngine
 from autotelic.errors import AutotelicError, DataError, SettingError, nearest
+from autotelic.measures.probe import ProbeResult
 from autotelic.networks.model import LanguageModel
 from autotelic.policies.policy import Policy
 from autotelic.policies.start import start_of
@@ -24,6 +27,8 @@ from autotelic.rounds.context import Context
 from autotelic.rounds.held_out import HeldOut
 from autotelic.rounds.roles import Role
 from autotelic.rounds.sealed import sealed_world
+from autotelic.runs.reading import FORMAT
+from autotelic.runs.sealing import digest_of
 from autotelic.runs.settings import RunSettings, resolve
 from autotelic.runs.store import check_vacant
 from autotelic.systems.base import Recipe
@@ -31,11 +36,22 @@ from autotelic.tasks.columns import named, read_tasks
 from autotelic.tasks.file_world import FileWorld
 from autotelic.tasks.pool import TaskPool
 from autotelic.tasks.validate import Misfit
-from autotelic.types import Sampling, Task, World
+from autotelic.types import Metrics, Sampling, Task, World
 from autotelic.worlds import WORLDS, open_world
 
 LOGPROB_LIMIT = {"fp32": 1e-4, "bf16": 0.5}
 """Largest difference between sampler and trainer that a policy may have when it is loaded. Ten times as much on a GPU, which sums in other orders."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Saved:
+    """Which weights a round holds of a policy. The same object with the same version has not moved."""
+
+    policy: Policy
+    version: int
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Saved) and self.policy is other.policy and self.version == other.version
 
 
 @dataclass(slots=True)
@@ -43,12 +59,19 @@ class Session:
     """A run in memory."""
 
     settings: RunSettings
+    """With the model and the tasks named, by the recipe where the user did not."""
     recipe: Recipe
     rounds: int
     world: World
     ctx: Context
     probe_tasks: list[Task]
     probe_world: World
+    saved: dict[str, Saved] = field(default_factory=dict)
+    """The weights of the last committed round by policy."""
+    baseline: Metrics = field(default_factory=dict)
+    """Metrics of round 0."""
+    first: ProbeResult | None = None
+    """What the probe saw of the first weights."""
 
 
 def choose_engine(settings: RunSettings, model: LanguageModel) -> Engine:
@@ -130,12 +153,13 @@ def prepare(settings: RunSettings, recipe: Recipe, rounds: int | None = None) ->
     Raises:
         AutotelicError: anything that would make the run fail later and can be seen now.
     """
-    world = open_tasks(settings.tasks or recipe.about.tasks, settings)
+    spec, model = settings.tasks or recipe.about.tasks, settings.model or recipe.about.model
+    settings = settings.model_copy(update={"tasks": spec, "model": model})  # what is saved, so that other defaults never change a resumed run
+    world = open_tasks(spec, settings)
     roles = recipe.roles(world if recipe.reads_answers else sealed_world(world, recipe.about.environment))
     tasks = recipe.pool(world, settings.pool_size, settings.seed)
     probe_world, probe_tasks = open_probe(settings, recipe, world)
     check_tasks(recipe, settings, tasks, probe_tasks)
-    model = settings.model or recipe.about.model
     policy = load_policy("solver", model, settings)
     if recipe.reads_answers:
         check_gold(policy, roles["solver"] if recipe.trains_on_gold else None, world, tasks)
@@ -207,7 +231,7 @@ def check_tasks(recipe: Recipe, settings: RunSettings, tasks: list[Task], probe_
     if not tasks:
         raise DataError(f"{settings.tasks}: no tasks")
     if not probe_tasks:
-        source = settings.probe or settings.tasks or recipe.about.tasks
+        source = settings.probe or settings.tasks
         raise DataError(f"{source}: no task is left to hold out; a run needs some that it never trains on: give more tasks, or others with --probe")
 
 
@@ -238,31 +262,59 @@ def fit_check(source: str, settings: RunSettings) -> Misfit:
 
 
 def config_of(session: Session) -> dict[str, Any]:
-    """The resolved config that is saved with a run, and from which it can be resumed."""
-    import numpy
-    import safetensors
-    import transformers
-
+    """The resolved config that is saved with a run, and from which it can be resumed: every setting once, then facts."""
     settings, about = session.settings, session.recipe.about
-    policy = session.ctx.policies["solver"]
     return {
         "autotelic": autotelic.__version__,
+        "format": FORMAT,
         "recipe": {
             "name": about.name, "system": about.system, "paper": about.paper, "family": about.family, "line": about.line,
             "proxy": about.proxy, "settings": session.recipe.model_dump(mode="json"),
         },
         "run": settings.model_dump(mode="json"),
-        "rounds": session.rounds,
-        "seed": settings.seed,
-        "model": settings.model or about.model,
-        "parameters": policy.parameters,
-        "tasks": settings.tasks or about.tasks,
+        "parameters": session.ctx.policies["solver"].parameters,
         "pool": len(session.ctx.pool),
-        "probe": {"tasks": len(session.probe_tasks), "samples": settings.probe_samples, "every": settings.probe_every, "probe_is_train": probe_is_train(session)},
+        "probe": {"tasks": len(session.probe_tasks), "probe_is_train": probe_is_train(session)},
+        "digests": beginnings(session),
         "engine": session.ctx.batcher.engine.name,
         "machine": {"system": platform.platform(), "processor": platform.machine(), "cores": os.cpu_count(), "python": platform.python_version()},
-        "libraries": {"torch": torch.__version__, "transformers": transformers.__version__, "numpy": numpy.__version__, "safetensors": safetensors.__version__},
+        "libraries": libraries(),
     }  # fmt: skip
+
+
+def libraries() -> dict[str, str]:
+    """Versions of the libraries that numbers depend on."""
+    return {name: version(name) for name in ("torch", "transformers", "numpy", "safetensors")}
+
+
+def beginnings(session: Session) -> dict[str, str]:
+    """Digests of what a run begins with and reads again when it is resumed: tasks, probe, weights. To be asked before anything has moved."""
+    ctx = session.ctx
+    models = {"model": ctx.policies["solver"], **{f"policy {name}": ctx.policies[name] for name in session.recipe.policies()}}
+    digests = {"tasks": tasks_digest(ctx.pool.tasks), "probe": tasks_digest(session.probe_tasks)}
+    return digests | {name: weights_digest(policy) for name, policy in models.items()}
+
+
+def tasks_digest(tasks: Sequence[Task]) -> str:
+    """The digest of tasks as the policy and the verifier see them."""
+    return digest_of([[task.id, task.prompt, task.answer] for task in tasks])
+
+
+def weights_digest(policy: Policy) -> str:
+    """The digest of the ends of every weight: enough to tell models apart, and cheap for large ones. Adapters are left out, which a run makes itself."""
+    flat = {name: weight.detach().flatten() for name, weight in policy.model.named_parameters() if "lora_" not in name}
+    return digest_of({name: [len(values), *values[:32].tolist(), *values[-32:].tolist()] for name, values in flat.items()})
+
+
+def check_beginnings(session: Session, config: Mapping[str, Any]) -> None:
+    """Raises DataError where the tasks or the weights that a run began with are others by now; says on stderr where libraries are."""
+    sources = {"tasks": session.settings.tasks, "probe": session.settings.probe or session.settings.tasks, "model": session.settings.model}
+    for name, digest in beginnings(session).items():
+        if digest != config["digests"].get(name):
+            raise DataError(f"{name} = {sources.get(name, name)!r}: is not what it was when the run began; put it back, or begin another run")
+    for name, now in libraries().items():
+        if now != (before := config["libraries"].get(name)):
+            print(f"the run began with {name} {before}, and this is {now}: numbers may differ in their last digits", file=sys.stderr)
 
 
 def probe_is_train(session: Session) -> bool:

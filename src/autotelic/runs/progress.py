@@ -1,7 +1,7 @@
 """What a person sees while a run is under way: a live panel on a terminal, one plain line per round elsewhere, only the verdict when quiet.
 
 The loop calls the methods; each only notes a fact or prints a line. The panel is drawn twice a second from what was noted, so
-calls cost microseconds. Nothing here is kept: the store holds the numbers and `runs.report` draws them.
+calls cost microseconds. Nothing here is kept: the store holds the numbers and `runs.page` draws them.
 """
 
 import sys
@@ -55,16 +55,16 @@ class Progress:
         if self._live and self._live.is_started:
             self._live.stop()
 
-    def start(self, config: Mapping[str, Any], history: Sequence[Metrics] = ()) -> None:
+    def start(self, config: Mapping[str, Any], history: Sequence[Metrics], rounds: int) -> None:
         """Begin: `config` is the run's `config.json`, `history` the metrics of rounds already committed when a run is resumed."""
-        recipe = config.get("recipe") or {}
+        recipe, run = config.get("recipe") or {}, config.get("run") or {}
         self._proxy = recipe.get("proxy") or ""
-        self._rounds = int(config.get("rounds") or 0)
+        self._rounds = rounds
         probe = config.get("probe")
         self._tasks = int(probe.get("tasks", 0)) if isinstance(probe, Mapping) else 0
         for metrics in history:
             self._keep(metrics)
-        parts = [named(recipe), *(named(config.get(part)) for part in ("model", "tasks")), f"seed {config.get('seed', 0)}"]
+        parts = [named(recipe), *(str(run.get(part) or "") for part in ("model", "tasks")), f"seed {run.get('seed', 0)}"]
         self.note(" | ".join(part for part in parts if part))
         if self._live:
             self._live.start()

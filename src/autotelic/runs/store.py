@@ -1,75 +1,164 @@
-"""A run's directory. A round is committed whole, by one rename, or not at all; whatever is not under `rounds/` is made from what is."""
+"""A run's directory, written. A round is committed whole, by one rename, or not at all, with digests of its files. What is not under `rounds/` is made
+from what is, but for `config.json`, of which round 0 keeps a copy, and `events.jsonl`, which is for people. Reading is `runs.reading`."""
 
 import errno
 import json
+import os
 import shutil
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import asdict
+from collections.abc import Callable, Collection, Iterable, Mapping
+from contextlib import suppress
+from itertools import count
 from math import isfinite
 from pathlib import Path
-from typing import Any, Literal
+from time import strftime
+from types import TracebackType
+from typing import Any, Literal, Self
 
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
+import autotelic
 from autotelic.errors import AutotelicError, DataError
 from autotelic.jsonfiles import flush, read_json, read_lines, write_json, write_lines
 from autotelic.measures.probe import ProbeResult
 from autotelic.measures.verdict import Verdict
+from autotelic.runs.lock import LOCK, Lock
+from autotelic.runs.reading import FORMAT, RunReader, fixed, objects
+from autotelic.runs.sealing import drop, fault, read_manifest, write_manifest, write_sealed
 from autotelic.types import Group, Metrics, Rollout, TurnKind
 
 Tensors = dict[str, dict[str, Tensor]]
 """Named sets of named tensors, such as "policy.solver" to its weights."""
+WEIGHTS = ".safetensors"
+GONE = "{}: the run directory is gone: it was deleted, moved or replaced while the run was on"
 
 
-class Store:
-    """Reads and writes one run directory."""
+class Store(RunReader):
+    """Writes one run directory, whose lock it holds until it is closed. A context manager."""
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self.rounds = folder / "rounds"
+    def __init__(self, folder: Path, lock: Lock) -> None:
+        super().__init__(folder)
+        self._lock = lock
 
     @classmethod
-    def create(cls, folder: Path, config: dict[str, Any]) -> "Store":
+    def create(cls, folder: Path, config: dict[str, Any]) -> Self:
         """A new run directory with its resolved config.
 
         Raises:
             DataError: there is something in it already.
-            AutotelicError: it cannot be written.
+            AutotelicError: it cannot be written, or another process works on it.
         """
         check_vacant(folder)
-        store = cls(folder)
-        with explained(folder):
-            store.rounds.mkdir(parents=True, exist_ok=True)
-            write_json(folder / "config.json", config)
+        with explained(folder, folder):
+            folder.mkdir(parents=True, exist_ok=True)
+        store = cls(folder, Lock.take(folder))
+        try:
+            check_vacant(folder)  # once more: it may have been another's until it was locked
+            with explained(folder, folder):
+                write_json(folder / "config.json", config)
+                store.rounds.mkdir()
+        except BaseException:
+            store.close()
+            raise
         return store
 
     @classmethod
-    def open(cls, folder: Path) -> "Store":
-        """An existing run directory; what a killed run left half-written is removed.
+    def open(cls, folder: Path) -> Self:
+        """An existing run directory, to go on with; what a killed run left half-written is removed.
 
         Raises:
-            DataError: it is none.
+            DataError: it is none, another version of autotelic made it, or its settings are not those of its rounds.
+            AutotelicError: it cannot be written, or another process works on it.
         """
-        if not (folder / "config.json").is_file():
-            raise DataError(f"{folder}: no config.json; this is not a run directory")
-        store = cls(folder)
-        if missing := {"run", "recipe", "rounds"} - store.config.keys():
-            raise DataError(f"{folder}: config.json has no {min(missing)!r}; this is not a run directory")
-        for partial in store.rounds.glob("*.tmp"):
-            shutil.rmtree(partial)
+        reader = RunReader.of(folder)
+        check_settings(reader)
+        check_version(reader)
+        store = cls(folder, Lock.take(folder))
+        try:
+            store._clear()
+        except BaseException:
+            store.close()
+            raise
         return store
 
-    @property
-    def config(self) -> dict[str, Any]:
-        """The resolved config."""
-        return read_json(self.folder / "config.json")
+    def close(self) -> None:
+        """Let other processes work on the directory."""
+        self._lock.close()
 
-    @property
-    def last(self) -> int | None:
-        """The newest committed round; None when not even round 0 is."""
-        done = [int(path.name) for path in self.rounds.iterdir() if path.name.isdigit()] if self.rounds.is_dir() else []
-        return max(done, default=None)
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.close()
+
+    def _clear(self) -> None:
+        """Remove what a killed run left half-written."""
+        with explained(self.folder, self.folder):
+            self.rounds.mkdir(exist_ok=True)
+            for partial in self.rounds.glob("*.tmp"):
+                shutil.rmtree(partial)
+
+    def step_back(self) -> tuple[int | None, str | None]:
+        """The newest round from which the run can go on, None where none was committed; and why it is not the last, where it is not.
+
+        Rounds after it are moved to `damaged/`, and the files that are made from rounds are made again.
+
+        Raises:
+            DataError: rounds were committed, and the run can go on from none of them.
+        """
+        number, why = self._newest_sound()
+        if number is None:
+            return None, None
+        reason = f"{why}; going on from round {number}" if why else None
+        with explained(self.folder, self.folder):
+            if reason:
+                self.note("stepped back", reason)
+                for gone in reversed([one for one in self.numbers if one > number]):
+                    self._set_aside(gone)
+            write_lines(self.folder / "metrics.jsonl", ({"round": one, "metrics": row} for one, row in self.history().items()))
+        self.save_probe("first", ProbeResult.from_json(read_json(self.round(0) / "probe.json")))
+        return number, reason
+
+    def _newest_sound(self) -> tuple[int | None, str | None]:
+        """The newest round that is whole, weights too, after rounds whose records are; and the first fault found on the way to it."""
+        last = max([*self.numbers, *self._noted()], default=None)
+        if last is None:
+            return None, None
+        faults = (self.fault(one, self.records(one)) or self._stranger(one) for one in range(last + 1))
+        whole, why = next(((one - 1, fault) for one, fault in enumerate(faults) if fault), (last, None))
+        for number in range(whole, -1, -1):
+            if not self._has_weights(number):
+                break
+            if (found := self.fault(number)) is None:
+                return number, why
+            why = why or found
+        raise DataError(f"{why or f'{self.rounds}: the weights are gone'}; the run cannot go on, since no round before that has its weights")
+
+    def _noted(self) -> list[int]:
+        """The rounds that `metrics.jsonl` tells of: one that is not there any more is missed."""
+        path = self.folder / "metrics.jsonl"
+        with suppress(DataError, OSError, KeyError, ValueError, TypeError):
+            return [int(row["round"]) for row in objects(path)]
+        return []
+
+    def _stranger(self, number: int) -> str | None:
+        """Whether a round was made by another run."""
+        state = self.round(number) / "state.json"
+        return None if read_json(state).get("settings") == self.fingerprint else f"{state}: was made with other settings than config.json"
+
+    def _has_weights(self, number: int) -> bool:
+        """Whether a round was left its weights, damaged or not."""
+        try:
+            return any(name.endswith(WEIGHTS) for name in read_manifest(self.round(number)).kept)
+        except DataError:
+            return True
+
+    def _set_aside(self, number: int) -> None:
+        """Move a round to `damaged/`."""
+        away = self.folder / "damaged"
+        away.mkdir(exist_ok=True)
+        names = (f"{number:05d}" if i == 1 else f"{number:05d}-{i}" for i in count(1))
+        self.round(number).rename(next(away / name for name in names if not (away / name).exists()))
 
     def commit(
         self,
@@ -82,74 +171,91 @@ class Store:
         tensors: Tensors,
         keep: int,
         trained_on: Mapping[str, float] | None = None,
+        same: Collection[str] = (),
+        probe: ProbeResult | None = None,
     ) -> None:
         """Write a round and make it the newest, then drop the weights of all but the `keep` newest rounds. Metrics that are not finite are left out.
+
+        `same` names the sets of tensors that are those of the round before: their files are linked, not written. `probe` is what the probe saw in
+        this round, where there was one.
 
         Raises:
             AutotelicError: no space left, or the directory cannot be written; the round is then not committed and nothing else is touched.
         """
         metrics, trained_on = {name: value for name, value in metrics.items() if isfinite(value)}, trained_on or {}
-        final, partial = self.rounds / f"{number:05d}", self.rounds / f"{number:05d}.tmp"
-        with explained(partial):
-            partial.mkdir(parents=True)
+        final, partial = self.round(number), self.rounds / f"{number:05d}.tmp"
+        self._check()
+        with explained(partial, self.folder):
+            partial.mkdir()
             write_json(partial / "metrics.json", {"round": number, "metrics": metrics})
-            write_json(partial / "state.json", state)
+            write_json(partial / "state.json", {**state, "settings": self.fingerprint})
             write_lines(partial / "pool.jsonl", events)
             write_lines(partial / "rollouts.jsonl", (rollout_row(rollout, trained_on.get(rollout.id)) for group in groups for rollout in group))
+            if probe is not None:
+                write_json(partial / "probe.json", probe.to_json())
+            if number == 0:
+                shutil.copyfile(self.folder / "config.json", partial / "config.json")
             for name, values in tensors.items():
-                save_file(values, partial / f"{name}.safetensors")
+                save_file(values, partial / f"{name}{WEIGHTS}")
+            write_manifest(partial, self._linked(number - 1, partial, same))
             for path in partial.iterdir():
                 flush(path)
+            flush(partial)
             partial.rename(final)
             flush(self.rounds)
             with (self.folder / "metrics.jsonl").open("a", encoding="utf-8") as file:
                 file.write(json.dumps({"round": number, "metrics": metrics}) + "\n")
         self._drop_weights(number - keep)
 
+    def _check(self) -> None:
+        """Raises AutotelicError where the directory is not this run's any more."""
+        if not self._lock.holds:
+            raise AutotelicError(GONE.format(self.folder))
+
+    def _linked(self, before: int, partial: Path, same: Collection[str]) -> dict[str, str]:
+        """Put the files of the sets `same` of the round before into a new one; their digests by name."""
+        names = [f"{name}{WEIGHTS}" for name in same]
+        for name in names:
+            try:
+                os.link(self.round(before) / name, partial / name)
+            except OSError:  # a file system without links
+                shutil.copyfile(self.round(before) / name, partial / name)
+        return {name: read_manifest(self.round(before)).files[name] for name in names}
+
     def _drop_weights(self, number: int) -> None:
-        """Of a round and those before it, back to the first that has none: all older ones have lost theirs already."""
-        while number >= 0 and (weights := list((self.rounds / f"{number:05d}").glob("*.safetensors"))):
-            for path in weights:
-                path.unlink()
+        """Of a round and those before it, back to the first that has none: all older ones have lost theirs already. The oldest go first, so that
+        this holds after a kill too."""
+        found = []
+        while number >= 0 and (weights := [path.name for path in self.round(number).glob(f"*{WEIGHTS}")]):
+            found.append((self.round(number), weights))
             number -= 1
+        with explained(self.rounds, self.folder):
+            for folder, names in reversed(found):
+                drop(folder, names)
 
     def restore(self, number: int) -> tuple[dict[str, Any], list[dict[str, Any]], Tensors]:
         """State of a committed round, pool events of all rounds up to it, and its tensors."""
-        folder = self.rounds / f"{number:05d}"
-        state = json.loads((folder / "state.json").read_text(encoding="utf-8"))
-        tensors = {path.name.removesuffix(".safetensors"): load_file(path) for path in sorted(folder.glob("*.safetensors"))}
-        if not tensors:
-            raise DataError(f"{folder}: its weights are gone; only the newest rounds keep them")
-        events = [event for past in range(number + 1) for event in read_lines(self.rounds / f"{past:05d}" / "pool.jsonl")]
-        return state, events, tensors
+        folder = self.round(number)
+        names = [name for name in read_manifest(folder).kept if name.endswith(WEIGHTS)]
+        tensors = {name.removesuffix(WEIGHTS): load_file(folder / name) for name in names}
+        events = [event for past in range(number + 1) for event in read_lines(self.round(past) / "pool.jsonl")]
+        return read_json(folder / "state.json"), events, tensors
 
-    def metrics(self, number: int) -> Metrics:
-        """Metrics of one committed round."""
-        metrics: Metrics = json.loads((self.rounds / f"{number:05d}" / "metrics.json").read_text(encoding="utf-8"))["metrics"]
-        return metrics
-
-    def history(self) -> list[Metrics]:
-        """Metrics of all committed rounds, from round 0; `metrics.jsonl` is written anew from them."""
-        rows = [json.loads((path / "metrics.json").read_text(encoding="utf-8")) for path in sorted(self.rounds.iterdir()) if path.name.isdigit()]
-        with explained(self.folder):
-            write_lines(self.folder / "metrics.jsonl", rows)
-        return [row["metrics"] for row in rows]
+    def note(self, event: str, text: str) -> None:
+        """Add to `events.jsonl`."""
+        with explained(self.folder, self.folder), (self.folder / "events.jsonl").open("a", encoding="utf-8") as file:
+            file.write(json.dumps({"time": strftime("%Y-%m-%d %H:%M:%S"), "event": event, "text": text}, ensure_ascii=False) + "\n")
 
     def save_probe(self, name: str, result: ProbeResult) -> None:
         """Keep the outcomes of a probe under `probe/NAME.json`."""
-        with explained(self.folder):
+        with explained(self.folder, self.folder):
             (self.folder / "probe").mkdir(exist_ok=True)
-            write_json(self.folder / "probe" / f"{name}.json", result.to_json())
-
-    def load_probe(self, name: str) -> ProbeResult | None:
-        """The outcomes kept under a name."""
-        path = self.folder / "probe" / f"{name}.json"
-        return ProbeResult.from_json(json.loads(path.read_text(encoding="utf-8"))) if path.exists() else None
+            write_sealed(self.folder / "probe" / f"{name}.json", result.to_json())
 
     def save_verdict(self, verdict: Verdict) -> None:
         """Write `verdict.json`."""
-        with explained(self.folder):
-            write_json(self.folder / "verdict.json", asdict(verdict))
+        with explained(self.folder, self.folder):
+            write_sealed(self.folder / "verdict.json", verdict.to_json())
 
     def save_model(self, name: Literal["model", "rejected"], save: Callable[[Path], None]) -> Path:
         """The folder that `save` writes, under `name`, whole or not at all; what an earlier verdict left under either name goes."""
@@ -162,8 +268,9 @@ class Store:
 
     def _save_whole(self, final: Path, save: Callable[[Path], None], replaces: Iterable[Path]) -> Path:
         """The folder that `save` writes beside its place and that is moved there when it is whole, in place of others."""
+        self._check()
         partial = final.with_name(f"{final.name}.tmp")
-        with explained(partial):
+        with explained(partial, self.folder):
             shutil.rmtree(partial, ignore_errors=True)
             save(partial)
             for old in replaces:
@@ -176,15 +283,42 @@ def check_vacant(folder: Path) -> None:
     """Raises DataError unless a new run can begin in `folder`: it does not exist, or is empty."""
     if folder.exists() and not folder.is_dir():
         raise DataError(f"{folder}: is a file; choose another --out")
-    if folder.exists() and any(folder.iterdir()):
+    if folder.exists() and any(path.name != LOCK for path in folder.iterdir()):
         raise DataError(f"{folder}: is not empty; choose another --out, or continue the run in it with `autotelic resume {folder}`")
 
 
-class explained:
-    """A context in which failures of the file system become errors a user can act on."""
+def check_version(run: RunReader) -> None:
+    """Raises DataError where a run cannot be gone on with because another version of autotelic made it."""
+    made, here = str(run.config.get("autotelic")), autotelic.__version__
+    if run.config.get("format") is None:
+        raise DataError(
+            f"{run.folder}: was made by an earlier autotelic ({made}), whose rounds have no digests and whose formulas were others; resume it by that one"
+        )
+    if run.config["format"] != FORMAT or made.split(".")[:2] != here.split(".")[:2]:
+        raise DataError(f"{run.folder}: was made by autotelic {made}, and this is {here}, which may compute otherwise; resume it by that one")
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
+
+def check_settings(run: RunReader) -> None:
+    """Raises DataError where config.json has been changed since the first round."""
+    copy = run.round(0) / "config.json"
+    if fault(run.round(0), ["config.json"]):
+        return  # what is wrong with the rounds is told when they are looked at
+    before, now = fixed(read_json(copy)), fixed(run.config)
+    changed = [key for key in {**before, **now} if before.get(key) != now.get(key)]
+    if changed:
+        key = changed[0]
+        more = f" (and {len(changed) - 1} more)" if changed[1:] else ""
+        raise DataError(
+            f"{run.folder / 'config.json'}: {key} is {json.dumps(now.get(key))}, and the rounds were made with {json.dumps(before.get(key))}{more}: "
+            f"put it back, or begin another run; {copy} is the config as it was"
+        )
+
+
+class explained:
+    """A context in which failures of the file system become errors a user can act on; `run` is the run directory that is written, if one is."""
+
+    def __init__(self, path: Path, run: Path | None = None) -> None:
+        self.path, self.run = path, run
 
     def __enter__(self) -> None:
         return None
@@ -196,6 +330,8 @@ class explained:
             shutil.rmtree(self.path, ignore_errors=True)
         for part in self.path.glob("*.part"):
             part.unlink()
+        if self.run is not None and not self.run.exists():
+            raise AutotelicError(GONE.format(self.run)) from error
         full = getattr(error, "errno", None) == errno.ENOSPC or "os error 28" in str(error)
         reason = "no space left on the disk" if full else str(error)
         raise AutotelicError(

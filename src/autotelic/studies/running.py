@@ -17,9 +17,9 @@ from time import perf_counter
 from typing import Any
 
 from autotelic.errors import SettingError, nearest
-from autotelic.jsonfiles import read_json
+from autotelic.runs.reading import RunReader
 from autotelic.runs.settings import literal
-from autotelic.runs.store import Store, explained
+from autotelic.runs.store import explained
 from autotelic.studies.results import FAILED, Row, ends, number, read, write
 from autotelic.systems.study import Study
 
@@ -77,24 +77,24 @@ def run(replica: Study, arm: str, seed: int, threads: int | None = 1) -> Row:
         row = Row(arm=arm, seed=seed, verdict=FAILED, seconds=round(perf_counter() - began, 1), command=shlex.join(words))
         if not (folder / "verdict.json").is_file():
             return replace(row, error=last_line(done.stderr) or f"exit status {done.returncode}")
-        row = finished(row, Store(folder), tuple(replica.quantities))
+        row = finished(row, RunReader.of(folder), tuple(replica.quantities))
         return replace(row, error=last_line(done.stderr)) if done.returncode else row
 
 
-def finished(row: Row, store: Store, quantities: Sequence[str]) -> Row:
+def finished(row: Row, run: RunReader, quantities: Sequence[str]) -> Row:
     """A row with what the run directory holds."""
-    history, proxy = store.history(), store.config["recipe"]["proxy"]
-    probed = [{name: value for name, value in metrics.items() if name.startswith("probe/")} for metrics in history]
+    history, proxy, verdict = run.history(), run.recipe["proxy"], run.verdict
+    probed = [{name: value for name, value in metrics.items() if name.startswith("probe/")} for metrics in history.values()]
     probed = [metrics for metrics in probed if metrics]
-    optimized = [metrics[proxy] for metrics in history if proxy in metrics]
+    optimized = [metrics[proxy] for metrics in history.values() if proxy in metrics]
     return replace(
         row,
-        verdict=read_json(store.folder / "verdict.json")["word"],
-        rounds=len(history) - 1,
+        verdict=str(verdict.word) if verdict else FAILED,
+        rounds=run.last or 0,
         first=probed[0] if probed else {},
         last=probed[-1] if probed else {},
         proxy=[optimized[0], optimized[-1]] if optimized else None,
-        history={name: [(i, metrics[name]) for i, metrics in enumerate(history) if name in metrics] for name in quantities},
+        history={name: [(i, metrics[name]) for i, metrics in history.items() if name in metrics] for name in quantities},
     )
 
 

@@ -12,7 +12,7 @@ from autotelic.rewards.novelty import spread
 from autotelic.runs import loop
 from autotelic.runs.opening import Session, plan
 from autotelic.runs.progress import Progress
-from autotelic.runs.store import Store
+from autotelic.runs.reading import RunReader
 from autotelic.systems.curriculum.exit.recipe import differs
 from autotelic.systems.curriculum.sec.recipe import signal
 from autotelic.systems.registry import find
@@ -241,7 +241,7 @@ def test_the_controller_of_b_star_picks_the_best_pair_of_its_grid() -> None:
 @pytest.mark.parametrize("name", NAMES)
 def test_a_smoke_run(name: str, tmp_path: Path) -> None:
     outcome = loop.start(small(name, rounds=2, out=str(tmp_path / "run")), Progress(quiet=True))
-    history = Store(outcome.folder).history()
+    history = RunReader(outcome.folder).history()
     assert len(history) == 3 and outcome.report.is_file()
     if name == "exit":
         assert {f"probe/step {step}" for step in range(1, 9)} <= history[0].keys() and "probe/improvement" in history[2]

@@ -9,7 +9,7 @@ from small import small
 from autotelic.runs import loop
 from autotelic.runs.opening import plan
 from autotelic.runs.progress import Progress
-from autotelic.runs.store import Store
+from autotelic.runs.reading import RunReader
 from autotelic.systems.multi_agent.rlccf.recipe import collective, consistency
 from autotelic.systems.registry import find
 
@@ -73,8 +73,8 @@ def test_alone_each_votes_for_itself() -> None:
 
 def test_a_run_measures_all_models_and_their_vote(tmp_path: Path) -> None:
     outcome = loop.start(small("rlccf", rounds=1, out=str(tmp_path / "run")), Progress(quiet=True))
-    history = Store(outcome.folder).history()
-    for metrics in history:
+    history = RunReader(outcome.folder).history()
+    for metrics in history.values():
         assert metrics["probe/models/least"] <= metrics["probe/models/accuracy"] <= 1 and 0 <= metrics["probe/vote/accuracy"] <= 1
     assert {"rewards/agreement/mean", "vote/share", "label/purity"} <= history[1].keys()
     assert find("rlccf").model_validate({"bases": []}).names == ["solver"]  # type: ignore[attr-defined]

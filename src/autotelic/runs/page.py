@@ -2,14 +2,14 @@
 
 Everything a model wrote is untrusted: it is escaped, shortened, stripped of control characters, and the page forbids scripts and
 network by its content policy. A run that was killed, has no probe or has not begun still gets a page that says so.
-This module reads and arranges; charts are in `runs.plots`, words in `measures.verdict`, the page in `templates/report.html`.
+This module arranges; reading is `runs.reading`, charts are in `runs.plots`, words in `measures.verdict`, the page in `templates/report.html`.
 """
 
 import json
 import shlex
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from heapq import nlargest, nsmallest
 from math import isfinite, nan
 from pathlib import Path
@@ -19,13 +19,13 @@ from jinja2 import Environment, PackageLoader
 from markupsafe import Markup
 
 from autotelic import streams
-from autotelic.errors import DataError
 from autotelic.measures.metrics import Metric, find
 from autotelic.measures.probe import ProbeResult
 from autotelic.measures.stats import wilson
 from autotelic.measures.verdict import Verdict, Word, how
 from autotelic.runs.plots import Bar, Series, bar_chart, heat_map, line_chart
 from autotelic.runs.progress import duration, named
+from autotelic.runs.reading import RunReader, flat
 from autotelic.types import Metrics
 
 HEADLINES = {
@@ -75,20 +75,32 @@ LABELS = (
 
 @dataclass(slots=True)
 class RunFiles:
-    """What a run directory holds; whatever is missing is empty."""
+    """What a run directory held at one moment; whatever is missing is empty."""
 
-    path: Path
-    config: dict[str, Any] = field(default_factory=dict)
-    rounds: list[tuple[int, Metrics]] = field(default_factory=list)
-    first: ProbeResult | None = None
-    last: ProbeResult | None = None
-    verdict: Verdict | None = None
+    reader: RunReader
+    rounds: list[tuple[int, Metrics]]
+    first: ProbeResult | None
+    last: ProbeResult | None
+    verdict: Verdict | None
+    events: list[str]
+    """What happened to the run beside its rounds."""
+    faults: list[str]
+    """What is wrong with its files."""
+
+    @property
+    def config(self) -> dict[str, Any]:
+        """The resolved config."""
+        return self.reader.config
 
     @property
     def recipe(self) -> dict[str, Any]:
-        """The recipe's entry of the configuration."""
-        recipe = self.config.get("recipe")
-        return recipe if isinstance(recipe, dict) else {"name": recipe}
+        """The recipe's entry of the config."""
+        return self.reader.recipe
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """All settings of recipe and run by name."""
+        return self.reader.settings
 
     @property
     def done(self) -> int:
@@ -111,55 +123,21 @@ class RunFiles:
 
 
 def read_run(path: Path) -> RunFiles:
-    """The files of a run directory, finished or not.
+    """What a run directory holds, finished or not.
 
     Raises:
-        DataError: it is no run directory, or one of its files cannot be read.
+        DataError: it is no run directory, or a file that is made from its rounds is damaged.
     """
-    config = _json(path / "config.json")
-    if config is None:
-        raise DataError(f"{path}: no config.json, so this is not a run directory")
-    probes = [ProbeResult.from_json(raw) if raw else None for raw in (_json(path / "probe" / f"{side}.json") for side in ("first", "last"))]
-    verdict = _json(path / "verdict.json")
-    rounds = dict(_rounds(path / "metrics.jsonl"))
-    return RunFiles(path, config, sorted(rounds.items()), probes[0], probes[1], Verdict.from_json(verdict) if verdict else None)
-
-
-def _json(path: Path) -> dict[str, Any] | None:
-    try:
-        raw = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        return None
-    except ValueError as error:
-        raise DataError(f"{path}: {error}") from error
-    if not isinstance(raw, dict):
-        raise DataError(f"{path}: not a JSON object")
-    return raw
-
-
-def _lines(path: Path) -> Iterator[dict[str, Any]]:
-    """The objects of a JSON-lines file; a last line that a kill cut short is left out."""
-    if not path.exists():
-        return
-    with path.open(encoding="utf-8", errors="replace") as lines:
-        held: tuple[int, ValueError] | None = None
-        for number, line in enumerate(lines, start=1):
-            if held:
-                raise DataError(f"{path}, line {held[0]}: {held[1]}") from held[1]
-            try:
-                raw = json.loads(line)
-            except ValueError as error:
-                held = (number, error)
-                continue
-            if isinstance(raw, dict):
-                yield raw
-
-
-def _rounds(path: Path) -> Iterator[tuple[int, Metrics]]:
-    """Round and metrics; None, as strict JSON writes NaN, is NaN."""
-    for raw in _lines(path):
-        numbers = raw.get("metrics", {})
-        yield int(raw["round"]), {name: nan if value is None else float(value) for name, value in numbers.items()}
+    run = RunReader.of(path)
+    return RunFiles(
+        run,
+        sorted(run.history().items()),
+        run.probe("first"),
+        run.probe("last"),
+        run.verdict,
+        [f"{event.get('time')}, {event.get('event')}: {event.get('text')}" for event in run.events],
+        run.faults(),
+    )
 
 
 def write_report(run_dir: Path) -> Path:
@@ -185,6 +163,8 @@ def render(run: RunFiles) -> str:
         truth=_truth(run),
         plays=bool(run.first and run.first.plays),
         reasons=run.verdict.reasons if run.verdict else [],
+        events=run.events,
+        faults=run.faults,
         trained_on_probe=_trained_on_probe(run),
         facts=_facts(run),
         truth_chart=_truth_chart(run),
@@ -200,14 +180,14 @@ def render(run: RunFiles) -> str:
         seconds=_seconds_chart(run),
         flips=_flips(run),
         metrics=_metric_rows(run),
-        settings=list(_flat(run.config)),
+        settings=list(_flat(run.config).items()),
         samples=_samples(run),
         command=_command(run),
     )
 
 
 def _title(run: RunFiles) -> str:
-    system, tasks = run.recipe.get("system") or named(run.recipe) or "run", named(run.config.get("tasks"))
+    system, tasks = run.recipe.get("system") or named(run.recipe) or "run", run.settings.get("tasks")
     return f"{system} on {tasks}" if tasks else str(system)
 
 
@@ -219,7 +199,7 @@ def _trained_on_probe(run: RunFiles) -> bool:
 def _headline(run: RunFiles) -> str:
     if run.verdict:
         return HEADLINES[run.verdict.word]
-    rounds = run.config.get("rounds")
+    rounds = run.settings.get("rounds")
     return f"The run has not finished: {run.done}{f' of {rounds}' if rounds else ''} rounds are committed, so there is no verdict."
 
 
@@ -234,17 +214,17 @@ def _truth(run: RunFiles) -> dict[str, Any] | None:
 
 def _facts(run: RunFiles) -> list[tuple[str, str]]:
     """What was run, as rows of name and value."""
-    recipe, config = run.recipe, run.config
+    recipe, config, settings = run.recipe, run.config, run.settings
     total = sum(value for value in run.series("seconds/total")[1] if isfinite(value))
     rows = [
         ("Recipe", recipe.get("name")),
         ("System", " · ".join(str(recipe[key]) for key in ("system", "family", "paper") if recipe.get(key))),
-        ("Model", config.get("model")),
-        ("Tasks", config.get("tasks")),
+        ("Model", settings.get("model")),
+        ("Tasks", settings.get("tasks")),
         ("Probe", _probe_fact(run)),
         ("Proxy for the truth", recipe.get("proxy") or "none"),
-        ("Seed", config.get("seed")),
-        ("Rounds", f"{run.done} of {config['rounds']}" if config.get("rounds") else run.done),
+        ("Seed", settings.get("seed")),
+        ("Rounds", f"{run.done} of {settings['rounds']}" if settings.get("rounds") else run.done),
         ("Time", duration(total) if total else None),
         ("Tokens", _token_fact(run)),
         ("Engine", config.get("engine")),
@@ -432,50 +412,47 @@ def _own_metrics(run: RunFiles) -> tuple[Metric, ...]:
     return cls.metrics if cls else ()
 
 
-def _flat(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:
-    """Settings with dotted names."""
-    for name, value in values.items():
-        if isinstance(value, Mapping) and value:
-            yield from _flat(value, f"{prefix}{name}.")
-        else:
-            yield f"{prefix}{name}", value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
+def _flat(values: Mapping[str, Any]) -> dict[str, str]:
+    """Settings by dotted names, as text."""
+    return {name: value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str) for name, value in flat(values).items()}
 
 
 def _command(run: RunFiles) -> str:
     """The command that makes the run again: the settings that differ from their defaults, as options and overrides."""
     from autotelic.errors import AutotelicError
-    from autotelic.runs.settings import resolve  # loads torch, which the rest of the report does not need
+    from autotelic.runs.settings import resolve
+    from autotelic.systems.registry import find as find_recipe  # loads torch, which the rest of the report does not need
 
-    name, config = named(run.recipe), run.config
-    chosen = dict(_flat(config.get("run") or {})) | dict(_flat(run.recipe.get("settings") or {}))
-    chosen |= {part: str(config[part]) for part in ("seed", "rounds") if config.get(part) is not None}
+    name, chosen = named(run.recipe), _flat(run.settings)
     defaults: dict[str, str] = {}
     if not name.endswith(".py"):  # a recipe file is a program, and a report runs none
         with suppress(AutotelicError):
-            defaults = dict(pair for part in resolve({"recipe": name}) for pair in _flat(part.model_dump(mode="json")))
+            about, own = find_recipe(name).about, resolve({"recipe": name})
+            defaults = _flat(
+                {key: value for part in own for key, value in part.model_dump(mode="json").items()} | {"model": about.model, "tasks": about.tasks}
+            )
     left_out = {"recipe", "out", "seed"}
     changed = [f"{key}={value}" for key, value in chosen.items() if key not in left_out and value not in (defaults.get(key), "null")]
     return shlex.join(["autotelic", "run", name, "--seed", chosen.get("seed", "0"), *changed])
 
 
-def _newest_rollouts(run: RunFiles) -> Path | None:
-    """The rollouts of the newest committed round that has any."""
-    folders = [path for path in (run.path / "rounds").glob("*") if path.name.isdigit() and int(path.name) <= run.done]
-    files = (folder / "rollouts.jsonl" for folder in sorted(folders, key=lambda path: int(path.name), reverse=True))
-    return next((file for file in files if file.is_file() and file.stat().st_size), None)
+def _newest_rollouts(run: RunFiles) -> int | None:
+    """The newest committed round that has rollouts, whole ones."""
+    files = ((number, run.reader.round(number) / "rollouts.jsonl") for number in reversed(run.reader.numbers) if number <= run.done)
+    kept = (number for number, file in files if file.is_file() and file.stat().st_size)
+    return next((number for number in kept if not run.reader.fault(number, ["rollouts.jsonl"])), None)
 
 
 def _samples(run: RunFiles) -> list[tuple[str, list[dict[str, Any]]]]:
     """Best, worst and some rollouts of the last committed round that has any; the file is read once and never held whole."""
-    path = _newest_rollouts(run)
-    if not path:
+    number = _newest_rollouts(run)
+    if number is None:
         return []
     some: list[dict[str, Any]] = []
-    number = int(path.parent.name)
     random = streams.generator("report", number)
     best: list[tuple[float, int, dict[str, Any]]] = []
     worst: list[tuple[float, int, dict[str, Any]]] = []
-    for i, rollout in enumerate(_lines(path)):
+    for i, rollout in enumerate(run.reader.rollouts(number)):
         total = _total(rollout)
         if len(best) < SAMPLES or total > best[-1][0]:
             best = nlargest(SAMPLES, [*best, (total, -i, rollout)], key=lambda row: row[:2])
