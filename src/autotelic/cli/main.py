@@ -12,6 +12,7 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 import typer
 
 from autotelic.errors import AutotelicError
+from autotelic.runs.stopping import stoppable
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help="Language models that improve themselves.")
 
@@ -38,6 +39,7 @@ def report_stop(reason: str | None) -> None:
 
 
 @app.command()
+@stoppable()
 def run(
     recipe: Annotated[str | None, typer.Argument(help="A shipped recipe, or a .py file that declares one; default: easy-to-hard.")] = None,
     overrides: Overrides = None,
@@ -77,12 +79,13 @@ def run(
 
 
 @app.command()
+@stoppable()
 def resume(
     folder: Annotated[Path, typer.Argument(help="Run directory.")],
     rounds: Annotated[int | None, typer.Option(min=0, help="New total number of rounds; default: as planned.")] = None,
     quiet: Annotated[bool, typer.Option("--quiet", help="Print only the verdict.")] = False,
 ) -> None:
-    """Go on with a run from its last committed round."""
+    """Go on with a run from its last sound round."""
     from autotelic.runs import loop
     from autotelic.runs.progress import Progress
 

@@ -49,7 +49,7 @@ class Store(RunReader):
             AutotelicError: it cannot be written, or another process works on it.
         """
         check_vacant(folder)
-        with explained(folder, folder):
+        with explained(folder):
             folder.mkdir(parents=True, exist_ok=True)
         store = cls(folder, Lock.take(folder))
         try:
@@ -334,9 +334,8 @@ class explained:
             raise AutotelicError(GONE.format(self.run)) from error
         full = getattr(error, "errno", None) == errno.ENOSPC or "os error 28" in str(error)
         reason = "no space left on the disk" if full else str(error)
-        raise AutotelicError(
-            f"{self.path}: cannot be written: {reason}; all rounds committed before are intact, and `autotelic resume` goes on from them"
-        ) from error
+        rest = "; all rounds committed before are intact, and `autotelic resume` goes on from them" if self.run is not None else ""
+        raise AutotelicError(f"{self.path}: cannot be written: {reason}{rest}") from error
 
 
 def rollout_row(rollout: Rollout, weight: float | None = None) -> dict[str, Any]:
