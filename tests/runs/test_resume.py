@@ -113,7 +113,7 @@ def test_weights_that_did_not_move_are_linked_and_not_written(tmp_path: Path) ->
 
 def test_only_what_moved_is_written(tmp_path: Path) -> None:
     """SPIRAL with `refresh` keeps a reference, which stays as it is until then. In a round that the gate takes back nothing moves."""
-    raw = small("spiral", rounds=2, tasks="games?play=kuhn", refresh=9)
+    raw = small("spiral", rounds=2, tasks="games?play=kuhn", refresh=9, objective={"kl": 0.01})
     loop.start({**raw, "out": str(tmp_path / "run"), "gate": {"enabled": False}}, Progress(quiet=True))
     rounds = tmp_path / "run" / "rounds"
     links = {path.name: path.stat().st_nlink for path in (rounds / "00002").glob("policy.*")}
