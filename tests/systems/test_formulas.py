@@ -14,11 +14,12 @@ import torch
 from scripted import SHORT, Noting, Scripted, made, play
 
 from autotelic.answers.votes import VoteRule
-from autotelic.errors import TrainingError
+from autotelic.errors import SettingError, TrainingError
 from autotelic.learning.advantages import standardize
 from autotelic.learning.objectives import DPO, NLL, PolicyGradient
 from autotelic.policies.policy import Policy
 from autotelic.rewards.confidence import confidence
+from autotelic.runs.settings import resolve
 from autotelic.systems.base import Recipe
 from autotelic.systems.label_free.rlsc.recipe import self_confidence
 from autotelic.types import Example, Rollout, Sampling, Task, Turn, TurnKind
@@ -68,8 +69,24 @@ def test_srt_without_a_label_gives_no_reward_and_no_signal(policy: Make) -> None
     assert rewards(play(srt(vote=VoteRule(min_share=0.6, denominator="all")), policy(), SCRIPT), "agreement")["1+1="] == [0, 0, 0, 0]
 
 
+def test_srt_pays_all_winners_of_a_tie_when_told_to(policy: Make) -> None:
+    script = {"1+1=": ["2", "3", "3", "2"], "2+2=": ["x", "4", "5", "y"]}
+    assert rewards(play(srt(vote=VoteRule(ties="all")), policy(), script), "agreement") == {"1+1=": [1, 1, 1, 1], "2+2=": [0, 1, 1, 0]}
+    assert rewards(play(srt(vote=VoteRule(ties="none")), policy(), script), "agreement") == {"1+1=": [0, 0, 0, 0], "2+2=": [0, 0, 0, 0]}
+    among = play(srt(vote=VoteRule(ties="all", unparsed="candidate")), policy(), {"1+1=": ["x", "3", "3", "y"]})
+    assert rewards(among, "agreement") == {"1+1=": [0, 1, 1, 0]}, "what cannot be read is never paid"
+
+
+@pytest.mark.parametrize(
+    ("trained", "message"), [(0, "greater than or equal to 2"), (-20, "greater than or equal to 2"), (5, "more than group_size = 4")]
+)
+def test_srt_trains_on_two_of_a_group_at_least_and_on_no_more_than_there_are(trained: int, message: str) -> None:
+    with pytest.raises(SettingError, match=message):
+        resolve({"recipe": "srt", "group_size": 4, "trained": trained})
+
+
 def test_ttrl_is_srt_with_some_trained_and_a_division_by_std(policy: Make) -> None:
-    ctx = play(srt(trained=2, scale="std", vote=VoteRule(denominator="all")), policy(), {"1+1=": ["3", "2", "2", "2"]})
+    ctx = play(srt(trained=2, scale="std"), policy(), {"1+1=": ["3", "2", "2", "2"]})
     assert rewards(ctx, "agreement") == {"1+1=": [0, 1, 1, 1]}  # all vote
     assert advantages(ctx)["1+1="] == pytest.approx([-(0.5**0.5), 0.5**0.5], abs=1e-5)  # two are trained on
     assert len(ctx.groups[0]) == 4  # and all are there for the monitors
@@ -106,31 +123,64 @@ def test_rlsc_weighs_by_the_probability_of_the_whole_completion(policy: Make) ->
     before = solver.clone("before")
     ctx = play(made("rlsc", group_size=4, sampling=Sampling(temperature=0.5, max_tokens=8)), solver, SCRIPT)
     items, objective, _ = ctx.learned[0]
-    assert objective == NLL(aggregation="sequence")
+    assert objective == NLL(aggregation="sequence", temperature=None), "as in the paper's algorithm, where one temperature divides all logits"
     loss = 0.0
     for item in items:
         start = item.mask.index(1.0)
         logp = float(before.scores([item.tokens], [start], 0.5)[0].logprobs.sum())
-        assert item.weight == pytest.approx(math.exp(logp) + 0.1, rel=1e-3)  # as sampled, at .5
-        loss -= item.weight * float(before.scores([item.tokens], [start])[0].logprobs.sum()) / len(items)
+        assert item.weight == pytest.approx(math.exp(logp) + 0.1, rel=1e-3)
+        loss -= item.weight * logp / len(items)
     assert ctx.metrics["loss"] == pytest.approx(loss, rel=1e-4)
 
 
 # ---- self-training
 
+HALF = VoteRule(min_share=0.5, denominator="all")
+
+
+def lmsi(**settings: Any) -> Recipe:
+    return made("lmsi", group_size=4, sampling=SHORT, **settings)
+
 
 def test_lmsi_keeps_the_paths_to_the_majority(policy: Make) -> None:
     solver = policy()
     script = {"1+1=": ["2", "x", "2", "3"], "2+2=": ["4", "5", "6", "x"]}
-    ctx = play(made("lmsi", group_size=4, sampling=SHORT, formats=("{prompt}", "q: {prompt}")), solver, script)
+    ctx = play(lmsi(vote=HALF, formats=("{prompt}", "q: {prompt}")), solver, script)
     items = ctx.learned[0][0]
     assert [completion(solver, item) for item in items] == ["2"] * 4  # one answer in three is below one half
     prompts = [solver.tokenizer.decode(item.tokens[: item.mask.index(1.0)]) for item in items]
     assert sorted(prompts) == ["1+1=", "1+1=", "q: 1+1=", "q: 1+1="]
     assert all(item.old_logprobs is None and item.tokens[-1] == solver.tokenizer.end_id for item in items)
     assert ctx.metrics["label/kept"] == 4 / 16
-    nothing = play(made("lmsi", group_size=4, sampling=SHORT), policy(), {"2+2=": ["4", "5", "6", "x"]})
+    nothing = play(lmsi(vote=HALF), policy(), {"2+2=": ["4", "5", "6", "x"]})
     assert (nothing.metrics["label/kept"], nothing.policies["solver"].version) == (0.0, 0)
+
+
+def test_lmsi_takes_the_share_of_all_paths_and_keeps_every_winner_of_a_tie(policy: Make) -> None:
+    one_of_four = play(lmsi(vote=HALF), policy(), {"1+1=": ["2", "x", "y", "z"]})
+    assert one_of_four.metrics["label/kept"] == 0.0, "1 parsed of 4 is no half"
+    assert play(lmsi(), policy(), {"1+1=": ["2", "x", "y", "z"]}).metrics["label/kept"] == 0.25, "the paper has no threshold"
+    solver = policy()
+    tied = play(lmsi(vote=VoteRule(ties="all")), solver, {"1+1=": ["2", "3", "2", "3"]})
+    assert sorted(completion(solver, item) for item in tied.learned[0][0]) == ["2", "2", "3", "3"]
+
+
+@pytest.mark.parametrize(
+    ("formats", "message"),
+    [((), "at least 1 item"), (("no place",), "lacks '{prompt}'"), (("{prompt}", "Q: "), "lacks '{prompt}', the place of the prompt")],
+)
+def test_lmsi_refuses_formats_that_would_train_everything_on_one_prompt_or_on_none(formats: tuple[str, ...], message: str) -> None:
+    with pytest.raises(SettingError, match=message):
+        resolve({"recipe": "lmsi", "formats": formats})
+
+
+def test_lmsi_refuses_formats_that_the_model_cannot_be_shown(policy: Make) -> None:
+    ctx = play(lmsi(), policy(), {"1+1=": ["2", "x", "y", "z"]})
+    lmsi(formats=("q: {prompt}",)).setup(ctx)
+    with pytest.raises(SettingError, match=r"formats: 'Q: {prompt}'.* lacks 'Q'"):
+        lmsi(formats=("Q: {prompt}",)).setup(ctx)
+    with pytest.raises(SettingError, match=r"sampling\.max_tokens=8 exceed the model's context of 96"):
+        lmsi(formats=("q" * 90 + "{prompt}",)).setup(ctx)
 
 
 GRADED = {"6*411=": ["2466", "24xx", "xxxx", "246"]}  # scores 1, .5, 0, .75
@@ -146,6 +196,14 @@ def test_rest_trains_on_what_passes_each_threshold(policy: Make) -> None:
     assert solver.version == 4
     # Later steps train on text of older weights: that is no difference between sampler and trainer.
     assert ctx.metrics["sampling/sampling_logp_difference/mean"] < 1e-4
+
+
+def test_rest_adds_the_gold_completions_when_told_to(policy: Make) -> None:
+    solver = policy()
+    ctx = play(made("rest", group_size=4, sampling=SHORT, thresholds=(0.5, 1.0), original=True), solver, GRADED)
+    kept = [[completion(solver, item) for item in items] for items, _, _ in ctx.learned]
+    assert kept == [["2466", "2466", "24xx", "246"], ["2466", "2466"]]
+    assert [ctx.metrics[f"label/kept/{t}"] for t in ("0.5", "1")] == [0.75, 0.25], "of what was sampled"
 
 
 def test_rest_skips_a_threshold_that_nothing_reaches(policy: Make) -> None:
@@ -182,6 +240,14 @@ def test_scpo_pairs_most_with_least_voted(policy: Make) -> None:
     other = float(reference.scores([items[2].tokens], [items[2].mask.index(1.0)], 1.0)[0].logprobs.mean())
     # Policy and anchor are equal, so each pair costs weight x (log 2 + its chosen side's mean negative log-likelihood).
     assert ctx.metrics["loss"] == pytest.approx(0.5 * (math.log(2) - (anchored["chosen"] + other) / 2), rel=1e-4)
+
+
+def test_scpo_never_prefers_what_cannot_be_read(policy: Make) -> None:
+    rule = VoteRule(unparsed="candidate", ties="all", min_share=0.4)
+    solver = policy()
+    ctx = play(made("scpo", group_size=5, sampling=SHORT, vote=rule), solver, {"1+1=": ["x", "y", "5", "5", "3"]})
+    assert {item.side: completion(solver, item) for item in ctx.learned[0][0]} == {"chosen": "5", "rejected": "3"}
+    assert [item.weight for item in ctx.learned[0][0]] == [0.2, 0.2]  # 2 votes against 1, of 5
 
 
 @pytest.mark.parametrize("texts", [["2", "2", "2", "2"], ["2", "2", "3", "3"], ["2", "3", "4", "x"], ["x", "y", "+", ""]])

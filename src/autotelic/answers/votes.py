@@ -1,8 +1,8 @@
 """The vote of a group of answers, with every choice in which published systems differ as a parameter. No reward: that is one line of recipe.
 
-Defaults are SRT's. TTRL: denominator "all". EMPO: unparsed "alone", denominator "all", an `equal` that verifies. SeRL: count "agreements",
-ties "first". SQLM: unparsed "candidate", denominator "all". Co-rewarding: `vote` over the other view's answers. R-Zero: `equal` that grades in
-both directions; denominator "all" in its server and "parsed" in its data script.
+Defaults are SRT's. TTRL: denominator "all", without a threshold, so that only the share it reports differs. EMPO: `frequencies`, with an `equal` that
+verifies. SeRL: count "agreements". SQLM: unparsed "candidate", denominator "all". Co-rewarding: `vote` over the other view's answers. R-Zero: `equal`
+that grades in both directions; denominator "all" in its server and "parsed" in its data script.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -15,22 +15,24 @@ from pydantic import Field
 from autotelic.types import Group, Settings
 
 Equal = Callable[[str, str], bool]
+Count = Literal["members", "agreements"]
+"""Votes of a candidate: members of its cluster, each compared with the cluster's first; or answers that equal it, where every distinct answer is a
+candidate and every pair is compared. The two agree wherever equality is transitive, as that of canonical answers is."""
+Unparsed = Literal["drop", "candidate", "alone"]
+"""Answers that are None: not counted; one more candidate, whose win leaves no label; or each a candidate of its own, which never wins."""
 
 
 class VoteRule(Settings):
     """How answers are counted."""
 
-    unparsed: Literal["drop", "candidate", "alone"] = "drop"
-    """Answers that are None: not counted; one more candidate, whose win leaves no label; or each a candidate of its own."""
+    unparsed: Literal["drop", "candidate"] = "drop"
+    """Answers that are None: not counted, or one more candidate, whose win leaves no label."""
     ties: Literal["first", "none", "all"] = "first"
-    """Among equally many votes: the one seen first wins; nobody does; or all of them do."""
+    """Among equally many votes: the one seen first wins; nobody does; or all of them do, and each is a label."""
     denominator: Literal["parsed", "all"] = "parsed"
-    """What the share is a share of; unparsed answers that are a candidate are counted either way."""
+    """What the share that `min_share` asks for is a share of; unparsed answers that are a candidate are counted either way."""
     min_share: float = Field(0.0, ge=0.0, le=1.0)
     """Below this share there is no label."""
-    count: Literal["members", "agreements"] = "members"
-    """Votes of a candidate: members of its cluster, each compared with the cluster's first; or answers that equal it, where every distinct
-    answer is a candidate and every pair is compared. The two agree wherever equality is transitive."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,28 +51,29 @@ class Vote:
         """The pseudo-label; None where there is none."""
         return self.winners[0] if self.winners else None
 
+    def elects(self, answer: str | None) -> bool:
+        """Whether an answer is the label, or one of several."""
+        return answer is not None and answer in self.winners
+
 
 def same(a: str, b: str) -> bool:
     """Equality of canonical answers."""
     return a == b
 
 
-def vote(answers: Sequence[str | None], rule: VoteRule | None = None, equal: Equal = same) -> Vote:
+def vote(answers: Sequence[str | None], rule: VoteRule | None = None, equal: Equal = same, count: Count = "members") -> Vote:
     """Count `answers` under `rule`; `equal` says when two parsed answers are one."""
     rule = rule or VoteRule()
-    candidates = tally(answers, rule, equal)
+    candidates = tally(answers, rule.unparsed, equal, count)
     parsed = sum(answer is not None for answer in answers)
-    votes = [0] * len(answers)
-    for _, members, count in candidates:
-        for member in members:
-            votes[member] = count
+    votes = votes_beside(answers, candidates)
     counted = [candidate for candidate in candidates if candidate[0] is not None or rule.unparsed == "candidate"]
     if not counted:
         return Vote((), 0.0, tuple(votes), "none parsed")
-    most = max(count for _, _, count in counted)
+    most = max(received for _, _, received in counted)
     leaders: list[str | None] = []
-    for label, _, count in counted:
-        if count == most and not any(agrees(label, other, equal) for other in leaders):
+    for label, _, received in counted:
+        if received == most and not any(agrees(label, other, equal) for other in leaders):
             leaders.append(label)
     share = most / (len(answers) if rule.denominator == "all" or rule.unparsed == "candidate" else parsed)
 
@@ -87,22 +90,35 @@ def vote(answers: Sequence[str | None], rule: VoteRule | None = None, equal: Equ
     return Vote(winners, share, tuple(votes), "decided")
 
 
-def tally(answers: Sequence[str | None], rule: VoteRule, equal: Equal) -> list[tuple[str | None, list[int], int]]:
-    """Candidates in order of first appearance: (label, places of its answers, votes)."""
+Candidate = tuple[str | None, list[int], int]
+"""A label, the places of its answers, and its votes."""
+
+
+def tally(answers: Sequence[str | None], unparsed: Unparsed, equal: Equal, count: Count = "members") -> list[Candidate]:
+    """Candidates in order of first appearance."""
     clusters: list[tuple[str | None, list[int]]] = []
     for place, answer in enumerate(answers):
-        if answer is None and rule.unparsed == "drop":
+        if answer is None and unparsed == "drop":
             continue
-        alone = answer is None and rule.unparsed == "alone"
-        joins = same_answer if rule.count == "agreements" else partial(matches, equal=equal)
+        alone = answer is None and unparsed == "alone"
+        joins = same_answer if count == "agreements" else partial(matches, equal=equal)
         home = None if alone else next((cluster for cluster in clusters if joins(cluster[0], answer)), None)
         if home is None:
             clusters.append((answer, [place]))
         else:
             home[1].append(place)
-    if rule.count == "members":
+    if count == "members":
         return [(label, members, len(members)) for label, members in clusters]
     return [(label, members, sum(agrees(label, other, equal) for other in answers)) for label, members in clusters]
+
+
+def votes_beside(answers: Sequence[str | None], candidates: Sequence[Candidate]) -> list[int]:
+    """The votes that each answer's candidate got, in order of the answers; 0 for answers not counted."""
+    votes = [0] * len(answers)
+    for _, members, received in candidates:
+        for member in members:
+            votes[member] = received
+    return votes
 
 
 def same_answer(label: str | None, answer: str | None) -> bool:
@@ -145,5 +161,4 @@ def weighted_vote(group: Group, weights: Mapping[str, float]) -> str | None:
 
 def frequencies(answers: Sequence[str | None], equal: Equal = same) -> list[float]:
     """EMPO's reward (arXiv:2504.05812): the share of each answer's cluster among all answers; an unparsed answer is a cluster of its own."""
-    counted = vote(answers, VoteRule(unparsed="alone", denominator="all"), equal)
-    return [count / len(answers) for count in counted.votes]
+    return [received / len(answers) for received in votes_beside(answers, tally(answers, "alone", equal))]

@@ -1,6 +1,8 @@
 """Majority-vote reinforcement learning: SRT, with TTRL's variant as a setting."""
 
-from pydantic import Field
+from typing import Self
+
+from pydantic import Field, model_validator
 
 from autotelic.answers.votes import VoteRule, vote
 from autotelic.learning.advantages import Scale, center
@@ -14,25 +16,34 @@ from autotelic.types import Group
 class SelfRewardedTraining(Recipe):
     """The answer most of a group agrees on stands in for the label.
 
-    reward(i) = 1 if answer(i) is the group's majority answer, else 0; advantage: reward minus the group's mean.
-    TTRL (arXiv:2504.16084) is `group_size=64 trained=32 scale=std vote.denominator=all`.
-    Degenerate case: all agree or none parses, and the group carries no signal; below `vote.min_share` there is no label and no reward.
-    Fails by agreeing on a wrong answer: label/purity and the probe fall while the reward still rises to 1.
+    Formula: reward(i) = 1 if answer(i) is the group's majority answer, else 0; advantage: reward minus the group's mean.
+    TTRL (arXiv:2504.16084) is `group_size=64 trained=32 scale=std`: 64 answers vote, and the first 32 of them are trained on.
+    Ends: all agree or none parses, and the group carries no signal; below `vote.min_share` there is no label and no reward.
+    Fails: by agreeing on a wrong answer; label/purity and the probe fall while the reward still rises to 1.
+    Differs: the authors' code subtracts the mean of the others (RLOO), which is n / (n - 1) times this advantage, and takes .001 times the KL to the
+    start from the reward; it uses 32 answers to each of 16 questions. TTRL has a KL term too (`objective.kl`).
     """
 
     tasks_per_round: int = Field(32, ge=1)
     group_size: int = Field(16, ge=2)
-    trained: int | None = None
-    """How many rollouts of a group are trained on, the first by id; all vote. None: all."""
+    trained: int | None = Field(None, ge=2)
+    """How many rollouts of a group are trained on, the first that were sampled; all vote. None: all."""
     vote: VoteRule = VoteRule()
     scale: Scale = "none"
     objective: PolicyGradient = PolicyGradient(clip_low=0.2, clip_high=0.28)
 
+    @model_validator(mode="after")
+    def _fits(self) -> Self:
+        if self.trained is not None and self.trained > self.group_size:
+            raise ValueError(f"trained = {self.trained} is more than group_size = {self.group_size}")
+        return self
+
     async def round(self, ctx: Context) -> None:
         groups = await ctx.sample("solver", ctx.pool.draw(self.tasks_per_round), n=self.group_size)
         for group in groups:
-            label = vote(group.answers, self.vote).label
-            ctx.label(group.task, label)
-            group.reward(agreement=[label is not None and answer == label for answer in group.answers])
+            found = vote(group.answers, self.vote)
+            for label in found.winners or (None,):
+                ctx.label(group.task, label)
+            group.reward(agreement=[found.elects(answer) for answer in group.answers])
         trained = [Group(group.task, group.rollouts[: self.trained]) for group in groups]
         ctx.learn("solver", center(trained, self.scale), self.objective)

@@ -1,5 +1,7 @@
 """Most-voted against least-voted completion, without labels: ScPO."""
 
+from typing import NamedTuple
+
 from pydantic import Field
 
 from autotelic.answers.votes import VoteRule, vote
@@ -8,18 +10,27 @@ from autotelic.learning.learner import Updates
 from autotelic.learning.objectives import DPO
 from autotelic.rounds.context import Context
 from autotelic.systems.base import Recipe, recipe
-from autotelic.types import Example, Group, Sampling
+from autotelic.types import Example, Group, Rollout, Sampling
+
+
+class Preference(NamedTuple):
+    """Which completion is preferred to which, and how much that weighs."""
+
+    chosen: Rollout
+    rejected: Rollout
+    weight: float
 
 
 @recipe(name="scpo", system="ScPO", paper="arXiv:2411.04109", family="preference", catalogue=(149,), proxy="label/agreement")
 class SelfConsistencyPreference(Recipe):
     """Of k completions one with the most-voted answer is preferred to one with the least-voted.
 
-    Kept where the top vote V+ has at least `vote.min_share` of the k; weight w = (V+ - V-) / k;
+    Formula: kept where the top vote V+ has at least `vote.min_share` of the k; weight w = (V+ - V-) / k;
     loss = w (-log sigmoid(beta (h+ - h-)) - nll log p(y+) / |y+|), h the log-ratio to the policy at the start of the round.
-    An unparsed completion has no votes, so it is the first to be rejected.
-    Degenerate case: all agree, V+ = V-, and there is no pair. Fails as every vote does: where the majority is wrong it is preferred all the same.
-    Differs from the paper: tasks come from the pool only; the policy writes no new ones.
+    An unparsed completion has no votes, so it is the first to be rejected; it is never the chosen one.
+    Ends: all agree, V+ = V-, and there is no pair.
+    Fails: as every vote does; where the majority is wrong it is preferred all the same.
+    Differs: tasks come from the pool only; in the paper the policy writes new ones too. Of several completions with the same answer the first is taken.
     """
 
     rounds: int = Field(6, ge=0)
@@ -33,16 +44,19 @@ class SelfConsistencyPreference(Recipe):
     async def round(self, ctx: Context) -> None:
         anchor = ctx.policies["solver"].clone("anchor")
         groups = await ctx.sample("solver", ctx.pool.draw(self.tasks_per_round), n=self.group_size)
-        pairs = [side for group in groups for side in self.pair(group)]
+        pairs: list[Example] = []
+        for group in groups:
+            found = self.pair(group)
+            ctx.label(group.task, found.chosen.answer if found else None)
+            pairs += pair(example(found.chosen), example(found.rejected), weight=found.weight) if found else []
         ctx.log(**{"label/kept": len(pairs) / 2 / len(groups)})
         ctx.learn("solver", pairs, self.objective, self.updates, reference=anchor)
 
-    def pair(self, group: Group) -> list[Example]:
-        """The group's pair and its weight; nothing below the threshold or without a loser."""
+    def pair(self, group: Group) -> Preference | None:
+        """The group's pair; None below the threshold or without a loser."""
         counted = vote(group.answers, self.vote)
-        most, least = max(counted.votes), min(counted.votes)
-        if counted.label is None or most == least:
-            return []
-        chosen = group.rollouts[counted.votes.index(most)]
-        rejected = group.rollouts[counted.votes.index(least)]
-        return pair(example(chosen), example(rejected), weight=(most - least) / len(group))
+        best = next((place for place, answer in enumerate(group.answers) if counted.elects(answer)), None)
+        least = min(counted.votes)
+        if best is None or counted.votes[best] == least:
+            return None
+        return Preference(group.rollouts[best], group.rollouts[counted.votes.index(least)], (counted.votes[best] - least) / len(group))
