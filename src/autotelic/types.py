@@ -28,9 +28,9 @@ Prompt = str | list[Message]
 
 
 class Settings(BaseModel):
-    """Base of every typed setting: unknown keys are errors, values are checked, instances are immutable."""
+    """Base of every typed setting: unknown keys are errors, values are checked, numbers are finite, instances are immutable."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 @dataclass(frozen=True, slots=True)

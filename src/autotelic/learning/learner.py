@@ -5,7 +5,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from time import perf_counter
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import torch
 from pydantic import Field
@@ -25,11 +25,15 @@ if TYPE_CHECKING:
     from autotelic.learning.parallel import Crew
 
 
+Decay = Annotated[float, Field(ge=0.0, lt=1.0)]
+Multiple = Annotated[float, Field(ge=0.0)]
+
+
 class Optimizer(Settings):
     """AdamW (arXiv:1711.05101) and what surrounds it."""
 
     learning_rate: float = Field(2e-4, gt=0)
-    betas: tuple[float, float] = (0.9, 0.95)
+    betas: tuple[Decay, Decay] = (0.9, 0.95)
     weight_decay: float = Field(0.0, ge=0)
     """Of matrices; the gains of norms and biases are left alone, as in transformers."""
     clip_norm: float = Field(1.0, gt=0)
@@ -55,7 +59,7 @@ class Updates(Settings):
     divide_by: Literal["update", "call"] = "update"
     """Whether a mean over tokens, sequences or pairs divides by those of the update at hand, or by their mean over the updates of the call, so that each
     weighs the same whichever update it falls into."""
-    rate: tuple[float, float] = (1.0, 1.0)
+    rate: tuple[Multiple, Multiple] = (1.0, 1.0)
     """Multiples of the learning rate at the first and the last step of the call, linear between."""
 
 

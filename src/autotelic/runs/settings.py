@@ -96,8 +96,10 @@ def explain(cls: type[BaseModel], problem: Mapping[str, Any]) -> str:
     """One validation problem in words."""
     *parents, key = [str(part) for part in problem["loc"]] or [""]
     dotted = ".".join([*parents, key])
-    if problem["type"] == "value_error" and isinstance(problem["input"], Mapping):  # two settings of a group that do not go together
-        return ".".join(filter(None, [dotted, problem["msg"].removeprefix("Value error, ")]))
+    if problem["type"] == "value_error":
+        reason = problem["msg"].removeprefix("Value error, ")
+        # Of a group: two of its settings do not go together, and the reason names them.
+        return ".".join(filter(None, [dotted, reason])) if isinstance(problem["input"], Mapping) else f"{dotted}: {reason}"
     if problem["type"] != "extra_forbidden":
         return f"{dotted} = {problem['input']!r}: {problem['msg'].lower()}"
     inner: Any = cls

@@ -8,7 +8,7 @@ from pydantic import Field
 
 from autotelic.episodes.accuracy import accuracy, best_of
 from autotelic.episodes.tree import Node, TreeSearch, Value, grow, step_values
-from autotelic.learning.examples import example
+from autotelic.learning.examples import under
 from autotelic.learning.learner import Updates
 from autotelic.learning.objectives import NLL
 from autotelic.measures.metrics import Metric
@@ -89,7 +89,8 @@ class RestMCTS(Recipe):
         for root in roots:
             found = right_ends(ctx.world, root)
             lessons += self.value(ctx).lessons(*valued(root, found))
-            solutions += [example(node.rollout) for node in sorted(found, key=lambda node: -node.value)[: self.keep]]
+            best = sorted(found, key=lambda node: -node.value)[: self.keep]
+            solutions += [under(node.rollout, ctx.prompt("solver", node.rollout.task)) for node in best]
             right.append(bool(found))
         ctx.log(**{"tree/right": fmean(right), "tree/nodes": fmean(len(list(root)) for root in roots)})
         ctx.learn("value", lessons, NLL(), self.value_updates)
