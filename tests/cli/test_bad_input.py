@@ -62,7 +62,7 @@ def model(policy: Callable[..., Policy], tmp_path: Path) -> Path:
         (["srt", "--tasks", "chain?ops=two"], ["ops", "valid integer"]),
         (["srt", "--tasks", "reasoning-gym:chain_sun"], ["no data set 'chain_sun'", "did you mean 'chain_sum'"]),
         (["easy-to-hard", "--tasks", "chain", "--model", "chain-medium"], ["it runs on the world 'addition', not on 'chain'"]),
-        (["easy-to-hard", "known=9", "target=8"], ["no task is left to hold out"]),
+        (["easy-to-hard", "known=9", "target=8"], ["target = 8 digits must be more than the known = 9"]),
     ],
 )  # fmt: skip
 def test_settings_and_names(arguments: list[str], parts: list[str], out: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

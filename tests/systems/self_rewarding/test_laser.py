@@ -106,3 +106,32 @@ def test_measures_and_a_vocabulary_without_the_token(policy: Make) -> None:
     assert 0 <= measured["probe/score/f1"] <= 1
     with pytest.raises(SettingError, match="no such token"):
         run(policy(), token="<|vision|>")
+
+
+def test_the_probe_neither_sets_the_constant_nor_needs_it(policy: Make) -> None:
+    """Round 0 measures before any answer of training is there; training must not take its constant from tasks of the probe."""
+    solver = policy()
+    recipe = made("laser", group_size=4, sampling=SHORT, tasks_per_round=2)
+    ctx = context(recipe, solver, Sums(), TASKS, {text: replies * 2 for text, replies in REPLIES.items()})
+    recipe.setup(ctx)
+    measured = asyncio.run(recipe.measure(ctx, TASKS))
+    assert "probe/score/f1" in measured and ctx.state == {}
+    ctx.begin_round(1)
+    asyncio.run(recipe.round(ctx))
+    assert ctx.state["constant"] == ctx.metrics["score/constant"]
+    assert asyncio.run(recipe.measure(ctx, [Task("t", "1+1=")])) == {}, "no answer is known"
+
+
+def test_a_round_in_which_nothing_ended_sets_no_constant(policy: Make) -> None:
+    cut = {text: ["22222222222"] * 4 for text in REPLIES}
+    recipe = made("laser", group_size=4, sampling=SHORT, tasks_per_round=2)
+    ctx = context(recipe, policy(), Sums(), TASKS, cut)
+    asyncio.run(recipe.round(ctx))
+    assert ctx.state == {} and "score/constant" not in ctx.metrics
+
+
+def test_without_the_score_s_loss_it_takes_no_part_in_the_advantage(policy: Make) -> None:
+    blended = [item.advantage for item in run(policy(), blend_after=0, blend=0.5, filter=0.0).learned[0][0]]
+    plain = [item.advantage for item in run(policy(), blend_after=0, blend=0.5, filter=0.0, coefficient=0.0).learned[0][0]]
+    never = [item.advantage for item in run(policy(), blend_after=1).learned[0][0]]
+    assert plain == never != blended

@@ -42,6 +42,11 @@ def changes(rollouts: Sequence[Rollout]) -> Metrics:
     }
 
 
+def answered(tasks: Sequence[Task]) -> list[Task]:
+    """The tasks whose answer is known."""
+    return [task for task in tasks if task.answer is not None]
+
+
 def named(prefix: str, metrics: Metrics) -> Metrics:
     """Metrics under a common prefix."""
     return {f"{prefix}/{name}": value for name, value in metrics.items()}

@@ -7,8 +7,9 @@ from pydantic import Field
 from autotelic.learning.examples import example
 from autotelic.learning.objectives import NLL
 from autotelic.rounds.context import Context
+from autotelic.systems import checks
 from autotelic.systems.base import Recipe, recipe
-from autotelic.systems.self_correction.attempts import changes, named, two_attempts
+from autotelic.systems.self_correction.attempts import answered, changes, named, two_attempts
 from autotelic.types import Metrics, Task
 
 
@@ -16,8 +17,11 @@ from autotelic.types import Metrics, Task
 class CorrectionTraces(Recipe):
     """The second attempts that put a wrong first one right are the targets.
 
-    loss: mean negative log-likelihood of the second attempt's tokens, of rollouts whose first answer was wrong and whose second is right, and with
-    `keep_right` also of those right twice. Degenerate case: no such rollout, and the round trains nothing.
+    Formula: loss: mean negative log-likelihood of the second attempt's tokens, of rollouts whose first answer was wrong and whose second is right, and with
+    `keep_right` also of those right twice.
+    Ends: no first answer is wrong, or none is put right, and the round trains nothing.
+    Fails: by corrections that fit the errors of the base and not those that are left after training.
+    Differs: from no paper of its own; it stands for the supervised training on traces that SCoRe's paper compares itself with.
     """
 
     rounds: int = Field(40, ge=0)
@@ -28,6 +32,10 @@ class CorrectionTraces(Recipe):
     """Whether traces of two right answers are targets too."""
     objective: NLL = NLL()
 
+    def setup(self, ctx: Context) -> None:
+        checks.plain(ctx.pool.tasks, "correction-traces")
+        checks.written(ctx.policies["solver"], retry=self.retry)
+
     async def round(self, ctx: Context) -> None:
         groups = await two_attempts(ctx, ctx.pool.draw(self.tasks_per_round), self.group_size, self.retry)
         rollouts = [rollout for group in groups for rollout in group]
@@ -37,5 +45,5 @@ class CorrectionTraces(Recipe):
         ctx.learn("solver", [example(rollout, actions=[1]) for rollout in kept], self.objective)
 
     async def measure(self, ctx: Context, tasks: Sequence[Task]) -> Metrics:
-        groups = await two_attempts(ctx, tasks, 1, self.retry, temperature=0.0)
+        groups = await two_attempts(ctx, answered(tasks), 1, self.retry, temperature=0.0)
         return named("probe/turns", changes([rollout for group in groups for rollout in group]))

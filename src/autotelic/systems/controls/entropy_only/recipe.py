@@ -13,7 +13,10 @@ from autotelic.systems.base import Recipe, recipe
 class EntropyOnly(Recipe):
     """A completion is worth the mean negative entropy of its next-token distributions.
 
-    advantage: reward minus the group's mean. Fails by design at the end: the entropy goes to 0 on right and wrong answers alike.
+    Formula: reward(i) = the mean over its tokens of minus the entropy, scored by the policy that sampled it; advantage: reward minus the group's mean.
+    Ends: completions of a group that are equally sharp carry no signal.
+    Fails: by design at the end; the entropy goes to 0 on right and wrong answers alike.
+    Differs: the paper's token form sums over tokens, which also pays for short completions; here it is their mean.
     """
 
     tasks_per_round: int = Field(32, ge=1)

@@ -12,8 +12,10 @@ from autotelic.systems.base import Recipe, recipe
 class FormatOnly(Recipe):
     """A completion is worth 1 if an answer can be read from it, right or wrong.
 
-    advantage: reward minus the group's mean. Degenerate case: everything parses, and there is no signal left, which is where it should end.
-    Fails by short completions that parse and say nothing.
+    Formula: reward(i) = 1 if completion i has an answer, else 0; advantage: reward minus the group's mean.
+    Ends: everything parses, and there is no signal left, which is where it should end.
+    Fails: by short completions that parse and say nothing about the task.
+    Differs: the paper pays for a box anywhere in the text; here the world's own reader decides.
     """
 
     tasks_per_round: int = Field(32, ge=1)

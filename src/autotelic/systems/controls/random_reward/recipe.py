@@ -12,7 +12,10 @@ from autotelic.systems.base import Recipe, recipe
 class RandomReward(Recipe):
     """A completion is worth 1 with probability `share`, whatever it says.
 
-    advantage: reward minus the group's mean. On expectation the gradient is zero; what the policy gains under it, it did not gain from a signal.
+    Formula: reward(i) = 1 with probability `share`, else 0, by a coin keyed by the completion's id; advantage: reward minus the group's mean.
+    Ends: all coins of a group fall alike, and it carries no signal.
+    Fails: by drifting; the expected gradient is zero, and what the policy gains under it, it did not gain from a signal.
+    Differs: the paper divides by the group's std; here the advantage is only centered.
     """
 
     tasks_per_round: int = Field(32, ge=1)

@@ -20,10 +20,11 @@ from autotelic.systems.base import Recipe, recipe
 class Intuitor(Recipe):
     """A completion is worth how far its next-token distributions are from uniform.
 
-    reward(i) = mean over tokens of logsumexp(z) - mean(z), which is KL(uniform || p) up to the constant log V, scored by the policy that sampled it;
-    advantage: reward minus the group's mean, over its std; KL of .005 to the weights at the start.
-    Scored online: a frozen scorer gets hacked. Fails by confident filler: length drifts and the probe falls while certainty rises.
-    The paper's system prompt, which tells the model to stop after the answer, has no counterpart in a world without free text.
+    Formula: reward(i) = mean over tokens of logsumexp(z) - mean(z), which is KL(uniform || p) up to the constant log V, scored by the policy that
+    sampled it; advantage: reward minus the group's mean, over its std; KL of .005 to the weights at the start.
+    Ends: completions of a group that are equally certain carry no signal.
+    Fails: by confident filler; length drifts and the probe falls while certainty rises. A scorer that stays frozen is hacked sooner.
+    Differs: the paper's system prompt, which tells the model to stop after the answer, has no counterpart in a world without free text.
     """
 
     tasks_per_round: int = Field(32, ge=1)

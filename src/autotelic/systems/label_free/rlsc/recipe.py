@@ -12,7 +12,7 @@ from autotelic.types import Rollout, Sampling
 
 
 def self_confidence(rollout: Rollout, alpha: float) -> float:
-    """p_old(y | x) + alpha, with p_old the probability of the whole completion when it was sampled."""
+    """p_old(y | x) + alpha, with p_old the probability of the whole completion when it was sampled, at the temperature of sampling."""
     return exp(sum(logprob for turn in rollout.actions for logprob in turn.logprobs or [])) + alpha
 
 
@@ -20,10 +20,12 @@ def self_confidence(rollout: Rollout, alpha: float) -> float:
 class SelfConfidence(Recipe):
     """Completions are made likelier in proportion to how likely they were: the policy moves towards its mode.
 
-    loss = - sum over samples of (p_old(y | x) + alpha) log p(y | x), p_old frozen at sampling: the gradient of the chance that two samples agree,
-    smoothed by alpha. No baseline: every sample is pushed up, alpha keeps unlikely ones in play.
-    Degenerate case: completions so long that p_old is 0 leave alpha alone, which is plain training on one's own samples.
-    Fails where the mode is wrong: accuracy of such prompts goes to 0 as the entropy does. The paper stops after 10 to 20 updates.
+    Formula: loss = - mean over samples of (p_old(y | x) + alpha) log p(y | x), p_old frozen at sampling: the gradient of the chance that two samples
+    agree, smoothed by alpha. No baseline: every sample is pushed up, alpha keeps unlikely ones in play. Both probabilities are taken at the temperature of
+    sampling, as in the paper's algorithm (`objective.temperature` = None).
+    Ends: completions so long that p_old is 0 leave alpha alone, which is plain training on one's own samples.
+    Fails: where the mode is wrong; accuracy on such prompts goes to 0 as the entropy does.
+    Differs: the paper stops after 10 to 20 updates at a learning rate of 1e-5.
     """
 
     rounds: int = Field(20, ge=0)
@@ -31,7 +33,7 @@ class SelfConfidence(Recipe):
     group_size: int = Field(16, ge=2)
     alpha: float = Field(0.1, ge=0.0)
     sampling: Sampling = Sampling(temperature=0.5, max_tokens=96)
-    objective: NLL = NLL(aggregation="sequence")
+    objective: NLL = NLL(aggregation="sequence", temperature=None)
 
     async def round(self, ctx: Context) -> None:
         groups = await ctx.sample("solver", ctx.pool.draw(self.tasks_per_round), n=self.group_size)

@@ -24,11 +24,11 @@ from autotelic.systems.base import Recipe, recipe
 class SelfPlayFineTuning(Recipe):
     """The policy learns to tell the given completion from its own, and so to write what it cannot tell apart.
 
-    loss = l(beta ((log p(gold) - log opp(gold)) - (log p(own) - log opp(own)))), l logistic, opp the policy at the start of the round, which
-    sampled `own`.
-    As in the authors' code, round t trains on the pairs of rounds t - 1 and t together. Fixed point: the policy equals the data.
-    Degenerate case: own = gold, a pair without gradient, which is left out. Fails to help where the policy already reproduces the data;
-    later rounds drift as pairs lose meaning.
+    Formula: loss = l(beta ((log p(gold) - log opp(gold)) - (log p(own) - log opp(own)))), l logistic, opp the policy at the start of the round, which
+    sampled `own`. As in the authors' code, round t trains on the pairs of rounds t - 1 and t together. Fixed point: the policy equals the data.
+    Ends: own = gold, a pair without gradient, is left out.
+    Fails: to help where the policy already reproduces the data; later rounds drift as pairs lose meaning.
+    Differs: the authors raise beta from .1 to 5 in the last iteration, and train for several epochs; both are settings here.
     """
 
     metrics: ClassVar[tuple[Metric, ...]] = (

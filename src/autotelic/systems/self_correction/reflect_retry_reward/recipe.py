@@ -11,7 +11,9 @@ from autotelic.learning.examples import example
 from autotelic.learning.objectives import PolicyGradient
 from autotelic.measures.metrics import Metric
 from autotelic.rounds.context import Context
+from autotelic.systems import checks
 from autotelic.systems.base import Recipe, recipe
+from autotelic.systems.self_correction.attempts import answered
 from autotelic.types import Group, Metrics, Rollout, Task
 
 
@@ -28,10 +30,10 @@ from autotelic.types import Group, Metrics, Rollout, Task
 class ReflectRetryReward(Recipe):
     """After a failure the policy reflects and tries again; if that succeeds, the reflection alone is rewarded.
 
-    reward(i) = 1 if the retry is right; advantage: reward minus the mean of the reflections on the same failure, over their std (GRPO). Only the
+    Formula: reward(i) = 1 if the retry is right; advantage: reward minus the mean of the reflections on the same failure, over their std (GRPO). Only the
     reflection's tokens are targets; with `credit=all` the retry's are too.
-    Degenerate case: no first attempt fails, or every retry of a failure ends alike, and nothing is learned. Fails when retries succeed whatever the
-    reflection says: turns/retry rises while turns/reflections_differ falls.
+    Ends: no first attempt fails, or every retry of a failure ends alike, and nothing is learned.
+    Fails: when retries succeed whatever the reflection says; turns/retry rises while turns/reflections_differ falls.
     Differs: the paper collects failures of the base once, before training; here they are the policy's own of the same round.
     """
 
@@ -51,6 +53,10 @@ class ReflectRetryReward(Recipe):
     credit: Literal["reflection", "all"] = "reflection"
     scale: Scale = "std"
     objective: PolicyGradient = PolicyGradient(kl=0.001)
+
+    def setup(self, ctx: Context) -> None:
+        checks.plain(ctx.pool.tasks, "reflect-retry-reward")
+        checks.written(ctx.policies["solver"], reflect=self.reflect, retry=self.retry)
 
     async def round(self, ctx: Context) -> None:
         firsts = await ctx.sample("solver", ctx.pool.draw(self.tasks_per_round), n=1)
@@ -78,7 +84,9 @@ class ReflectRetryReward(Recipe):
             rollout.rewards["retry"] = ctx.world.verify(rollout.task, rollout.answer)
 
     async def measure(self, ctx: Context, tasks: Sequence[Task]) -> Metrics:
-        firsts = await ctx.sample("solver", tasks, n=1, temperature=0.0)
+        firsts = await ctx.sample("solver", answered(tasks), n=1, temperature=0.0)
+        if not firsts:
+            return {}
         failed = failures(ctx, firsts)
         groups = [Group(rollout.task, [rollout]) for rollout in failed]
         await self.again(ctx, groups, temperature=0.0)

@@ -9,8 +9,9 @@ from autotelic.learning.advantages import by_action, leave_one_out
 from autotelic.learning.examples import example
 from autotelic.learning.objectives import PolicyGradient
 from autotelic.rounds.context import Context
+from autotelic.systems import checks
 from autotelic.systems.base import Recipe, recipe
-from autotelic.systems.self_correction.attempts import changes, named, two_attempts
+from autotelic.systems.self_correction.attempts import answered, changes, named, two_attempts
 from autotelic.types import Group, Metrics, Task
 
 
@@ -27,13 +28,16 @@ from autotelic.types import Group, Metrics, Task
 class SelfCorrection(Recipe):
     """Answer, be asked to look again, answer again; first the second answer learns while the first is held, then both do.
 
-    Stage I: reward r2 on the second attempt, none on the first, which a KL of `hold` times the usual coefficient keeps near the base.
+    Formula: stage I: reward r2 on the second attempt, none on the first, which a KL of `hold` times the usual coefficient keeps near the base.
     Stage II: r1 on the first attempt and r2 + alpha (r2 - r1) on the second. Advantages are against the mean of the others in the group.
     Naive two-turn reinforcement is `stage_one=0 alpha=0 credit=total`.
-    Degenerate case: all attempts of a group equal, and only the KL acts. Fails by no longer editing: turns/changed goes to 0 while turns/first rises;
-    with `credit=total` the bonus pays for a first answer that is wrong on purpose: turns/first falls.
-    Differs: whether the paper lets the first attempt's tokens see the second's reward could not be checked; the public re-implementation sums all
-    rewards over all tokens, which is `credit=total`, without a baseline. Here each attempt has its own, with a leave-one-out baseline.
+    Ends: all attempts of a group are right, or all wrong, and only the KL acts.
+    Fails: by no longer editing; turns/changed goes to 0 while turns/first rises. With `credit=total` the bonus pays for a first answer that is wrong on
+    purpose, and turns/first falls.
+    Differs: the published coefficients, .01 for the KL, .1 on first attempts in stage I and an alpha of 10, could be checked in a public
+    re-implementation only; for code the ratio is said to be 25 (`hold`). Whether the first attempt's tokens see the second's reward could not be checked
+    at all; the re-implementation sums all rewards over all tokens, which is `credit=total`, without a baseline. Here each attempt has its own, with a
+    leave-one-out baseline.
     """
 
     rounds: int = Field(40, ge=0)
@@ -45,11 +49,15 @@ class SelfCorrection(Recipe):
     """What the policy is shown after its first answer."""
     alpha: float = Field(10.0, ge=0.0)
     """Weight of the improvement from the first to the second answer."""
-    hold: float = Field(50.0, ge=0.0)
+    hold: float = Field(10.0, ge=0.0)
     """Multiple of the KL coefficient on the first attempt's tokens in stage I."""
     credit: Literal["own", "total"] = "own"
     """What the first attempt's tokens are credited with in stage II: its own reward, or the sum of all."""
     objective: PolicyGradient = PolicyGradient(kl=0.01)
+
+    def setup(self, ctx: Context) -> None:
+        checks.plain(ctx.pool.tasks, "score")
+        checks.written(ctx.policies["solver"], retry=self.retry)
 
     async def round(self, ctx: Context) -> None:
         groups = await two_attempts(ctx, ctx.pool.draw(self.tasks_per_round), self.group_size, self.retry)
@@ -63,7 +71,7 @@ class SelfCorrection(Recipe):
         ctx.learn("solver", [example(rollout, kl=kl) for rollout in rollouts], self.objective)
 
     async def measure(self, ctx: Context, tasks: Sequence[Task]) -> Metrics:
-        groups = await two_attempts(ctx, tasks, 1, self.retry, temperature=0.0)
+        groups = await two_attempts(ctx, answered(tasks), 1, self.retry, temperature=0.0)
         return named("probe/turns", changes([rollout for group in groups for rollout in group]))
 
 

@@ -32,12 +32,12 @@ from autotelic.types import Group, Metrics, Task
 class LastTokenSelfRewarding(Recipe):
     """Beside the policy gradient, the log-probability of a reserved token z after the answer learns to tell whether the answer is right.
 
-    score(y) = beta (log p(z | x, y) - c), with c the mean log p(z | x, y) of the base. Loss: policy gradient on the verifier's reward r, plus
+    Formula: score(y) = beta (log p(z | x, y) - c), with c the mean log p(z | x, y) of the base. Loss: policy gradient on the verifier's reward r, plus
     `coefficient` times the mean of w (score - r)^2 over the answers that ended, w = N / (2 N_r) so that right and wrong ones weigh the same.
-    From round `blend_after` on the advantage is (1 - blend) A + blend A', A' being the group's z-score of the scores clamped to 0..1; where
+    After round `blend_after` the advantage is (1 - blend) A + blend A', A' being the group's z-score of the scores clamped to 0..1; where
     their std is at most `filter`, A' = A.
-    Degenerate case: all answers right (or wrong), and the scores learn a constant. Fails when the score follows the form of an answer and not its
-    truth: probe/score/f1 falls to that of a constant.
+    Ends: all answers right (or wrong), and the scores learn a constant.
+    Fails: when the score follows the form of an answer and not its truth; probe/score/f1 falls to that of a constant.
     Differs: c and beta belong to a vocabulary (published -23 or -25, and 0.1); a tiny one needs a larger beta, or a score of 1 is out of reach.
     """
 
@@ -62,9 +62,9 @@ class LastTokenSelfRewarding(Recipe):
     """z: a token of the vocabulary that no text has."""
     beta: float = Field(0.25, gt=0.0)
     constant: float | None = Field(None, le=0.0)
-    """c; None: measured on the first round's answers."""
+    """c; None: measured on the answers of round 1, and for the probe before it on the probe's own."""
     coefficient: float = Field(0.1, ge=0.0)
-    """Weight of the score's loss; 0 is plain reinforcement."""
+    """Weight of the score's loss; at 0 the score is not learned and takes no part in the advantage: plain reinforcement."""
     score_after: int = Field(5, ge=0)
     """Rounds before the score learns."""
     blend_after: int = Field(15, ge=0)
@@ -80,16 +80,21 @@ class LastTokenSelfRewarding(Recipe):
 
     async def round(self, ctx: Context) -> None:
         groups = await self.answers(ctx, ctx.pool.draw(self.tasks_per_round))
-        scores, constant = self.scores(ctx, groups)
+        constant = self.offset(ctx, groups)
+        if self.constant is None and constant is not None:
+            ctx.state["constant"] = constant
+            ctx.log(**{"score/constant": constant})
+        z = reserved(ctx.policies["solver"], self.token)
+        scores = last_token_scores(ctx.policies["solver"], groups, z, self.beta, constant or 0.0)
         center(groups, "std")
-        if ctx.round > self.blend_after:
+        if self.coefficient and ctx.round > self.blend_after:
             for group in groups:
                 blend_scores(group, scores, self.blend, self.filter)
         examples = [example(rollout, part="policy") for group in groups for rollout in group]
         if ctx.round > self.score_after and self.coefficient:
             ended = [rollout for group in groups for rollout in group if rollout.id in scores]
-            examples += score_examples(ended, reserved(ctx.policies["solver"], self.token))
-        score = TokenScore(beta=self.beta, offset=constant)
+            examples += score_examples(ended, z)
+        score = TokenScore(beta=self.beta, offset=constant or 0.0)
         objective = Mixture(terms={"policy": Term(objective=self.objective), "score": Term(objective=score, coefficient=self.coefficient)})
         ctx.learn("solver", examples, objective, self.updates)
         ctx.log(**{f"score/{name}": value for name, value in verification(groups, scores).items()})
@@ -101,23 +106,24 @@ class LastTokenSelfRewarding(Recipe):
             group.reward(correct=[ctx.world.verify(group.task, answer) for answer in group.answers])
         return groups
 
-    def scores(self, ctx: Context, groups: Sequence[Group]) -> tuple[dict[str, float], float]:
-        """The answers' scores by id, and c: measured once, with the weights as the run began."""
-        z, constant = reserved(ctx.policies["solver"], self.token), self.constant
-        if constant is None:
-            if "constant" not in ctx.state:
-                found = last_token_scores(ctx.start("solver"), groups, z, 1.0, 0.0)
-                ctx.state["constant"] = fmean(found.values()) if found else 0.0
-            ctx.log(**{"score/constant": ctx.state["constant"]})
-            constant = float(ctx.state["constant"])
-        return last_token_scores(ctx.policies["solver"], groups, z, self.beta, constant), constant
+    def offset(self, ctx: Context, groups: Sequence[Group]) -> float | None:
+        """c: what was given, or measured before, or the mean over these answers with the weights as the run began; None where none of them ended."""
+        known: float | None = ctx.state.get("constant") if self.constant is None else self.constant
+        if known is not None:
+            return known
+        found = last_token_scores(ctx.start("solver"), groups, reserved(ctx.start("solver"), self.token), 1.0, 0.0)
+        return fmean(found.values()) if found else None
 
     async def measure(self, ctx: Context, tasks: Sequence[Task]) -> Metrics:
-        groups = await self.answers(ctx, tasks)
-        scores, _ = self.scores(ctx, groups)
+        known = [task for task in tasks if task.answer is not None]
+        if not known:
+            return {}
+        groups = await self.answers(ctx, known)
+        z, constant = reserved(ctx.policies["solver"], self.token), self.offset(ctx, groups)
+        scores = last_token_scores(ctx.policies["solver"], groups, z, self.beta, constant or 0.0)
         metrics = {f"probe/score/{name}": value for name, value in verification(groups, scores).items()}
         for name, weights in (("plain_vote", dict.fromkeys(scores, 1.0)), ("weighted_vote", scores)):
-            metrics[f"probe/score/{name}"] = accuracy(ctx.world, tasks, [weighted_vote(group, weights) for group in groups])
+            metrics[f"probe/score/{name}"] = accuracy(ctx.world, known, [weighted_vote(group, weights) for group in groups])
         return metrics
 
 

@@ -1,9 +1,9 @@
 """The policy writes the tasks, answers them, grades its answers, and learns from best against worst: Self-Rewarding Language Models."""
 
 from collections.abc import Sequence
-from typing import ClassVar
+from typing import ClassVar, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from autotelic.learning.examples import example, pair
 from autotelic.learning.learner import Updates
@@ -13,8 +13,9 @@ from autotelic.rewards.judges import judgements, mean_grade, pair_accuracy
 from autotelic.rounds.context import Context
 from autotelic.rounds.notes import Truth
 from autotelic.rounds.roles import Role
+from autotelic.systems import checks
 from autotelic.systems.base import Recipe, recipe
-from autotelic.systems.proposer_solver.posing import known_task, own, trainable
+from autotelic.systems.proposer_solver.posing import held_out, known_task, own
 from autotelic.types import Example, Group, Metrics, Rollout, Sampling, Task, World
 from autotelic.worlds.chain_skills import PROPOSE, grade, judging, proposal
 
@@ -40,11 +41,12 @@ def best_and_worst(group: Group) -> tuple[Rollout, Rollout] | None:
 class SelfRewarding(Recipe):
     """The policy writes tasks, answers each several times, grades its own answers, and is trained on best against worst.
 
-    grade = mean of `judgements` own gradings from 0 to 5; pair = (highest, lowest); loss: DPO against the weights at the start of the round, which also graded.
-    Degenerate case: all answers of a task get the same grade, or none can be read, and the task gives no pair. Fails by grading what it likes, not what is
-    right: judge/pair_accuracy sinks towards .5 while rewards/grade/mean rises.
-    Differs from the paper: the skills (answer, grade, write tasks) come with the base instead of being taught in a first stage; `frozen_judge` keeps the
-    weights of the run's start as the judge; `coin` grades by chance.
+    Formula: grade = mean of `judgements` own gradings from 0 to 5; pair = (highest, lowest); loss: DPO against the weights at the start of the round, which
+    also graded. Of its own tasks those that a probe may hold are left out, and counted.
+    Ends: all answers of a task get the same grade, or none can be read, and the task gives no pair.
+    Fails: by grading what it likes, not what is right; judge/pair_accuracy sinks towards .5 while rewards/grade/mean rises.
+    Differs: the skills (answer, grade, write tasks) come with the base instead of being taught in a first stage. Two controls are not the paper's:
+    `frozen_judge` keeps the weights of the run's start as the judge; `coin` grades by chance.
     """
 
     metrics: ClassVar[tuple[Metric, ...]] = (
@@ -57,6 +59,7 @@ class SelfRewarding(Recipe):
     """Tasks written by the policy instead of the pool's."""
     group_size: int = Field(4, ge=2)
     judgements: int = Field(3, ge=1)
+    """Gradings of every answer."""
     frozen_judge: bool = False
     coin: bool = False
     """Grades by chance instead of judging: a control."""
@@ -75,12 +78,27 @@ class SelfRewarding(Recipe):
             "judge": Role("judge", "start" if self.frozen_judge else "solver", once, grade),
         }
 
+    @model_validator(mode="after")
+    def _one_judge(self) -> Self:
+        if self.coin and self.frozen_judge:
+            raise ValueError("coin = true grades by chance: there is no judge that frozen_judge could keep")
+        return self
+
+    def setup(self, ctx: Context) -> None:
+        if self.own_tasks:
+            checks.answerable(ctx, "proposer", [Task("write", PROPOSE)], "model")
+        if not self.coin:
+            checks.plain(ctx.pool.tasks, "self-rewarding")
+            checks.written(ctx.policies["solver"], model=judging("", ""))
+            asked = [Task(task.id, judging(str(task.prompt), "")) for task in ctx.pool.tasks]
+            checks.answerable(ctx, "judge", asked, "sampling.max_tokens", more=self.sampling.max_tokens)
+
     async def round(self, ctx: Context) -> None:
         tasks = await self.write_tasks(ctx) if self.own_tasks else ctx.pool.draw(self.tasks_per_round)
         groups = await ctx.sample("solver", tasks, n=self.group_size)
         await self.grade(ctx, groups)
         pairs: list[Example] = []
-        for group in trainable(ctx, groups):
+        for group in groups:
             if found := best_and_worst(group):
                 pairs += pair(example(found[0]), example(found[1]))
         ctx.log(**{"label/kept": len(pairs) / 2 / max(len(groups), 1)})
@@ -93,7 +111,9 @@ class SelfRewarding(Recipe):
         known = {r.answer: (r, task) for r in written if r.answer is not None and (task := known_task(ctx.world, r.answer))}
         kept = [task for r, found in known.values() if ctx.fits("solver", task := own(ctx, r, found))]
         ctx.log(**{"proposer/unparsed": sum(a is None for a in written.answers), "proposer/distinct": len(kept) / self.tasks_per_round})
-        return kept
+        allowed = [task for task in kept if not held_out(ctx.world, task)]
+        ctx.count("proposals/held_out", len(kept) - len(allowed))
+        return allowed
 
     async def grade(self, ctx: Context, groups: Sequence[Group]) -> None:
         """Write the mean grade on every rollout that ended and got one."""
@@ -113,6 +133,8 @@ class SelfRewarding(Recipe):
         return {} if found is None else {name: found}
 
     async def measure(self, ctx: Context, tasks: Sequence[Task]) -> Metrics:
-        groups = await ctx.sample("solver", tasks, n=self.group_size)
+        known = [task for task in tasks if task.answer is not None]
+        checks.plain(known, "self-rewarding")
+        groups = await ctx.sample("solver", known, n=self.group_size)
         await self.grade(ctx, groups)
         return self.accuracy(Truth(ctx.world), groups, "probe/judge/pair_accuracy")

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from statistics import fmean
-from typing import ClassVar, NamedTuple
+from typing import Annotated, ClassVar, NamedTuple
 
 from pydantic import Field
 
@@ -24,13 +24,15 @@ from autotelic.types import Group, Rollout
 class BalancedSelfTaughtReasoner(Recipe):
     """Trains on its own best-scored solutions; a controller picks temperature and threshold each round so that many different right ones pass.
 
-    effect(task) = min(r / wanted, 1) * r / s, with s the different solutions whose score is above the threshold, at most `most` of the best, and r
-    those of them that are right; 0 where none passes. Each round the pair with the highest mean effect on `dev` tasks of the pool is used; both
-    means, of min(r / wanted, 1) and of r / s, are logged: exploration and exploitation. Loss: mean negative log-likelihood of what passes.
-    score = 1 for a right answer + `noise` times a normal number that is always the same for the same solution: it stands in for the paper's answer
-    check plus process reward, and errs like a reward model does. With `controller` off `temperature` and `threshold` stay (online rejection tuning).
-    Degenerate case: nothing passes, and nothing is learned. Fails where the dev tasks are too few to tell settings apart: the pair jumps about.
-    Differs from the paper: gold solutions are not added, and the optimizer goes on from round to round.
+    Formula: effect(task) = min(r / wanted, 1) * r / s, with s the different solutions whose score is above the threshold, at most `most` of the best,
+    and r those of them that are right; 0 where none passes. Each round the pair of `temperatures` and `thresholds` with the highest mean effect on `dev`
+    tasks of the pool is used; both means, of min(r / wanted, 1) and of r / s, are logged: exploration and exploitation. Loss: mean negative log-likelihood
+    of what passes, at temperature 1. score = 1 for a right answer + `noise` times a normal number that is always the same for the same solution. With
+    `controller` off `temperature` and `threshold` stay (online rejection tuning).
+    Ends: no solution of a round passes the threshold, and nothing is learned in it.
+    Fails: where the dev tasks are too few to tell settings apart; the pair jumps about.
+    Differs: the score stands in for the paper's answer check plus process reward, and errs like a reward model does. Gold solutions are not added, and the
+    optimizer goes on from round to round.
     """
 
     metrics: ClassVar[tuple[Metric, ...]] = (
@@ -46,9 +48,11 @@ class BalancedSelfTaughtReasoner(Recipe):
     group_size: int = Field(8, ge=1)
     controller: bool = True
     temperature: float = Field(1.0, gt=0.0)
+    """Without the controller; `sampling.temperature` is the probe's alone."""
     threshold: float = 0.5
-    temperatures: tuple[float, ...] = (0.5, 0.6, 0.7, 0.8, 0.9, 1.0, 1.1, 1.2)
-    thresholds: tuple[float, ...] = tuple(step / 10 for step in range(-5, 16))
+    """Without the controller."""
+    temperatures: tuple[Annotated[float, Field(gt=0.0)], ...] = Field((0.5, 0.6, 0.7, 0.8, 0.9, 1.0, 1.1, 1.2), min_length=1)
+    thresholds: tuple[float, ...] = Field(tuple(step / 10 for step in range(-5, 16)), min_length=1)
     dev: int = Field(32, ge=1)
     """Tasks the controller asks, drawn anew each round."""
     wanted: int = Field(1, ge=1)

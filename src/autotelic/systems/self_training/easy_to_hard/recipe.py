@@ -1,9 +1,9 @@
 """Labels for problems one size larger than it can do, made by the model itself: easy to hard."""
 
 from collections.abc import Iterable, Mapping
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from autotelic.learning.examples import written
 from autotelic.learning.learner import Optimizer, Updates
@@ -31,13 +31,15 @@ def labeled(rollout: Rollout, born: int) -> Task:
 class EasyToHard(Recipe):
     """A model that adds n digits labels sums of n + 1 digits, keeps the labels that agree with its other answers, and trains on them.
 
-    A label is the greedy answer. Kept under `filter`: "length" if it has the form of a sum of its size; "agreement" if the answers under exchanged
-    operands and at another shift are the same too; "places" if moreover, at two cuts, the answers to the low digits and to the high digits (with the carry
-    of the low answer written into them) are the label's own; one cut leaves no more digits below than the base was taught, which ties every label to
-    taught sums. This filter knows place value; none sees a truth.
-    The frontier moves when at least `advance` of the labels are kept. Trained on: newest labels, older ones, and the base's own sums of up to `known` digits.
-    Fails when the base does not carry over one digit further: nothing is kept ("places"), or errors agree and accumulate ("length", "agreement": watch
-    label/purity). Differs from the paper: a window with shifts instead of no positions; agreement of one model with itself instead of a vote of five.
+    Formula: a label is the greedy answer. Kept under `filter`: "length" if it has the form of a sum of its size; "agreement" if the answers under
+    exchanged operands and at another shift are the same too; "places" if moreover, at two cuts, the answers to the low digits and to the high digits (with
+    the carry of the low answer written into them) are the label's own; one cut leaves no more digits below than the base was taught, which ties every label
+    to taught sums. This filter knows place value; none sees a truth. The frontier moves when at least `advance` of the labels are kept. Loss: mean negative
+    log-likelihood of the newest labels, of older ones, and of the sums of up to `known` digits that the base was taught: the only sums that are given.
+    Ends: nothing is kept, and the round trains on what was there before.
+    Fails: when the base does not carry over one digit further; nothing is kept ("places"), or errors agree and accumulate ("length", "agreement": watch
+    label/purity).
+    Differs: a window with shifts instead of no positions; agreement of one model with itself instead of a vote of five.
     """
 
     metrics: ClassVar[tuple[Metric, ...]] = (Metric("frontier", "digits", "of the longest sums that are mastered"),)
@@ -70,6 +72,14 @@ class EasyToHard(Recipe):
     sampling: Sampling = Sampling(temperature=0.0, max_tokens=24)
     optimizer: Optimizer = Optimizer(learning_rate=5e-4, betas=(0.9, 0.98), weight_decay=0.01)
     objective: NLL = NLL()
+
+    @model_validator(mode="after")
+    def _shares(self) -> Self:
+        if self.newest + self.older > 1 + 1e-9:
+            raise ValueError(f"newest = {self.newest:g} and older = {self.older:g} are shares of what is trained on, and more than 1 together")
+        if self.target <= self.known:
+            raise ValueError(f"target = {self.target} digits must be more than the known = {self.known}")
+        return self
 
     def roles(self, world: World) -> dict[str, Role]:
         return super().roles(expect(world, addition.Addition, "easy-to-hard labels sums by their digits"))

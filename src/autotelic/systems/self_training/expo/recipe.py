@@ -12,6 +12,7 @@ from autotelic.learning.objectives import NLL, Mixture, PolicyGradient, Term
 from autotelic.measures.metrics import Metric
 from autotelic.rounds.context import Context
 from autotelic.rounds.roles import Role
+from autotelic.systems import checks
 from autotelic.systems.base import Recipe, recipe
 from autotelic.types import Example, Group, Sampling, Task, World
 from autotelic.worlds.chain_skills import explaining
@@ -36,12 +37,12 @@ def explained(task: Task) -> str:
 class SelfExplanation(Recipe):
     """Reinforcement learning on verified answers; a task that no sample solves is explained by the policy, which is shown the answer, and trained on that.
 
-    loss = policy gradient over the samples + `coefficient` x mean -log p(explanation | task), where the explanation was sampled given task and answer, ends in
-    that answer, and is trained behind the task alone (off-policy). `instead` = "expert" puts gold solutions in its place, "nothing" leaves plain GRPO: the
-    control arms. `everywhere` explains solved tasks too.
-    Degenerate case: no explanation ends in the answer, and the task gives no gradient, as under GRPO. Fails by explanations that reach the answer by a
-    wrong way: explain/gold counts those that are the gold solution, of explain/found.
-    The coefficient is not the paper's; its pairwise form (explanation over own wrong sample) is not here.
+    Formula: loss = policy gradient over the samples + `coefficient` x mean -log p(explanation | task), where the explanation was sampled given task and
+    answer, ends in that answer, and is trained behind the task alone (off-policy). `instead` = "expert" puts gold solutions in its place, "nothing" leaves
+    plain GRPO: the control arms. `everywhere` explains solved tasks too.
+    Ends: no explanation ends in the answer, and the task gives no gradient, as under GRPO.
+    Fails: by explanations that reach the answer by a wrong way; explain/gold counts those that are the gold solution, of explain/found.
+    Differs: the coefficient is not the paper's; its pairwise form (explanation over own wrong sample) is not here.
     """
 
     metrics: ClassVar[tuple[Metric, ...]] = (
@@ -68,6 +69,12 @@ class SelfExplanation(Recipe):
             "solver": Role("solver", "solver", self.sampling, world.parse),
             "explainer": Role("explainer", "solver", self.sampling, world.parse, explained),
         }
+
+    def setup(self, ctx: Context) -> None:
+        if self.instead == "explanation":
+            checks.plain(ctx.pool.tasks, "expo")
+            checks.written(ctx.policies["solver"], model=explaining("", ""))
+            checks.answerable(ctx, "explainer", ctx.pool.tasks, "sampling.max_tokens")
 
     async def round(self, ctx: Context) -> None:
         groups = await ctx.sample("solver", ctx.pool.draw(self.tasks_per_round), n=self.group_size)

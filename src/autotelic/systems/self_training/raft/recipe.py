@@ -22,8 +22,10 @@ from autotelic.systems.base import Recipe, recipe
 class RewardRankedFineTuning(Recipe):
     """Of K completions of each task the best-scored one becomes a supervised target.
 
-    kept(task) = the completion of highest score, the first sampled among equals; loss: mean negative log-likelihood of the kept ones. The score is a
-    fixed one, as in `rest`. Degenerate case: K equal scores, where the kept one is simply a sample of the policy. Fails by losing variety.
+    Formula: kept(task) = the completion of highest score, the first sampled among equals; loss: mean negative log-likelihood of the kept ones.
+    Ends: K equal scores, where the kept one is simply a sample of the policy.
+    Fails: by losing variety, as one completion a task is what remains; answers/distinct falls.
+    Differs: the score is the share of the gold solution that a completion follows before it first departs from it; the paper's is a learned reward model.
     """
 
     rounds: int = Field(10, ge=0)

@@ -1,12 +1,14 @@
 """Answer, criticize, refine, keep what passes one's own check, train on it: SELF."""
 
 from collections.abc import Sequence
+from itertools import islice
 from statistics import fmean
 from typing import Any, ClassVar
 
 from pydantic import Field
 
-from autotelic.bases.making import lesson_example
+from autotelic.bases.making import BASES, lesson_example
+from autotelic.errors import SettingError
 from autotelic.learning.examples import under
 from autotelic.learning.learner import Updates
 from autotelic.learning.objectives import NLL
@@ -14,8 +16,12 @@ from autotelic.measures.metrics import Metric
 from autotelic.rewards.judges import judgements
 from autotelic.rounds.context import Context
 from autotelic.rounds.roles import Role
+from autotelic.streams import generator, key
+from autotelic.systems import checks
 from autotelic.systems.base import Recipe, recipe
 from autotelic.types import Example, Metrics, Rollout, Sampling, Task, World
+from autotelic.worlds import open_world
+from autotelic.worlds.base import Lesson, expect
 from autotelic.worlds.chain_skills import FINE, ChainSkills, criticizing, index, refining
 
 
@@ -26,18 +32,21 @@ from autotelic.worlds.chain_skills import FINE, ChainSkills, criticizing, index,
     family="self-training",
     catalogue=(128,),
     proxy="label/kept",
-    needs_answers=True,
+    seeds="lessons of the skills by a teacher who errs as the base's did, on tasks of their own",
     model="chain-skills",
     tasks="chain-skills",
 )
 class SelfEvolution(Recipe):
     """The policy answers, criticizes and refines its answer, keeps what its own critique then passes, and is trained on that.
 
-    Kept: refined answers whose critique by the same policy finds nothing wrong; loss: mean negative log-likelihood of the refined answer to the plain task
-    (it was written under another prompt, so off-policy), beside `replay` lessons of the skills for every kept answer.
-    Degenerate case: nothing passes, and the round trains on the lessons alone. Fails by a lenient critic: label/kept rises and label/purity does not.
-    Online refinement is measured too: probe/refined/accuracy is that of the refined greedy answer.
-    Differs from the paper: the skills come with the base; one refinement a round; `refine` and `check` off are its control arms.
+    Formula: kept = refined answers whose critique by the same policy finds nothing wrong; loss: mean negative log-likelihood of a kept answer behind the
+    plain task (it was written under another prompt, so off-policy), and of `replay` seed lessons of the skills for every kept answer. An answer whose
+    critique cannot be read stays as it is. Online refinement is measured too: probe/refined/accuracy is that of the refined greedy answer.
+    Ends: no answer of a round passes its critique, and nothing is learned in it.
+    Fails: by a lenient critic; label/kept rises and label/purity does not.
+    Differs: the skills come with the base, so that the paper's first stage, in which a stronger model's data teach them, is left out. What is kept of these
+    data are `seeds` lessons by `teacher`, the teacher of the base with its errors, on tasks of their own, never those of the pool or the probe; no answer
+    to a task of the run is read. One refinement a round; `refine` and `check` off are the control arms.
     """
 
     metrics: ClassVar[tuple[Metric, ...]] = (
@@ -50,6 +59,11 @@ class SelfEvolution(Recipe):
     refine: bool = True
     check: bool = True
     replay: float = Field(0.5, ge=0.0)
+    """Seed lessons for every kept answer; 0: none."""
+    seeds: int = Field(512, ge=1)
+    """How many seed lessons there are; they are drawn once."""
+    teacher: str = BASES["chain-skills"].tasks
+    """World whose teacher wrote the seed lessons, by default as the base was taught. Its solutions are those of a teacher who is unsure, not gold."""
     sampling: Sampling = Sampling(max_tokens=96)
     updates: Updates = Updates(batch_size=64, epochs=1)
     objective: NLL = NLL()
@@ -62,6 +76,17 @@ class SelfEvolution(Recipe):
             "refiner": Role("refiner", "solver", self.sampling, world.parse),
         }
 
+    def setup(self, ctx: Context) -> None:
+        checks.plain(ctx.pool.tasks, "self")
+        checks.written(ctx.policies["solver"], model=criticizing("", "") + refining("", "", FINE))
+        for role, ask in (("critic", criticizing("{}", "")), ("refiner", refining("{}", "", FINE))):
+            asked = [Task(task.id, ask.replace("{}", str(task.prompt))) for task in ctx.pool.tasks]
+            checks.answerable(ctx, role, asked, "sampling.max_tokens", more=self.sampling.max_tokens)
+        if self.replay:
+            longest = max(len(item.tokens) for item in self.lessons(ctx))
+            if longest > (context := ctx.policies["solver"].model.context):
+                raise SettingError(f"teacher = {self.teacher!r}: a lesson of {longest} tokens exceeds the model's context of {context}")
+
     async def round(self, ctx: Context) -> None:
         answers = await self.answer(ctx, ctx.pool.draw(self.tasks_per_round))
         final = await self.refined(ctx, answers) if self.refine else answers
@@ -71,7 +96,9 @@ class SelfEvolution(Recipe):
         for rollout in kept:
             ctx.label(origin(rollout), rollout.answer)
         own = [under(rollout, ctx.prompt("solver", origin(rollout))) for rollout in kept]
-        ctx.learn("solver", own + self.lessons(ctx, round(self.replay * len(own)) or 64), self.objective, self.updates)
+        replayed = round(self.replay * len(own))
+        lessons = ctx.random("lessons").choices(self.lessons(ctx), k=replayed) if replayed else []
+        ctx.learn("solver", own + lessons, self.objective, self.updates)
 
     async def answer(self, ctx: Context, tasks: Sequence[Task], **sampling: Any) -> list[Rollout]:
         """One answer a task; those without one are left out."""
@@ -84,28 +111,39 @@ class SelfEvolution(Recipe):
         return {rollout.id: group.answers[0] for rollout, group in zip(rollouts, groups, strict=True)}
 
     async def refined(self, ctx: Context, answers: Sequence[Rollout], **sampling: Any) -> list[Rollout]:
-        """Answers with a critique are refined; the others stay. What the refinement leaves without an answer is left out."""
+        """Answers with a critique that finds a fault are refined, and left out where the refinement has no answer; the others stay."""
         found = await self.criticize(ctx, answers)
         faulty = [rollout for rollout in answers if found[rollout.id] not in (FINE, None)]
         tasks = [Task(f"of-{r.id}", refining(str(r.task.prompt), r.text, str(found[r.id])), hidden={"origin": r.task}) for r in faulty]
         mended = [group.rollouts[0] for group in await ctx.sample("refiner", tasks, n=1, **sampling)]
-        return [rollout for rollout in answers if found[rollout.id] == FINE] + [rollout for rollout in mended if rollout.answer is not None]
+        return [rollout for rollout in answers if found[rollout.id] in (FINE, None)] + [rollout for rollout in mended if rollout.answer is not None]
 
-    def lessons(self, ctx: Context, count: int) -> list[Example]:
-        """Lessons of the skills, as the base was taught, so that it keeps them; none in a world that has no such teacher."""
-        if not isinstance(ctx.world, ChainSkills):
-            return []
-        solver, random = ctx.policies["solver"], ctx.random("lessons")
-        tasks = [random.choice(ctx.pool.tasks) for _ in range(count)]
-        return [lesson_example(f"lesson/{place}", ctx.world.lesson(task, random), solver.tokenizer, task) for place, task in enumerate(tasks)]
+    def lessons(self, ctx: Context) -> list[Example]:
+        """The seed lessons, the same in every round."""
+        teacher = expect(open_world(self.teacher), ChainSkills, f"teacher = {self.teacher!r}: self needs a teacher of critiques and refinements")
+        solver = ctx.policies["solver"]
+        return [
+            lesson_example(f"lesson/{place}", lesson, solver.tokenizer, task) for place, (task, lesson) in enumerate(self.seed_lessons(teacher, ctx))
+        ]
+
+    def seed_lessons(self, teacher: ChainSkills, ctx: Context) -> list[tuple[Task, Lesson]]:
+        """What the teacher says about tasks that are in the training split, and neither in the pool nor held out."""
+        pool, random = {task.prompt for task in ctx.pool.tasks}, generator("seed lessons", ctx.seed)
+        drawn = (task for task in teacher.stream(seed=key("seed lessons", ctx.seed)) if task is not None)
+        tasks = (task for task in drawn if task.prompt not in pool and task not in ctx.held_out)
+        return [(task, teacher.lesson(task, random)) for task in islice(tasks, self.seeds)]
 
     async def measure(self, ctx: Context, tasks: Sequence[Task]) -> Metrics:
-        answers = await self.answer(ctx, tasks, temperature=0.0)
+        known = [task for task in tasks if task.answer is not None]
+        checks.plain(known, "self")
+        if not known:
+            return {}
+        answers = await self.answer(ctx, known, temperature=0.0)
         final = await self.refined(ctx, answers, temperature=0.0)
         critiques = await self.criticize(ctx, answers)
         right = {rollout.id: ctx.world.verify(rollout.task, rollout.answer) for rollout in answers}
         return {
-            "probe/refined/accuracy": sum(ctx.world.verify(origin(rollout), rollout.answer) for rollout in final) / len(tasks),
+            "probe/refined/accuracy": sum(ctx.world.verify(origin(rollout), rollout.answer) for rollout in final) / len(known),
             "probe/critic/accuracy": fmean((critiques[name] == FINE) == bool(value) for name, value in right.items()) if right else 0.0,
         }
 
