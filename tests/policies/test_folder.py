@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
+from subwords import subwords, write_model
 from transformers import GPT2Config, GPT2LMHeadModel, MistralConfig, MistralForCausalLM
 
 from autotelic.errors import DataError
@@ -17,7 +18,6 @@ from autotelic.policies.checkpoint import load_model
 from autotelic.policies.folder import resolve
 from autotelic.policies.sizes import check_memory, free_memory
 from autotelic.policies.tokenizer import Tokenizer
-from tests.support.subwords import subwords, write_model
 
 
 @pytest.fixture

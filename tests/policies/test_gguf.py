@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 import torch
+from subwords import CHATML, subwords
 from transformers import AutoModelForCausalLM, AutoTokenizer, GPT2Config, GPT2LMHeadModel, Qwen2Config, Qwen2ForCausalLM
 
 from autotelic.engines.base import Request
@@ -22,7 +23,6 @@ from autotelic.networks.transformers_model import TransformersModel
 from autotelic.policies.policy import Policy
 from autotelic.streams import key
 from autotelic.types import Sampling
-from tests.support.subwords import CHATML, subwords
 
 needs_gguf = pytest.mark.skipif(find_spec("gguf") is None or find_spec("accelerate") is None, reason="gguf or accelerate is not installed")
 ROWS = torch.randint(0, 300, (2, 12), generator=torch.Generator().manual_seed(3))

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from subwords import subwords, write_model
 
 from autotelic.engines.base import Completion, Request, Vocabulary
 from autotelic.engines.batching import Batcher
@@ -18,7 +19,6 @@ from autotelic.policies.policy import Policy
 from autotelic.policies.tokenizer import Tokenizer, character_tokenizer
 from autotelic.streams import key
 from autotelic.types import Sampling, StopReason
-from tests.support.subwords import subwords, write_model
 
 Make = Callable[..., Policy]
 

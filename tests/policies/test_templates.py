@@ -4,11 +4,11 @@ import threading
 from typing import Any
 
 import pytest
+from subwords import CHATML
 from transformers.utils.chat_template_utils import render_jinja_template
 
 from autotelic.errors import DataError
 from autotelic.policies.templates import ALLOWANCE, STEP, ChatTemplate
-from tests.support.subwords import CHATML
 
 TALK: list[dict[str, Any]] = [
     {"role": "system", "content": "Be brief."},

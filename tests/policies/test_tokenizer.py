@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
+from subwords import CHATML, SPECIAL, subwords, write_model
 from tokenizers import Tokenizer as Fast
 from tokenizers import decoders, models, pre_tokenizers, processors
 from transformers import AutoTokenizer, PreTrainedTokenizerFast
@@ -16,7 +17,6 @@ from autotelic.errors import DataError
 from autotelic.policies.folder import declared_ends
 from autotelic.policies.tokenizer import Tokenizer, character_tokenizer
 from autotelic.types import Message
-from tests.support.subwords import CHATML, SPECIAL, subwords, write_model
 
 CHAT: list[Message] = [{"role": "user", "content": "1+1="}]
 

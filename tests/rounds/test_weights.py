@@ -2,10 +2,14 @@
 
 import asyncio
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 from contexts import TASKS, context
+from subwords import subwords, write_model
 
+from autotelic.engines.batching import Batcher
+from autotelic.engines.torch_engine import TorchEngine
 from autotelic.errors import HeldOutError
 from autotelic.learning.examples import pair, written
 from autotelic.learning.objectives import DPO, NLL
@@ -91,3 +95,12 @@ def test_a_text_is_taught_behind_the_prompt_of_a_role(policy: Make) -> None:
     prompt, end = ctx.prompt("solver", TASKS[1]), ctx.policies["solver"].tokenizer.end_id
     assert item.tokens[: len(prompt)] == prompt and item.tokens[-1] == end and sum(item.mask) == 3
     assert (item.rollout, item.weight, item.task) == ("b", 0.5, TASKS[1])
+
+
+def test_what_is_taught_in_a_chat_ends_as_its_template_closes_an_answer(tmp_path: Path) -> None:
+    write_model(tmp_path, subwords(eos_token="<|endoftext|>"))
+    ctx = context(Policy.load("solver", tmp_path, Batcher(TorchEngine())))
+    chat = Task("chat", [{"role": "user", "content": "What is 2 plus 3?"}])
+    item = ctx.taught("solver", chat, "5")
+    assert item.tokens == [*ctx.prompt("solver", chat), *ctx.policies["solver"].tokenizer.encode("5"), 2]
+    assert ctx.taught("solver", TASKS[1], "25").tokens[-1] == ctx.completion("solver", TASKS[1], "25")[-1] == 0

@@ -43,7 +43,7 @@ def report_stop(reason: str | None) -> None:
 def run(
     recipe: Annotated[str | None, typer.Argument(help="A shipped recipe, or a .py file that declares one; default: easy-to-hard.")] = None,
     overrides: Overrides = None,
-    model: Annotated[str | None, typer.Option(help="Shipped base, model folder, PEFT adapter folder or hub name.")] = None,
+    model: Annotated[str | None, typer.Option(help="Shipped base, model folder, PEFT adapter folder, GGUF file or hub name.")] = None,
     tasks: Annotated[str | None, typer.Option(help="JSONL, Parquet or CSV file, world, or Hugging Face data set.")] = None,
     probe: Annotated[str | None, typer.Option(help="Held-out tasks, as --tasks; default: a split of --tasks.")] = None,
     prompt_column: PromptColumn = None,
@@ -94,7 +94,7 @@ def resume(
 
 @app.command("eval")
 def evaluate(
-    model: Annotated[str, typer.Argument(help="Shipped base, model folder, adapter folder or hub name.")],
+    model: Annotated[str, typer.Argument(help="Shipped base, model folder, adapter folder, GGUF file or hub name.")],
     tasks: Annotated[str, typer.Option(help="JSONL, Parquet or CSV file, world, or Hugging Face data set.")],
     samples: Annotated[int, typer.Option(min=0, help="Samples per task, for pass@k and majority@k.")] = 8,
     limit: Annotated[int, typer.Option(min=1, help="Most tasks.")] = 1000,
@@ -117,7 +117,7 @@ def evaluate(
 
 @app.command()
 def sample(
-    model: Annotated[str, typer.Argument(help="Shipped base, model folder, adapter folder or hub name.")],
+    model: Annotated[str, typer.Argument(help="Shipped base, model folder, adapter folder, GGUF file or hub name.")],
     prompt: Annotated[str | None, typer.Argument(help="Prompt; without one, prompts are read line by line.")] = None,
     n: Annotated[int, typer.Option("-n", min=1, help="Completions per prompt.")] = 1,
     temperature: Annotated[float, typer.Option(min=0, help="0 is greedy.")] = 0.0,

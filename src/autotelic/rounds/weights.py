@@ -60,8 +60,13 @@ class Weights(Asking):
 
     def taught(self, role: str, task: Task, text: str, name: str | None = None, weight: float = 1.0) -> Example:
         """A text as the completion of a role's prompt, to be learned: a gold solution, a label, a lesson. `name` tells texts about one task apart."""
-        tokenizer = self.policies[self.role(role).policy].tokenizer
-        return written(name or task.id, self.prompt(role, task), tokenizer.encode_completion(text), weight, task)
+        completion = self.completion(role, task, text)
+        return written(name or task.id, self.prompt(role, task), completion, weight, task)
+
+    def completion(self, role: str, task: Task, text: str) -> list[int]:
+        """The token ids of a text behind a role's prompt, ended as a plain text or as an answer in a chat ends."""
+        speaker = self.role(role)
+        return self.policies[speaker.policy].tokenizer.encode_completion(text, chat=not isinstance(speaker.render(task), str))
 
     def learner(self, policy: str) -> Learner:
         """The one optimizer of a policy, made when first asked for."""

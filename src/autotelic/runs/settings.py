@@ -25,7 +25,7 @@ class RunSettings(Settings):
     recipe: str = "easy-to-hard"
     """Name of a shipped recipe, or a `.py` file that declares one."""
     model: str | None = None
-    """Shipped base, model folder, PEFT adapter folder or hub name; None: the recipe's own base."""
+    """Shipped base, model folder, PEFT adapter folder, GGUF file or hub name; None: the recipe's own base."""
     tasks: str | None = None
     """Task file, world or data set; None: the recipe's own world."""
     probe: str | None = None

@@ -52,7 +52,7 @@ class SelfPlayFineTuning(Recipe):
         pairs = []
         for place, (task_id, own) in enumerate([*ctx.state.get("previous", []), *plays]):
             task = ctx.pool[task_id]
-            prompt, gold = ctx.prompt("solver", task), solver.tokenizer.encode_completion(ctx.world.gold(task))
+            prompt, gold = ctx.prompt("solver", task), ctx.completion("solver", task, ctx.world.gold(task))
             if gold != own:
                 chosen, rejected = (written(f"{task_id}/{place}/{side}", prompt, sent, task=task) for side, sent in (("gold", gold), ("own", own)))
                 pairs += pair(chosen, rejected)
