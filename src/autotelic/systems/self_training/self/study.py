@@ -18,7 +18,7 @@ STUDY = Study(
     control="own answers",
     finding="""\
 Accuracy goes from .54 to .99 in six rounds, .15 above training on own answers alone; refining at inference is worth .13 at first and nothing once the answers are right.
-The check adds nothing here: refined answers are as good without it (.99). The control rises too (.54 to .85), because the lessons of the skills that every round replays tell
-right equations from wrong ones, and because this base criticizes better than it solves: it was taught both on text made by a program that knows the truth.""",
+The check adds nothing here: refined answers are as good without it (.99). The control rises too (.54 to .85), because the lessons that every round replayed in these
+runs were written by a teacher without errors, on tasks of the pool; as the recipe is now, they are by a teacher who errs like the base's, on tasks of their own.""",
     outcome="replicated",
 )
