@@ -1,6 +1,7 @@
 """The native engine against the decoder's forward pass and against the torch engine."""
 
 import platform
+import signal
 import stat
 import threading
 import time
@@ -298,22 +299,52 @@ def test_why_it_cannot_be_built(monkeypatch: pytest.MonkeyPatch, tmp_path: Path)
     assert available() is None
 
 
-def test_a_waiting_call_can_be_interrupted(monkeypatch: pytest.MonkeyPatch) -> None:
-    engine, model = NativeEngine(), network()
-    wanted = requests(BASE, Sampling(max_tokens=60), lengths=(3,), samples=200_000)
-    join = threading.Thread.join
-    seen: list[float] = []
+def test_ctrl_c_ends_a_call_and_nothing_runs_on_behind_it() -> None:
+    """The engine writes into memory that is gone after the call: its threads must have ended by then."""
+    seen: list[int] = []
 
-    def interrupted(self: threading.Thread, timeout: float | None = None) -> None:
-        if not seen:
-            seen.append(time.monotonic())
-            raise KeyboardInterrupt
-        join(self, timeout)
+    def interrupt(sample: int, tokens: Sequence[int]) -> None:
+        seen.append(sample)
+        if len(seen) == 5:
+            signal.pthread_kill(main.ident, signal.SIGINT)
 
-    monkeypatch.setattr(threading.Thread, "join", interrupted)
+    main = threading.main_thread()
+    assert main.ident is not None
+    wanted = requests(BASE, Sampling(max_tokens=60), lengths=(3,), samples=20_000)
     with pytest.raises(KeyboardInterrupt):
-        engine.generate(model, wanted, NEVER)
-    assert not any(thread.is_alive() for thread in threading.enumerate() if thread is not threading.main_thread() and not thread.daemon)
+        NativeEngine(threads=2).generate(network(), wanted, NEVER, interrupt)
+    count = len(seen)
+    time.sleep(0.05)
+    assert 5 <= count == len(seen) < 20_000
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_a_call_can_be_watched_and_stays_what_it_is(engine: str) -> None:
+    """Every sample is told with one more token each time; what ends it by an end token is not told again."""
+    made, model = ENGINES[engine](), network()
+    wanted = [*requests(BASE, Sampling(max_tokens=9), (1, 17, 5)), *requests(BASE, Sampling(max_tokens=7, stop=tuple("bcegkm")), (4, 5), samples=4)]
+    ending = Vocabulary(frozenset([3, 5]), 0, NEVER.decode)
+    told: dict[int, list[list[int]]] = {}
+
+    def watch(place: int, tokens: Sequence[int]) -> None:
+        told.setdefault(place, []).append(list(tokens))
+
+    found = made.generate(model, wanted, ending, watch)
+    assert found == made.generate(model, wanted, ending)
+    flat = [completion for group in found for completion in group]
+    assert {completion.stop for completion in flat} == set(StopReason)
+    for place, completion in enumerate(flat):
+        kept = completion.tokens[:-1] if completion.stop is StopReason.END else completion.tokens
+        assert told.get(place, []) == [kept[: i + 1] for i in range(len(kept))]
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_what_a_watcher_raises_ends_the_call(engine: str) -> None:
+    def watch(place: int, tokens: Sequence[int]) -> None:
+        raise OSError("the reader has gone")
+
+    with pytest.raises(OSError, match="the reader has gone"):
+        ENGINES[engine]().generate(network(), requests(BASE, Sampling(max_tokens=9), (3,)), NEVER, watch)
 
 
 @pytest.mark.parametrize("engine", ENGINES)

@@ -9,7 +9,7 @@ import pytest
 import torch
 from subwords import subwords, write_model
 
-from autotelic.engines.base import Completion, Request, Vocabulary
+from autotelic.engines.base import Completion, Request, Vocabulary, Watch
 from autotelic.engines.batching import Batcher
 from autotelic.engines.torch_engine import TorchEngine
 from autotelic.errors import DataError
@@ -110,7 +110,9 @@ class Skewed:
     def __init__(self, by: float) -> None:
         self.by = by
 
-    def generate(self, model: LanguageModel, requests: Sequence[Request], vocabulary: Vocabulary) -> list[list[Completion]]:
+    def generate(
+        self, model: LanguageModel, requests: Sequence[Request], vocabulary: Vocabulary, watch: Watch | None = None
+    ) -> list[list[Completion]]:
         found = TorchEngine().generate(model, requests, vocabulary)
         found[-1][0].logprobs[0] += self.by
         return found

@@ -45,14 +45,21 @@ class Vocabulary:
     """Only called for requests with stop strings."""
 
 
+Watch = Callable[[int, Sequence[int]], None]
+"""Told, while a batch is made, the place of a sample among all samples of the call and the tokens it has so far, after every token but an end token.
+What it raises ends the batch. It may be called on other threads, several at a time."""
+
+
 class Engine(Protocol):
     """Continues prompts. The same request with the same weights gives the same completion whatever else is in the batch
     (up to the rounding of matrix products, which may differ with the batch)."""
 
     name: str
 
-    def generate(self, model: "LanguageModel", requests: Sequence[Request], vocabulary: Vocabulary) -> list[list[Completion]]:
-        """For each request, one completion per stream, in order.
+    def generate(
+        self, model: "LanguageModel", requests: Sequence[Request], vocabulary: Vocabulary, watch: Watch | None = None
+    ) -> list[list[Completion]]:
+        """For each request, one completion per stream, in order; `watch` changes nothing of them.
 
         Raises:
             DataError: an empty prompt, a token id that the model has not, or weights that give logits that are not finite.

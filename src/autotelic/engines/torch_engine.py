@@ -5,12 +5,13 @@ is in `decoding`. Log-probabilities come from the same softmax as the trainer's.
 """
 
 from collections.abc import Iterator, Sequence
+from itertools import accumulate
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from autotelic.engines.base import Completion, Request, Vocabulary, check, not_finite
+from autotelic.engines.base import Completion, Request, Vocabulary, Watch, check, not_finite
 from autotelic.engines.decoding import Decoding, Eager, Recorded
 from autotelic.networks.decoder import Decoder, DecoderConfig
 from autotelic.networks.model import LanguageModel
@@ -36,12 +37,16 @@ class TorchEngine:
         self._recorded: dict[tuple[DecoderConfig, torch.device], Recorded] = {}
 
     @torch.inference_mode()
-    def generate(self, model: LanguageModel, requests: Sequence[Request], vocabulary: Vocabulary) -> list[list[Completion]]:
+    def generate(
+        self, model: LanguageModel, requests: Sequence[Request], vocabulary: Vocabulary, watch: Watch | None = None
+    ) -> list[list[Completion]]:
         check(model, requests)
         results: list[list[Completion]] = [[] for _ in requests]
         decoding, rows = self._decoding(model, requests)
+        firsts = [0, *accumulate(len(request.streams) for request in requests)]
         for chunk in chunks(requests, rows):
-            made = _Chunk(decoding, [requests[i] for i in chunk], vocabulary).run()
+            places = [firsts[i] + sample for i in chunk for sample in range(len(requests[i].streams))]
+            made = _Chunk(decoding, [requests[i] for i in chunk], vocabulary, watch, places).run()
             if made is None:
                 raise not_finite(model)
             for index, completions in zip(chunk, made, strict=True):
@@ -82,8 +87,11 @@ def chunks(requests: Sequence[Request], most: int) -> Iterator[list[int]]:
 class _Chunk:
     """One batch from prompts to completions. N is the number of samples, R that with those that only fill up the batch, K the number of rows in it."""
 
-    def __init__(self, decoding: Decoding, requests: Sequence[Request], vocabulary: Vocabulary) -> None:
-        self.decoding, self.requests, self.vocabulary = decoding, requests, vocabulary
+    def __init__(
+        self, decoding: Decoding, requests: Sequence[Request], vocabulary: Vocabulary, watch: Watch | None = None, places: Sequence[int] = ()
+    ) -> None:
+        """places (N,): of the samples among all of the call, for `watch`."""
+        self.decoding, self.requests, self.vocabulary, self.watch, self.places = decoding, requests, vocabulary, watch, places
         self.device = decoding.model.device
         self.exact = torch.float64 if self.device.type == "cpu" else torch.float32
         """Of cumulative probabilities. A GPU would spend more time on them than on the model."""
@@ -103,7 +111,7 @@ class _Chunk:
         self.forced = self._forced()
         self.has_forced = any(request.forced for request in requests)
         self.stopping = any(s.stop for s in settings)
-        self.look_every = LOOK_EVERY if self.device.type == "cuda" and not self.stopping else 1
+        self.look_every = LOOK_EVERY if self.device.type == "cuda" and not self.stopping and watch is None else 1
         streams = np.array([key for request in requests for key in request.streams], dtype=np.uint64)
         draws = np.zeros((size, self.limit))
         draws[: self.samples] = uniforms(streams[:, None], np.arange(self.limit, dtype=np.uint64)[None])
@@ -175,11 +183,19 @@ class _Chunk:
         if self.has_forced and position + 1 < self.limit:
             ended &= self.forced[rows, position + 1] < 0
         self.reasons[rows] = torch.where(alive & ended, REASONS.index(StopReason.END), self.reasons[rows])
+        if self.watch is not None:
+            self._tell(self.watch, rows, alive & ~ended)
         if self.stopping:
             stopped = self._stopped(rows, alive & ~ended)
             self.reasons[rows] = torch.where(stopped, REASONS.index(StopReason.STOP), self.reasons[rows])
             ended |= stopped
         return ended | (position + 1 >= self.max_tokens[rows])
+
+    def _tell(self, watch: Watch, rows: Tensor, open_rows: Tensor) -> None:
+        """Let the caller see what the open rows (K,) hold by now."""
+        for place in open_rows.nonzero()[:, 0].tolist():
+            sample = int(rows[place])
+            watch(self.places[sample], self.tokens[sample, : int(self.lengths[sample])].tolist())
 
     def _stopped(self, rows: Tensor, open_rows: Tensor) -> Tensor:
         """(K,) bool: open rows whose text now holds one of their stop strings."""

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from autotelic.engines.base import Completion, Request
+from autotelic.engines.base import Completion, Request, Watch
 from autotelic.engines.batching import Batcher
 from autotelic.errors import DataError, SettingError
 from autotelic.jsonfiles import read_json
@@ -72,6 +72,10 @@ class Policy:
     async def sample(self, requests: Sequence[Request]) -> list[list[Completion]]:
         """Completions of each request; batched with whatever else the run is sampling."""
         return await self.batcher.generate(self.model, requests, self.tokenizer.vocabulary)
+
+    def generate(self, requests: Sequence[Request], watch: Watch | None = None) -> list[list[Completion]]:
+        """The same at once, where no run batches requests: a caller that can be interrupted, and may watch."""
+        return self.batcher.engine.generate(self.model, requests, self.tokenizer.vocabulary, watch)
 
     @torch.inference_mode()
     def scores(
@@ -158,7 +162,7 @@ class Policy:
         room = max(1, min(8, self.model.context - max(len(probe) for probe in probes)))
         requests = [Request(tuple(p), (key("check", i),), Sampling(max_tokens=room)) for i, p in enumerate(probes)]
         try:
-            found = self.batcher.engine.generate(self.model, requests, self.tokenizer.vocabulary)
+            found = self.generate(requests)
         except DataError as error:
             raise DataError(f"{self.source}: {error}") from error
         whole = [[*probe, *group[0].tokens] for probe, group in zip(probes, found, strict=True)]

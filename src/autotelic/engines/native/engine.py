@@ -7,7 +7,8 @@ same whatever the number of threads and whatever else is in the batch.
 import ctypes
 import threading
 import weakref
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from typing import Any, Literal
 
 import numpy as np
@@ -15,7 +16,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from autotelic.engines.base import Completion, Request, Vocabulary, check, not_finite
+from autotelic.engines.base import Completion, Request, Vocabulary, Watch, check, not_finite
 from autotelic.engines.native.library import library
 from autotelic.errors import SettingError
 from autotelic.native.build import BuildError
@@ -97,7 +98,9 @@ class NativeEngine:
         """How often weights were packed."""
         self._packed: weakref.WeakKeyDictionary[Decoder, _Packed] = weakref.WeakKeyDictionary()
 
-    def generate(self, model: LanguageModel, requests: Sequence[Request], vocabulary: Vocabulary) -> list[list[Completion]]:
+    def generate(
+        self, model: LanguageModel, requests: Sequence[Request], vocabulary: Vocabulary, watch: Watch | None = None
+    ) -> list[list[Completion]]:
         """See `Engine`.
 
         Raises:
@@ -109,7 +112,7 @@ class NativeEngine:
         check(model, requests)
         if not any(request.streams for request in requests):
             return [[] for _ in requests]
-        made = _Call(requests, vocabulary, self.threads).run(self.library, self._weights(model))
+        made = _Call(requests, vocabulary, self.threads, watch).run(self.library, self._weights(model))
         if made is None:
             raise not_finite(model)
         return made
@@ -155,8 +158,8 @@ class _Packed:
 class _Call:
     """One batch: requests as flat arrays, and arrays for the answers. N is the number of samples."""
 
-    def __init__(self, requests: Sequence[Request], vocabulary: Vocabulary, threads: int) -> None:
-        self.requests, self.decode = requests, vocabulary.decode
+    def __init__(self, requests: Sequence[Request], vocabulary: Vocabulary, threads: int, watch: Watch | None) -> None:
+        self.requests, self.decode, self.watch = requests, vocabulary.decode, watch
         self.owner = [request for request in requests for _ in request.streams]  # N
         self.output_at = _offsets(request.sampling.max_tokens for request in self.owner)
         self.tokens = np.empty(self.output_at[-1], np.int32)
@@ -168,7 +171,7 @@ class _Call:
         settings = np.zeros(len(requests), SETTINGS)
         for row, s in zip(settings, (request.sampling for request in requests), strict=True):
             row["top_k"], row["max_tokens"], row["top_p"] = min(s.top_k, 2**31 - 1), s.max_tokens, s.top_p
-            row["greedy"], row["stops"], row["scale"] = s.temperature == 0, bool(s.stop), s.scale
+            row["greedy"], row["stops"], row["scale"] = s.temperature == 0, bool(s.stop) or watch is not None, s.scale
         self.arrays = [
             *_flat([request.prompt for request in requests], np.int32),
             *_flat([request.streams for request in requests], np.uint64),
@@ -182,15 +185,11 @@ class _Call:
         pointers = [array.ctypes.data for array in self.arrays]
         batch = _Batch(*self.counts, *pointers, StopCheck(self._stopped), self.cancel.ctypes.data)
         codes: list[int] = []
-        # On a thread of its own, so that Ctrl-C reaches the waiting one.
-        thread = threading.Thread(target=lambda: codes.append(library.autotelic_generate(packed.handle, ctypes.byref(batch))))
-        thread.start()
-        try:
-            thread.join()
-        except BaseException:
-            self.cancel[0] = 1
-            thread.join()
-            raise
+
+        def work() -> None:
+            codes.append(library.autotelic_generate(packed.handle, ctypes.byref(batch)))
+
+        self._wait(work)
         if self.failure is not None:
             raise self.failure
         if codes == [NOT_FINITE]:
@@ -199,9 +198,41 @@ class _Call:
             raise MemoryError("no memory for the key-value cache; use fewer threads or shorter completions")
         return self._collect()
 
-    def _stopped(self, sample: int, tokens: Any, count: int) -> int:
-        """Called by the engine with the tokens of a sample that has stop strings; an exception ends the batch."""
+    def _wait(self, work: Callable[[], None]) -> None:
+        """Do `work` on a thread of its own, so that Ctrl-C reaches this one; an exception here cancels it, and comes through when it has ended.
+
+        Not by `Thread.join`, which an exception makes return while the thread still runs and writes into this call's arrays.
+        """
+        gate, begun, finished = threading.Lock(), threading.Event(), threading.Event()
+
+        def guarded() -> None:
+            with gate:
+                if self.cancel[0]:
+                    return
+                begun.set()
+            try:
+                work()
+            finally:
+                finished.set()
+
         try:
+            threading.Thread(target=guarded).start()
+            finished.wait()
+        except BaseException:
+            with gate:
+                self.cancel[0] = 1
+            while begun.is_set() and not finished.is_set():
+                with suppress(KeyboardInterrupt):
+                    finished.wait()
+            raise
+
+    def _stopped(self, sample: int, tokens: Any, count: int) -> int:
+        """Called by the engine with the tokens of a sample that has stop strings or is watched; an exception ends the batch."""
+        try:
+            if self.watch is not None:
+                self.watch(sample, tokens[:count])
+            if not self.owner[sample].sampling.stop:
+                return 0
             text = self.decode(tokens[:count])
             return int(any(string in text for string in self.owner[sample].sampling.stop))
         except BaseException as error:
