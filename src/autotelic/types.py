@@ -10,18 +10,24 @@ These are plain values. They know nothing of weights, engines, files or recipes.
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
-from typing import Any, Literal, Protocol, TypedDict
+from math import isfinite, nan
+from typing import Any, Literal, NotRequired, Protocol, TypedDict
 
 from pydantic import BaseModel, ConfigDict, Field
+
+from autotelic.errors import TrainingError
 
 Metrics = dict[str, float]
 
 
 class Message(TypedDict):
-    """One chat message, as in the datasets of TRL and the chat templates of Hugging Face."""
+    """One chat message, as in the datasets of TRL and the chat templates of Hugging Face. What else a message holds reaches the chat template too."""
 
     role: str
     content: str
+    name: NotRequired[str]
+    tool_calls: NotRequired[list[dict[str, Any]]]
+    tool_call_id: NotRequired[str]
 
 
 Prompt = str | list[Message]
@@ -180,6 +186,8 @@ class Rollout:
     """Whether a learner that is given it may train on it."""
     role: str = ""
     """The role that it was opened under, to which observations are shown; credit groups by `keys`."""
+    abstained: frozenset[str] = frozenset()
+    """Rewards that were asked and said nothing."""
 
     @property
     def tokens(self) -> list[int]:
@@ -238,15 +246,30 @@ class Group:
         """The parsed answer of each rollout, in order of the rollouts."""
         return [rollout.answer for rollout in self.rollouts]
 
-    def reward(self, **named: Iterable[float]) -> None:
-        """Write rewards by name, one value per rollout, in order of the rollouts.
+    def reward(self, **named: Iterable[float | None]) -> None:
+        """Write rewards by name, one value per rollout, in order of the rollouts. None: the reward abstains on this rollout, as in TRL.
 
         Raises:
             ValueError: a name has not exactly one value per rollout.
+            TrainingError: a value is not a finite number.
         """
         for name, values in named.items():
             for rollout, value in zip(self.rollouts, values, strict=True):
-                rollout.rewards[name] = float(value)
+                if value is None:
+                    rollout.abstained |= {name}
+                else:
+                    rollout.rewards[name] = finite(rollout, name, value)
+
+
+def finite(rollout: Rollout, name: str, value: Any) -> float:
+    """A reward as a number. Raises TrainingError, which names it and the rollout, where it is none, or NaN, or infinite."""
+    try:
+        number = float(value)
+    except (TypeError, ValueError):
+        number = nan
+    if not isfinite(number):
+        raise TrainingError(f"the reward {name!r} of rollout {rollout.id} is {value!r}, not a finite number; a reward abstains with None")
+    return number
 
 
 @dataclass(slots=True)

@@ -5,7 +5,9 @@ import statistics
 
 import pytest
 
+from autotelic.errors import TrainingError
 from autotelic.learning.advantages import MovingAverage, against_others, center, deviation, leave_one_out, standardize, total, whiten
+from autotelic.measures.monitors import reward_metrics
 from autotelic.types import Group, Rollout, Task, Turn, TurnKind
 
 TASK = Task("t", "1+1=")
@@ -75,8 +77,8 @@ def test_rewards_are_summed_by_weight() -> None:
     member = Rollout("r", TASK, [], rewards={"a": 1.0, "b": 10.0, "c": 100.0})
     assert total(member) == 111.0
     assert total(member, {"a": 0.5, "c": -1.0}) == -99.5
-    with pytest.raises(KeyError):
-        total(member, {"d": 1.0})
+    with pytest.raises(TrainingError, match=r"rollout r has no reward 'aa'; did you mean 'a'\?"):
+        total(member, {"aa": 1.0})
     pair = Group(TASK, [Rollout("x", TASK, [], rewards={"a": 1.0, "b": 5.0}), Rollout("y", TASK, [], rewards={"a": 0.0, "b": 9.0})])
     center([pair], weights={"a": 1.0})
     assert advantages(pair) == [0.5, -0.5]
@@ -120,3 +122,49 @@ def test_values_against_the_mean_of_the_others() -> None:
     assert against_others([0.3, 0.1, 0.2]) == pytest.approx([0.15, -0.15, 0.0])
     assert against_others([0.1] * 3) == [0.0] * 3, "exactly, whatever rounding says"
     assert against_others([0.3]) == [0.0] and against_others([]) == []
+
+
+def test_a_reward_that_abstains_is_no_zero() -> None:
+    """Means of 1 and 4 are 2.5, whoever says nothing beside them."""
+    one = Group(TASK, [Rollout(name, TASK, []) for name in "abc"])
+    one.reward(score=[None, 1.0, 4.0])
+    assert [member.rewards for member in one] == [{}, {"score": 1.0}, {"score": 4.0}]
+    center([one])
+    assert advantages(one) == [0.0, -1.5, 1.5]
+    leave_one_out([one])
+    assert advantages(one) == [0.0, -3.0, 3.0]
+    average = MovingAverage(decay=0.5)
+    average(one.rollouts, key=lambda _: "all")
+    assert advantages(one) == [0.0, 1.0, 3.5] and average.state == {"'all'": 2.25}
+    assert reward_metrics([one])["reward"] == 2.5
+
+
+def test_the_others_speak_where_one_reward_abstains() -> None:
+    one = Group(TASK, [Rollout(name, TASK, []) for name in "ab"])
+    one.reward(right=[1.0, 0.0], style=[None, 3.0])
+    assert [total(member) for member in one] == [1.0, 3.0]
+    assert [total(member, {"right": 1.0, "style": 0.1}) for member in one] == [1.0, pytest.approx(0.3)]
+    center([one], weights={"style": 1.0})
+    assert advantages(one) == [0.0, 0.0], "one speaks alone"
+    assert reward_metrics([one]) == {
+        "reward": 2.0, "reward_std": 1.0, "frac_reward_zero_std": 0.0, "rewards/right/mean": 0.5, "rewards/style/mean": 3.0,
+    }  # fmt: skip
+
+
+def test_abstaining_rollouts_are_in_no_bucket() -> None:
+    members = [rollout(1.0), rollout(0.0, tokens=3), Rollout("r", TASK, [Turn(TurnKind.ACTION, [7] * 100, [0.0] * 100)], abstained=frozenset("r"))]
+    whiten(members, key=lambda _: "all")
+    mean, spread = 1 / 4, (3 / 16) ** 0.5
+    assert [member.advantage for member in members] == [pytest.approx((1 - mean) / spread, abs=1e-5), pytest.approx(-mean / spread, abs=1e-5), 0.0]
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf, "much"])
+def test_a_reward_that_is_no_number_is_named_with_its_rollout(value: object) -> None:
+    one = Group(TASK, [Rollout("r1/solver/t/0", TASK, []), Rollout("r1/solver/t/1", TASK, [])])
+    message = rf"the reward 'score' of rollout r1/solver/t/1 is {value!r}, not a finite number"
+    with pytest.raises(TrainingError, match=message):
+        one.reward(score=[1.0, value])  # type: ignore[list-item]
+    one.rollouts[0].rewards, one.rollouts[1].rewards = {"score": 1.0}, {"score": value}  # type: ignore[dict-item]
+    for use in (lambda: center([one]), lambda: leave_one_out([one], {"score": 1.0})):
+        with pytest.raises(TrainingError, match=message):
+            use()

@@ -8,7 +8,8 @@ from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from statistics import fmean
 from typing import Literal
 
-from autotelic.types import Group, Rollout
+from autotelic.errors import TrainingError, nearest
+from autotelic.types import Group, Rollout, finite
 
 Key = Callable[[Rollout], Hashable]
 Scale = Literal["none", "std", "batch"]
@@ -17,10 +18,32 @@ EPSILON = 1e-6
 
 
 def total(rollout: Rollout, weights: Mapping[str, float] | None = None) -> float:
-    """The weighted sum of a rollout's named rewards; every weight is 1 by default, and a name without a weight counts 0."""
+    """The weighted sum of a rollout's named rewards; every weight is 1 by default, a name without a weight counts 0, and so does a reward that abstained.
+
+    Raises:
+        TrainingError: a reward that is not finite, or a weight for one that the rollout was not given.
+    """
     if weights is None:
-        return sum(rollout.rewards.values())
-    return sum(weight * rollout.rewards[name] for name, weight in weights.items())
+        return sum(finite(rollout, name, value) for name, value in rollout.rewards.items())
+    if lacking := [name for name in weights if name not in rollout.rewards and name not in rollout.abstained]:
+        raise TrainingError(f"rollout {rollout.id} has no reward {lacking[0]!r}; {nearest(lacking[0], rollout.rewards)}")
+    return sum(weight * finite(rollout, name, rollout.rewards[name]) for name, weight in weights.items() if name in rollout.rewards)
+
+
+def abstains(rollout: Rollout, weights: Mapping[str, float] | None = None) -> bool:
+    """Whether all rewards that count abstained on a rollout: it is no part of any mean, and its advantage is 0."""
+    return bool(rollout.abstained) and not any(weights is None or name in weights for name in rollout.rewards)
+
+
+def rewarded(rollouts: Iterable[Rollout], weights: Mapping[str, float] | None) -> tuple[list[Rollout], list[float]]:
+    """The rollouts that have a reward, and what it sums to; the others get the advantage 0."""
+    kept = []
+    for rollout in rollouts:
+        if abstains(rollout, weights):
+            rollout.advantage = 0.0
+        else:
+            kept.append(rollout)
+    return kept, [total(rollout, weights) for rollout in kept]
 
 
 def center(
@@ -30,11 +53,12 @@ def center(
 
     "batch" divides by the standard deviation of all rewards of all groups together (arXiv:2508.08221, as TRL's scale_rewards="batch"). ddof 1 is verl's
     and TRL's unbiased std, 0 the biased one; eps is 1e-6 in verl and 1e-4 in TRL. A group of one, or of equal rewards, gets 0.
+    A rollout on which all rewards abstained gets 0 too, and counts in no mean.
     """
-    values = [[total(rollout, weights) for rollout in group] for group in groups]
-    spread = deviation([value for group in values for value in group], ddof) + eps if scale == "batch" else 1.0
-    for group, own in zip(groups, values, strict=True):
-        for rollout, value in zip(group.rollouts, standardize(own, scale == "std", ddof, eps), strict=True):
+    found = [rewarded(group, weights) for group in groups]
+    spread = deviation([value for _, values in found for value in values], ddof) + eps if scale == "batch" else 1.0
+    for rollouts, values in found:
+        for rollout, value in zip(rollouts, standardize(values, scale == "std", ddof, eps), strict=True):
             rollout.advantage = value / spread
     return groups
 
@@ -59,7 +83,8 @@ def deviation(values: Sequence[float], ddof: int = 1) -> float:
 def leave_one_out(groups: Sequence[Group], weights: Mapping[str, float] | None = None) -> Sequence[Group]:
     """Reward minus the mean of the others in the group: RLOO (arXiv:2402.14740). A group of one gets 0."""
     for group in groups:
-        for rollout, value in zip(group.rollouts, against_others([total(rollout, weights) for rollout in group]), strict=True):
+        rollouts, values = rewarded(group, weights)
+        for rollout, value in zip(rollouts, against_others(values), strict=True):
             rollout.advantage = value
     return groups
 
@@ -82,8 +107,8 @@ class MovingAverage:
 
     def __call__(self, rollouts: Iterable[Rollout], key: Key, weights: Mapping[str, float] | None = None) -> None:
         """Write the advantage of each rollout, in order."""
-        for rollout in rollouts:
-            name, value = repr(key(rollout)), total(rollout, weights)
+        for rollout, value in zip(*rewarded(rollouts, weights), strict=True):
+            name = repr(key(rollout))
             baseline = self.state.get(name, 0.0)
             rollout.advantage = value - baseline
             self.state[name] = self.decay * baseline + (1 - self.decay) * value
@@ -104,9 +129,9 @@ def whiten(rollouts: Sequence[Rollout], key: Key, weights: Mapping[str, float] |
     buckets: dict[Hashable, list[Rollout]] = defaultdict(list)
     for rollout in rollouts:
         buckets[key(rollout)].append(rollout)
-    for members in buckets.values():
+    for bucket in buckets.values():
+        members, values = rewarded(bucket, weights)
         sizes = [sum(len(turn.tokens) for turn in rollout.actions) for rollout in members]
-        values = [total(rollout, weights) for rollout in members]
         tokens = max(sum(sizes), 1)
         mean = sum(n * v for n, v in zip(sizes, values, strict=True)) / tokens
         spread = (sum(n * (v - mean) ** 2 for n, v in zip(sizes, values, strict=True)) / tokens) ** 0.5 + EPSILON

@@ -41,7 +41,7 @@ def reward_metrics(groups: Sequence[Group]) -> Metrics:
     if not rewarded:
         return {}
     names = sorted({name for group in rewarded for rollout in group for name in rollout.rewards})
-    totals = [[sum(rollout.rewards.values()) for rollout in group] for group in rewarded]
+    totals = [[sum(rollout.rewards.values()) for rollout in group if rollout.rewards or not rollout.abstained] for group in rewarded]
     metrics = {
         "reward": fmean(value for values in totals for value in values),
         "reward_std": fmean(map(_spread, totals)),

@@ -95,6 +95,7 @@ class Asking(Notes):
                 id=f"{rollout.id}.{first + i}",
                 turns=list(rollout.turns),
                 rewards={},
+                abstained=frozenset(),
                 keys=dict(rollout.keys),
                 parent=rollout.id,
                 advantage=None,

@@ -9,14 +9,10 @@ from functools import cache
 from typing import Any, NoReturn
 
 from autotelic.errors import GoldLeak
-from autotelic.tasks.columns import ANSWER_COLUMNS, NESTED_ANSWERS
+from autotelic.tasks.columns import GOLD_COLUMNS
 from autotelic.tasks.pool import TaskPool
 from autotelic.tasks.samplers import Sampler
 from autotelic.types import Task, World
-
-GOLD_COLUMNS = ("completion", "entry", *ANSWER_COLUMNS, *NESTED_ANSWERS)
-"""Hidden fields that hold a gold answer or a gold completion: of files, and of the data sets of reasoning-gym."""
-
 
 SEALED = "sealed"
 """Tag of a task that was born in the run, and whose answer is the world's."""
