@@ -72,7 +72,7 @@ def test_requests_that_do_not_fit():
     for tasks, message in (([], "holds no tasks"), (questions(2) * 2, "ids repeat")):
         with pytest.raises(DataError, match=message):
             FileWorld(tasks)
-    with pytest.raises(DataError, match="task 'x': the verifier 'number' finds no answer in 'yes'"):
+    with pytest.raises(DataError, match="task x: the verifier 'number' finds no answer in 'yes'"):
         FileWorld([Task("x", "?", "yes")], verifier="number")
 
 

@@ -9,7 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from autotelic.errors import DataError, SettingError
-from autotelic.tasks.columns import read_tasks
+from autotelic.runs.probing import slice_of
+from autotelic.tasks.columns import Columns, read, read_tasks
 
 CHAT = [{"role": "system", "content": "Be brief."}, {"role": "user", "content": "1+1?"}]
 
@@ -195,7 +196,7 @@ def test_undecodable_bytes(tmp_path, mark):
         ('{"prompt": [{"rol": "user", "content": "a"}]}\n', "message 1: no 'role': did you mean 'rol'?"),
         ('{"prompt": [{"role": "user"}]}\n', "message 1: no 'content': known: role"),
         ('{"prompt": [{"role": "user", "content": null}]}\n', "message 1, 'content': expected text, got null"),
-        ('{"prompt": [{"role": "user", "content": [{"type": "text"}]}]}\n', "message 1, 'content': expected text, got a list"),
+        ('{"prompt": [{"role": "user", "content": [{"type": "text"}]}]}\n', "message 1, 'content': expected text, got null"),
         ('{"prompt": [{"role": "user", "content": ""}]}\n', "message 1, 'content': is empty"),
         ('{"prompt": [{"role": 1, "content": "a"}]}\n', "message 1, 'role': expected text, got a number"),
         ('{"prompt": [{"role": "assistant", "content": "a"}]}\n', "ends with a message of the assistant"),
@@ -219,8 +220,8 @@ def test_undecodable_bytes(tmp_path, mark):
         ('{"prompt": "a", "id": [1]}\n', "line 1, column 'id'"),
         ('{"prompt": "a", "id": 1}\n{"prompt": "b", "id": 2}\n{"prompt": "c", "id": "1"}\n', "t.jsonl line 3: repeats the id '1' of "),
         (
-            '{"prompt": "a"}\n{"prompt": "b"}\n\n{"prompt": "a"}\n',
-            "t.jsonl line 4: repeats the prompt (there is no column 'id' to tell them apart) of ",
+            '{"prompt": "a", "answer": 4}\n{"prompt": "b"}\n\n{"prompt": "a", "answer": 5}\n',
+            "t.jsonl line 4: repeats the prompt of ",
         ),
     ],
 )
@@ -230,9 +231,62 @@ def test_bad_jsonl(tmp_path, text, message):
 
 def test_repeats_name_both_lines(tmp_path):
     path = write(tmp_path, lines({"prompt": "a", "id": 1}, {"prompt": "b", "id": 1}))
-    fails(path, f"{path} line 2: repeats the id '1' of {path} line 1")
+    fails(path, f"{path} line 2: repeats the id '1' of {path} line 1 with another prompt")
+    for first, second, name in (
+        ({"prompt": "a", "answer": 4}, {"prompt": "a", "answer": 5}, "answer ('5', not '4'); a column 'id' with different values would keep both"),
+        ({"prompt": "a", "answer": 4}, {"prompt": "a"}, "answer (None, not '4')"),
+        ({"prompt": "a", "completion": "4"}, {"prompt": "a", "completion": "It is 4"}, "completion; a column 'id'"),
+        ({"prompt": "a", "index": 1}, {"prompt": "a", "index": 2}, "index; a column 'id'"),
+        ({"prompt": "a", "index": 1}, {"prompt": "a"}, "index; a column 'id'"),
+        ({"prompt": "a", "id": 1, "answer": 4}, {"prompt": "a", "id": "1", "answer": 5}, "answer ('5', not '4')"),
+    ):
+        fails(
+            write(tmp_path, lines(first, second)),
+            f"{path} line 2: repeats the {'id ' + repr('1') if 'id' in first else 'prompt'} of {path} line 1 with another {name}",
+        )
     same = write(tmp_path, lines({"prompt": "a", "id": 1}, {"prompt": "a", "id": 2}), "same.jsonl")
     assert len(read_tasks(same)) == 2, "ids tell equal prompts apart"
+
+
+def test_lines_that_repeat_are_read_once_and_counted(tmp_path):
+    rows = [{"prompt": "a", "answer": 1}, {"prompt": CHAT, "tests": [1, {"x": 2}]}, {"prompt": "c", "id": 7}]
+    path = write(tmp_path, lines(*rows, rows[1], rows[0], rows[0], rows[2]))
+    found = read(path)
+    assert [task.prompt for task in found.tasks] == ["a", CHAT, "c"] and found.repeated == 4
+    assert found.note == f"{path}: 4 of 7 records repeat others and are read once (first {path} line 4, which repeats {path} line 2)"
+    once = read(write(tmp_path, lines(*rows)))
+    assert once.tasks == found.tasks and (once.repeated, once.note) == (0, "")
+
+
+def test_slices_are_what_a_column_says(tmp_path):
+    path = write(tmp_path, lines({"prompt": "a", "level": 3}, {"prompt": "b", "level": "hard"}, {"prompt": "c"}))
+    assert [slice_of(task) for task in read(path, Columns(slice="level")).tasks] == ["level 3", "level hard", ""]
+    assert [slice_of(task) for task in read_tasks(path)] == ["", "", ""], "the name of the file says nothing"
+    with pytest.raises(DataError, match=r"no record has a value in the slice column 'levle'; did you mean 'level'\?"):
+        read(path, Columns(slice="levle"))
+    with pytest.raises(DataError, match="line 1, column 'level': a slice is text or a number, got a list"):
+        read(write(tmp_path, lines({"prompt": "a", "level": [1]})), Columns(slice="level"))
+
+
+def test_calls_of_tools_and_parts_of_text(tmp_path):
+    call = {"type": "function", "function": {"name": "add", "arguments": {"a": 1}}}
+    prompt = [
+        {"role": "user", "content": [{"type": "text", "text": "1+"}, {"type": "text", "text": "1?"}]},
+        {"role": "assistant", "content": None, "tool_calls": [call], "name": None},
+        {"role": "tool", "content": "2", "tool_call_id": "c1", "name": "add"},
+    ]
+    found = read_tasks(write(tmp_path, lines({"prompt": prompt})))[0].prompt
+    assert found == [
+        {"role": "user", "content": "1+1?"},
+        {"role": "assistant", "content": "", "tool_calls": [call]},
+        {"role": "tool", "content": "2", "tool_call_id": "c1", "name": "add"},
+    ]
+    image = [{"role": "user", "content": [{"type": "image"}]}]
+    fails(
+        write(tmp_path, lines({"prompt": image})),
+        "line 1, column 'prompt', message 1, 'content': only parts of the type 'text' are read, got 'image'",
+    )
+    fails(write(tmp_path, lines({"prompt": [{"role": "user", "tool_calls": [call]}]})), "message 1: no 'content'")
 
 
 def test_missing_files(tmp_path):

@@ -9,14 +9,17 @@ from autotelic.policies.policy import Policy
 from autotelic.rounds.asking import prompt_tokens
 from autotelic.rounds.roles import Role
 from autotelic.streams import key
+from autotelic.tasks.columns import PART
 from autotelic.types import Metrics, Sampling, StopReason, Task, World
 
-SLICE_TAGS = ("slice", "digits", "ops", "length", "difficulty", "source")
-"""The first of these tags that a task has names its slice."""
+SLICE_TAGS = ("slice", "digits", "ops", "length", "difficulty")
+"""The first of these tags that a generated world gave a task names its slice."""
 
 
 def slice_of(task: Task) -> str:
-    """The part of the probe a task belongs to."""
+    """The part of the probe a task belongs to; of a task file, only what its slice column says."""
+    if PART in task.tags:
+        return str(task.tags[PART])
     found = next((tag for tag in SLICE_TAGS if tag in task.tags), None)
     return f"{found} {task.tags[found]}" if found else ""
 

@@ -7,6 +7,7 @@ from autotelic.answers import mathematics
 from autotelic.answers.places import PLACES as KNOWN_PLACES
 from autotelic.answers.reading import Verifier, read, read_gold, same
 from autotelic.errors import DataError, SettingError, nearest
+from autotelic.tasks.columns import named
 from autotelic.tasks.splits import known_split
 from autotelic.types import Task
 
@@ -24,6 +25,8 @@ class FileWorld:
             module, for 'math' MATH_PLACES. Of unmarked text, the last line is looked at by 'exact' and 'math', all of it by 'number'.
         held_out: share of the prompts that is held out as the split 'probe'. At least one is, as long as one remains to train on.
         validation: share held out as the split 'validation'.
+        repeated: records of the file that said nothing new, for the run's config.
+        prompt_column: the column that the prompts came from, for a template that names it.
 
     Raises:
         SettingError: an unknown verifier or place, shares outside 0 to 1, or math-verify is not installed.
@@ -39,8 +42,10 @@ class FileWorld:
         held_out: float = 0.1,
         validation: float = 0.0,
         name: str = "file",
+        repeated: int = 0,
+        prompt_column: str = "prompt",
     ) -> None:
-        self.name, self.verifier = name, verifier
+        self.name, self.verifier, self.repeated, self.prompt_column = name, verifier, repeated, prompt_column
         self.places = places or (MATH_PLACES if verifier == "math" else PLACES)
         self._check_settings(held_out, validation)
         if not tasks:
@@ -49,8 +54,10 @@ class FileWorld:
             raise DataError(f"{name}: task ids repeat")
         for task in tasks:
             if task.answer is not None and read_gold(task.answer, verifier, self.places) is None:
-                raise DataError(f"{name}: task {task.id!r}: the verifier {verifier!r} finds no answer in {task.answer[:80]!r}")
+                raise DataError(f"{name}: {named(task)}: the verifier {verifier!r} finds no answer in {task.answer[:80]!r}")
         self.splits = _assign(tasks, held_out, validation)
+        self.order = {task.id: place for place, task in enumerate(tasks)}
+        """The places of tasks in their file, by id."""
 
     def _check_settings(self, held_out: float, validation: float) -> None:
         if self.verifier not in get_args(Verifier):
