@@ -80,7 +80,10 @@ TASK_FILES = {
     "number prompt": (['{"prompt": 12}'], ["line 1", "column 'prompt'", "expected text or a list of messages, got a number"]),
     "bad message": (['{"prompt": [{"rol": "user", "content": "x"}]}'], ["line 1", "message 1", "no 'role'", "did you mean 'rol'"]),
     "same id": (['{"id": 1, "prompt": "1+1="}', '{"id": 1, "prompt": "1+2="}'], ["line 2", "repeats the id '1'", "line 1"]),
-    "same prompt": ([GOOD[0], GOOD[1], GOOD[0]], ["line 3", "repeats the prompt", "line 1"]),
+    "same prompt": (
+        [GOOD[0], GOOD[1], '{"prompt": "0+1=", "answer": "2"}'],
+        ["line 3", "repeats the prompt", "line 1", "another answer ('2', not '1')"],
+    ),
     "empty": ([], ["holds no tasks"]),
     "one task": ([GOOD[0]], ["no task is left to hold out", "--probe"]),
     "characters": ([*GOOD, '{"prompt": "1 × 2 ="}'], ["vocabulary lacks '×'", "1 × 2 ="]),

@@ -145,7 +145,9 @@ def test_eval_says_how_good_and_how_sure(tmp_path: Path) -> None:
     assert sorted(found["slices"]) == ["ops 4", "ops 5", "ops 6"]
     text = call(*arguments).out.splitlines()
     assert text[0] == "chain-medium on 60 tasks of chain?ops=4-6"
-    assert len(text) == 1 + 4 + 3 and f"{measures['pass@4']['value']:.3f}" in text[3]
+    assert text[1] == "greedy, and 4 samples at temperature 1; at most 256 new tokens"
+    assert len(text) == 2 + 4 + 3 + 1 and f"{measures['pass@4']['value']:.3f}" in text[4]
+    assert text[-1] == f"{found['truncated']:.0%} of greedy completions ran into the limit on new tokens" and not found["unparsed"]
     assert found == json.loads(call(*arguments, "--json").out)
     assert list(json.loads(call(*arguments[:-1], 0, "--json").out)["measures"]) == ["greedy accuracy"]
 
@@ -202,10 +204,10 @@ def test_sample_from_an_argument_and_from_standard_input() -> None:
     assert call("sample", "chain-medium", one, "--max-tokens", 3).out == first.out[:3] + "\n"
 
 
-def test_sample_through_a_chat_template(policy: Callable[..., Policy], tmp_path: Path) -> None:
+def test_a_base_is_spoken_to_in_plain_text_unless_one_says_chat(policy: Callable[..., Policy], tmp_path: Path) -> None:
     policy(seed=3).save(tmp_path / "model")
-    plain, chat = (call("sample", tmp_path / "model", "1+1", "--max-tokens", 12, *more).out for more in ((), ("--chat",)))
-    assert plain != chat
+    default, raw, chat = (call("sample", tmp_path / "model", "1+1", "--max-tokens", 12, *more).out for more in ((), ("--raw",), ("--chat",)))
+    assert default == raw != chat
 
 
 def test_sample_answers_each_line_as_it_comes() -> None:
@@ -279,9 +281,3 @@ def test_own_recipe_file(tmp_path: Path) -> None:
     metrics = [json.loads(line)["metrics"] for line in (tmp_path / "run" / "metrics.jsonl").read_text(encoding="utf-8").splitlines()]
     assert len(metrics) == 3 and metrics[2]["rewards/short/mean"] < 0
     names(call("run", path, "grup=3", "--dry-run").complaint, "no setting 'grup'", "did you mean 'group'")
-
-
-def test_help_names_every_command() -> None:
-    text = call("--help").out
-    assert all(command in text for command in ("run", "resume", "eval", "sample", "recipes", "base", "report"))
-    assert "easy-to-hard" in call("run", "--help").out

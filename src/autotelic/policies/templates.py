@@ -16,6 +16,7 @@ from typing import Any, cast
 
 from jinja2 import TemplateError, nodes
 from jinja2.ext import Extension, loopcontrols
+from jinja2.meta import find_undeclared_variables
 from jinja2.parser import Parser
 from jinja2.runtime import Context, LoopContext
 from jinja2.sandbox import ImmutableSandboxedEnvironment
@@ -291,7 +292,10 @@ class ChatTemplate:
             raise DataError(f"the chat template has {len(source)} characters, and more than {LONGEST_TEMPLATE} are not read")
         environment = _environment()
         with _within(ALLOWANCE):
-            self._template = environment.from_string(_Insert().visit(environment.parse(source)))
+            parsed = environment.parse(source)
+            self.variables = frozenset(find_undeclared_variables(parsed) - environment.globals.keys())
+            """The names that it looks up and nothing in it sets."""
+            self._template = environment.from_string(_Insert().visit(parsed))
 
     def render(self, messages: list[dict[str, Any]], **names: Any) -> str:
         """The text of a conversation; `names` are the template's variables beside `messages`, `tools` and `documents`.

@@ -5,12 +5,13 @@ Any tokenizer that `AutoTokenizer` loads will do. Sampled text is never encoded 
 
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from difflib import get_close_matches
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from autotelic.engines.base import Vocabulary
-from autotelic.errors import DataError
+from autotelic.errors import DataError, SettingError, nearest
 from autotelic.policies.folder import declared_ends, location, resolve
 from autotelic.policies.templates import ChatTemplate
 from autotelic.types import Prompt
@@ -24,6 +25,8 @@ CHAT_TEMPLATE = (
     "{% for message in messages %}{{ message['role'] }}:{{ message['content'] }}\n{% endfor %}{% if add_generation_prompt %}assistant:{% endif %}"
 )
 """The chat template of the character tokenizers: one 'role:content' line a message."""
+GIVEN = frozenset(("messages", "add_generation_prompt"))
+"""Variables of a chat template that only the prompt decides."""
 SHORT, KEPT = 64, 1 << 14
 """Ids of texts of so many characters are remembered, so many at a time: what players of a game are shown comes again, and encoding takes 0.1 ms."""
 
@@ -44,6 +47,8 @@ class Tokenizer:
         """
         self.inner = inner
         self.generation = generation
+        self.variables: dict[str, Any] = {}
+        """Of the chat template, beside the messages; see `set_variables`."""
         own = inner.eos_token_id
         named = frozenset(own if isinstance(own, list) else [] if own is None else [own])
         self.closing = self._closing()
@@ -104,6 +109,28 @@ class Tokenizer:
     def vocabulary(self) -> Vocabulary:
         """What an engine needs to know."""
         return Vocabulary(self.end, self.pad, self.decode)
+
+    @property
+    def chats(self) -> bool:
+        """Whether it comes with a chat template that its model may have been taught; that of the character tokenizers made here is only a default."""
+        return bool(self.inner.chat_template) and self.inner.chat_template != CHAT_TEMPLATE
+
+    def set_variables(self, variables: Mapping[str, Any]) -> None:
+        """Further variables of the chat template, such as `enable_thinking`, for every prompt from now on.
+
+        Raises:
+            SettingError: the template has no such variable.
+        """
+        known = frozenset() if self.template is None else self.template.variables - GIVEN
+        for name in variables:
+            if name not in known:
+                hint = (
+                    f"; {nearest(name, known)}"
+                    if get_close_matches(name, known, n=1, cutoff=0.5)
+                    else f" (it has: {', '.join(sorted(known)) or 'none'})"
+                )
+                raise SettingError(f"chat_template_kwargs.{name}: the model's chat template has no such variable{hint}")
+        self.variables = dict(variables)
 
     @cached_property
     def template(self) -> ChatTemplate | None:
@@ -187,7 +214,7 @@ class Tokenizer:
             raise DataError("the prompt is a list of chat messages, but the model's tokenizer has no chat template; use plain string prompts")
         if not messages:
             raise DataError("the prompt is an empty list of chat messages")
-        return self.template.render(messages, add_generation_prompt=opened, **self.inner.special_tokens_map)
+        return self.template.render(messages, add_generation_prompt=opened, **{**self.inner.special_tokens_map, **self.variables})
 
     def encode_prompt(self, prompt: Prompt) -> list[int]:
         """Token ids of a prompt: a plain one behind what the tokenizer is configured to put before a text, a chat as its template writes it.

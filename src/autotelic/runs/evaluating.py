@@ -1,46 +1,224 @@
-"""`autotelic eval` and `autotelic sample`: a model on tasks or prompts, without a run."""
+"""`autotelic eval`: a model on tasks that have gold answers, without a run. How sure the numbers are stands beside them."""
 
-import asyncio
-from collections.abc import Iterable, Iterator
+import json
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
 from math import isnan
+from pathlib import Path
+from time import monotonic
 from typing import Any
 
-from autotelic.engines.base import Request
-from autotelic.errors import DataError
-from autotelic.measures.probe import ProbeResult, mean
+from autotelic.answers.votes import VoteRule, vote
+from autotelic.engines.base import Completion, Request
+from autotelic.errors import DataError, SettingError
+from autotelic.measures.probe import Outcome, ProbeResult, mean
 from autotelic.measures.stats import mean_interval, pass_at_k, wilson
+from autotelic.policies.policy import Policy
+from autotelic.rounds.asking import prompt_tokens
 from autotelic.rounds.roles import Role
+from autotelic.runs.framing import check_chat, frame_of, say_plain
 from autotelic.runs.opening import is_world, load_policy, open_tasks
-from autotelic.runs.probing import probe
+from autotelic.runs.probing import answer_of, slice_of
+from autotelic.runs.progress import duration
 from autotelic.runs.settings import RunSettings
 from autotelic.streams import key
-from autotelic.types import Sampling
+from autotelic.tasks.file_world import FileWorld
+from autotelic.types import Sampling, StopReason, Task, World
+
+LONGEST = 256
+"""Most new tokens where nobody says how many."""
+ROWS, MOST_ROWS = {"cpu": 64}, 512
+"""Completions that are made at once, between two looks at how far it is, by device."""
+PATIENCE = 10.0
+"""Seconds between two lines about how far it is, where no terminal shows them."""
 
 
-def evaluate(model: str, tasks: str, settings: RunSettings, *, samples: int, limit: int, max_tokens: int, seed: int) -> dict[str, Any]:
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """How often and how a model is asked."""
+
+    samples: int = 8
+    """Sampled completions of a task, beside the greedy one."""
+    sampling: Sampling = field(default_factory=Sampling)
+    """Of these; its `max_tokens` is not read."""
+    max_tokens: int | None = None
+    """None: LONGEST, or what room the context leaves behind a prompt."""
+    limit: int = 1000
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if self.samples > 1 and self.sampling.temperature == 0:
+            raise SettingError("samples: at temperature 0 all samples of a task are the same; say --samples 0, or a temperature above 0")
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """A task with what a model said to it."""
+
+    task: Task
+    prompt: str
+    """As the model read it."""
+    greedy: dict[str, Any]
+    samples: list[dict[str, Any]]
+    """Each with `completion`, `answer` (None where there is none), `verdict`, `stop` and `tokens`."""
+
+    def row(self) -> dict[str, Any]:
+        """As a line of the file of completions."""
+        where = {"id": self.task.id, "record": self.task.tags.get("record"), "slice": slice_of(self.task)}
+        return {**where, "prompt": self.prompt, "gold": self.task.answer, "greedy": self.greedy, "samples": self.samples}
+
+    def outcome(self, world: World) -> Outcome:
+        """As what a probe notes of a task."""
+        answers = [sample["answer"] for sample in self.samples]
+        return Outcome(
+            task=self.task.id,
+            slice=slice_of(self.task),
+            answer=self.greedy["answer"],
+            correct=self.greedy["verdict"],
+            samples=answers,
+            sample_correct=[sample["verdict"] for sample in self.samples],
+            majority_correct=world.verify(self.task, vote(answers, VoteRule()).label) if answers else None,
+            tokens=self.greedy["tokens"],
+            truncated=self.greedy["stop"] == StopReason.LENGTH,
+            gold=self.task.answer,
+        )
+
+
+def evaluate(model: str, tasks: str, settings: RunSettings, ask: Ask, out: Path | None = None, force: bool = False) -> dict[str, Any]:
     """Numbers of a model on tasks that have gold answers; generated worlds give tasks of their probe split.
 
-    `settings` say how tasks are read and judged, and how the model is loaded.
+    `settings` say how tasks are read, put and judged, and how the model is loaded. Completions and verdicts go to the file `out` while they are made.
 
     Raises:
-        DataError: no task has a gold answer.
+        DataError: no task has a gold answer, the model cannot be given a prompt, or `out` exists already and is not to be written over.
+        SettingError: the settings do not fit the tasks or the model.
     """
+    if out is not None:
+        check_vacant(out, force)
     world = open_tasks(tasks, settings, held_out=0.0)
-    found = world.tasks(limit, seed=seed, split="probe" if is_world(tasks) else "train")
+    frame = frame_of(settings, world)
+    found = world.tasks(ask.limit, seed=ask.seed, split="probe" if is_world(tasks) else "train")
+    if isinstance(world, FileWorld):
+        found.sort(key=lambda task: world.order[task.id])
     judged = [task for task in found if task.answer is not None]
     if not judged:
         raise DataError(f"{tasks}: no task has a gold answer, so nothing can be evaluated")
     policy = load_policy("model", model, settings)
-    role = Role("solver", "model", Sampling(max_tokens=max_tokens), world.parse)
-    result = asyncio.run(probe(policy, role, world, judged, samples=samples, round_number=0))
+    check_chat(policy, frame)
+    role = Role("solver", "model", ask.sampling, world.parse, frame)
+    prompts = [prompt_tokens(policy, role, task, Sampling(max_tokens=ask.max_tokens or 1)) for task in judged]
+    say_plain(policy, frame, judged)
+    asked = answers(policy, role, world, list(zip(judged, prompts, strict=True)), ask)
+    outcomes = [one.outcome(world) for one in (asked if out is None else written(asked, out))]
     return {
         "model": model,
         "tasks": tasks,
         "judged": len(judged),
         "without_answer": len(found) - len(judged),
-        "samples": samples,
-        **numbers(result, samples),
+        "samples": ask.samples,
+        "sampling": ask.sampling.model_dump(include={"temperature", "top_p", "top_k"}),
+        "max_tokens": ask.max_tokens or LONGEST,
+        "truncated": mean(outcome.truncated for outcome in outcomes),
+        "unparsed": mean(outcome.answer is None and not outcome.truncated for outcome in outcomes),
+        **numbers(ProbeResult(policy.version, 0, outcomes), ask.samples),
     }
+
+
+def check_vacant(path: Path, force: bool) -> None:
+    """Raises DataError where a file cannot be written, or is there already and not to be written over."""
+    if path.is_file() and not force:
+        raise DataError(f"{path}: exists already; --force writes over it")
+    if path.exists() and not path.is_file():
+        raise DataError(f"{path}: is not a file")
+    if not path.parent.is_dir():
+        raise DataError(f"{path}: the folder {path.parent} does not exist")
+
+
+def answers(policy: Policy, role: Role, world: World, asked: Sequence[tuple[Task, list[int]]], ask: Ask) -> Iterator[Answered]:
+    """Every task and its prompt with completions, in order, some tasks at a time."""
+    pace = Pace(len(asked))
+    at_once = max(ROWS.get(policy.model.device.type, MOST_ROWS) // (1 + ask.samples), 1)
+    for start in range(0, len(asked), at_once):
+        some = asked[start : start + at_once]
+        made = policy.generate([request for task, prompt in some for request in requests(policy, task, prompt, ask)])
+        groups = zip(*[iter(made)] * (2 if ask.samples else 1), strict=True)
+        for (task, prompt), group in zip(some, groups, strict=True):
+            said = [judged(policy, role, world, task, completion) for completions in group for completion in completions]
+            pace.count(said)
+            yield Answered(task, policy.tokenizer.shown(prompt), said[0], said[1:])
+        pace.tell()
+
+
+def requests(policy: Policy, task: Task, prompt: Sequence[int], ask: Ask) -> list[Request]:
+    """The greedy completion of a task, and its samples if there are any."""
+    limit = ask.max_tokens or min(LONGEST, policy.model.context - len(prompt))
+    greedy = Request(tuple(prompt), (key("eval", task.id),), Sampling(temperature=0.0, max_tokens=limit))
+    streams = tuple(key("eval", ask.seed, task.id, i) for i in range(ask.samples))
+    return [greedy, Request(tuple(prompt), streams, ask.sampling.model_copy(update={"max_tokens": limit}))] if streams else [greedy]
+
+
+def judged(policy: Policy, role: Role, world: World, task: Task, completion: Completion) -> dict[str, Any]:
+    """A completion with its answer, and whether that is right."""
+    found = answer_of(completion, policy, role)
+    return {
+        "completion": policy.tokenizer.decode(completion.tokens),
+        "answer": found,
+        "verdict": world.verify(task, found),
+        "stop": completion.stop.value,
+        "tokens": len(completion.tokens),
+    }
+
+
+def written(asked: Iterator[Answered], path: Path) -> Iterator[Answered]:
+    """The same, each written to a file of lines before the next is made.
+
+    Raises:
+        DataError: the file cannot be written.
+    """
+    count = 0
+    try:
+        with path.open("w", encoding="utf-8") as file:
+            for one in asked:
+                file.write(json.dumps(one.row(), ensure_ascii=False) + "\n")
+                file.flush()
+                count += 1
+                yield one
+    except OSError as error:
+        raise DataError(f"{path}: cannot be written ({error.strerror}); it holds {count} tasks") from error
+    except KeyboardInterrupt as stop:
+        stop.add_note(f"{path} holds {count} tasks")
+        raise
+
+
+class Pace:
+    """Says on stderr how far a long evaluation is: on a terminal one line that changes, elsewhere a line now and then; nothing of a short one."""
+
+    def __init__(self, tasks: int) -> None:
+        self.tasks, self.done, self.right, self.tokens = tasks, 0, 0.0, 0
+        self.start = self.said = monotonic()
+        self.screen = sys.stderr.isatty()
+
+    def count(self, said: Sequence[dict[str, Any]]) -> None:
+        """One more task, with its completions."""
+        self.done += 1
+        self.right += said[0]["verdict"]
+        self.tokens += sum(one["tokens"] for one in said)
+
+    def tell(self) -> None:
+        """Say it, if there is more to do."""
+        more = self.done < self.tasks
+        if self.screen:
+            print(f"\r\x1b[K{self.line() if more else ''}", end="", file=sys.stderr, flush=True)
+        elif more and monotonic() - self.said >= PATIENCE:
+            self.said = monotonic()
+            print(self.line(), file=sys.stderr, flush=True)
+
+    def line(self) -> str:
+        """How far, how good, how fast, how long."""
+        seconds = max(monotonic() - self.start, 1e-9)
+        left = duration(seconds * (self.tasks - self.done) / self.done)
+        return f"{self.done}/{self.tasks} tasks, greedy {self.right / self.done:.2f}, {self.tokens / seconds:.0f} tokens/s, {left} left"
 
 
 def numbers(result: ProbeResult, samples: int) -> dict[str, Any]:
@@ -63,25 +241,21 @@ def numbers(result: ProbeResult, samples: int) -> dict[str, Any]:
 
 def lines(found: dict[str, Any]) -> Iterator[str]:
     """The numbers for people."""
-    yield f"{found['model']} on {found['judged']} tasks of {found['tasks']}" + (
-        f" ({found['without_answer']} without answer left out)" if found["without_answer"] else ""
-    )
+    left_out = f" ({found['without_answer']} without answer left out)" if found["without_answer"] else ""
+    yield f"{found['model']} on {found['judged']} tasks of {found['tasks']}{left_out}"
+    yield how(found)
     for name, row in found["measures"].items():
         yield f"{name:16} {row['value']:.3f}  [{row['low']:.3f}, {row['high']:.3f}]"
     for part, value in found["slices"].items():
         yield f"  {part:14} {value:.3f}"
+    for name, meaning in (("truncated", "ran into the limit on new tokens"), ("unparsed", "ended without an answer")):
+        if found[name]:
+            yield f"{found[name]:.0%} of greedy completions {meaning}"
 
 
-def complete(model: str, prompts: Iterable[str], *, n: int, temperature: float, max_tokens: int, chat: bool, seed: int) -> Iterator[str]:
-    """Completions of each prompt as it comes."""
-    policy = load_policy("model", model, RunSettings())
-    sampling = Sampling(temperature=temperature, max_tokens=max_tokens)
-    for place, text in enumerate(prompts):
-        tokens = policy.tokenizer.encode_prompt([{"role": "user", "content": text}] if chat else text)
-        room = policy.model.context - len(tokens)
-        if room < 1:
-            raise DataError(f"the prompt of {len(tokens)} tokens fills the model's context of {policy.model.context}")
-        settings = sampling.model_copy(update={"max_tokens": min(max_tokens, room)})
-        request = Request(tuple(tokens), tuple(key("sample", seed, place, i) for i in range(n)), settings)
-        for completion in asyncio.run(policy.sample([request]))[0]:
-            yield policy.tokenizer.decode(completion.tokens)
+def how(found: dict[str, Any]) -> str:
+    """How the model was asked, in words."""
+    sampling = found["sampling"]
+    filters = [f"{name.replace('_', '-')} {sampling[name]:g}" for name, none in (("top_p", 1), ("top_k", 0)) if sampling[name] != none]
+    drawn = f", and {found['samples']} samples at " + ", ".join([f"temperature {sampling['temperature']:g}", *filters]) if found["samples"] else ""
+    return f"greedy{drawn}; at most {found['max_tokens']} new tokens"

@@ -27,12 +27,13 @@ from autotelic.rounds.context import Context
 from autotelic.rounds.held_out import HeldOut
 from autotelic.rounds.roles import Role
 from autotelic.rounds.sealed import sealed_world
+from autotelic.runs.framing import check_chat, frame_of, framed, say_plain, template_of
 from autotelic.runs.reading import FORMAT
 from autotelic.runs.sealing import digest_of
 from autotelic.runs.settings import RunSettings, resolve
 from autotelic.runs.store import check_vacant
 from autotelic.systems.base import Recipe
-from autotelic.tasks.columns import named, read_tasks
+from autotelic.tasks.columns import Columns, named, read
 from autotelic.tasks.file_world import FileWorld
 from autotelic.tasks.pool import TaskPool
 from autotelic.tasks.validate import Misfit
@@ -105,10 +106,12 @@ def load_policy(name: str, source: str, settings: RunSettings) -> Policy:
 def read_policy(name: str, source: str, settings: RunSettings, batcher: Batcher) -> Policy:
     """A policy on the device of the settings that samples through a batcher."""
     try:
-        return Policy.load(name, base_folder(source) or source, batcher, choose_device(settings.device), settings.lora)
+        policy = Policy.load(name, base_folder(source) or source, batcher, choose_device(settings.device), settings.lora)
     except DataError as error:
         unknown = not Path(source).exists() and "/" not in source and source not in shipped()
         raise DataError(f"{error}; nor is it a shipped base; {nearest(source, shipped())}") if unknown else error from error
+    policy.tokenizer.set_variables(settings.chat_template_kwargs)
+    return policy
 
 
 def choose_device(name: str) -> str:
@@ -130,11 +133,16 @@ def open_tasks(spec: str, settings: RunSettings, held_out: float = 0.1) -> World
     """A world by name, or the tasks of a file, folder or data set, of which a share is held out as the split "probe"."""
     if is_world(spec):
         return open_world(spec)
+    columns = Columns(settings.prompt_column, settings.answer_column, settings.slice_column, template_of(settings))
     try:
-        tasks = read_tasks(spec, prompt_column=settings.prompt_column, answer_column=settings.answer_column)
+        found = read(spec, columns)
     except DataError as error:
         raise DataError(f"{error}; nor is it a world; {nearest(spec, WORLDS)}") if is_word(spec) else error from error
-    return FileWorld(tasks, verifier=settings.verifier, held_out=held_out, name=Path(spec).name)
+    if found.note:
+        print(f"note: {found.note}", file=sys.stderr)
+    return FileWorld(
+        found.tasks, verifier=settings.verifier, held_out=held_out, name=Path(spec).name, repeated=found.repeated, prompt_column=found.columns.prompt
+    )
 
 
 def is_world(spec: str) -> bool:
@@ -156,11 +164,13 @@ def prepare(settings: RunSettings, recipe: Recipe, rounds: int | None = None) ->
     spec, model = settings.tasks or recipe.about.tasks, settings.model or recipe.about.model
     settings = settings.model_copy(update={"tasks": spec, "model": model})  # what is saved, so that other defaults never change a resumed run
     world = open_tasks(spec, settings)
-    roles = recipe.roles(world if recipe.reads_answers else sealed_world(world, recipe.about.environment))
+    frame = frame_of(settings, world)
+    roles = framed(recipe.roles(world if recipe.reads_answers else sealed_world(world, recipe.about.environment)), world, frame)
     tasks = recipe.pool(world, settings.pool_size, settings.seed)
     probe_world, probe_tasks = open_probe(settings, recipe, world)
     check_tasks(recipe, settings, tasks, probe_tasks)
     policy = load_policy("solver", model, settings)
+    check_chat(policy, frame)
     if recipe.reads_answers:
         check_gold(policy, roles["solver"] if recipe.trains_on_gold else None, world, tasks)
     pool = TaskPool(tasks, settings.seed, recipe.sampler())
@@ -171,6 +181,7 @@ def prepare(settings: RunSettings, recipe: Recipe, rounds: int | None = None) ->
     probed = roles[recipe.probed]
     prompts = [prompt_tokens(policy, probed, task, probed.sampling) for task in tasks]
     prompts += [prompt_tokens(policy, probed, task, settings.probe_sampling.over(probed.sampling)) for task in probe_tasks]
+    say_plain(policy, frame, tasks)
     policy.check_engine(prompts[:4], LOGPROB_LIMIT[settings.precision] * (1 if policy.model.device.type == "cpu" else 10))
     ctx.set_start("solver", start_of(policy, "start", partial(read_policy, "start", model, settings, policy.batcher)))
     for name, source in recipe.policies().items():
@@ -255,10 +266,11 @@ def misfit(policy: Policy, role: Role | None, task: Task, gold: str) -> str | No
     return f"its prompt of {len(prompt)} tokens and its gold completion of {len(completion)} exceed the model's context of {policy.model.context}"
 
 
-def fit_check(source: str, settings: RunSettings) -> Misfit:
-    """Why a gold completion cannot be a target of the model at `source` behind its plain prompt: for `autotelic validate`."""
-    policy = load_policy("model", source, settings)
-    return partial(misfit, policy, Role("solver", "model", Sampling(), str))
+def fit_check(source: str, settings: RunSettings, world: World) -> Misfit:
+    """Why a gold completion cannot be a target of the model at `source` behind its task's prompt: for `autotelic validate`."""
+    policy, frame = load_policy("model", source, settings), frame_of(settings, world)
+    check_chat(policy, frame)
+    return partial(misfit, policy, Role("solver", "model", Sampling(), str, frame))
 
 
 def config_of(session: Session) -> dict[str, Any]:
@@ -274,6 +286,7 @@ def config_of(session: Session) -> dict[str, Any]:
         "run": settings.model_dump(mode="json"),
         "parameters": session.ctx.policies["solver"].parameters,
         "pool": len(session.ctx.pool),
+        "repeated": getattr(session.world, "repeated", 0),
         "probe": {"tasks": len(session.probe_tasks), "probe_is_train": probe_is_train(session)},
         "digests": beginnings(session),
         "engine": session.ctx.batcher.engine.name,

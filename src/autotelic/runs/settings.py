@@ -34,6 +34,16 @@ class RunSettings(Settings):
     answer_column: str | None = None
     verifier: Literal["exact", "number", "math"] = "exact"
     """How answers of a task file are compared."""
+    slice_column: str | None = None
+    """Column of a task file by whose values results are told apart."""
+    template: str | None = None
+    """What prompts are put into, with names of columns in braces: '{question} Answer:'; of worlds '{prompt}' alone."""
+    system: str | None = None
+    """System message in front of every task; text prompts then go through the chat template."""
+    chat: bool = False
+    """Put text prompts through the model's chat template, as messages of the user."""
+    chat_template_kwargs: dict[str, Any] = Field(default_factory=dict)
+    """Variables of the model's chat template, such as enable_thinking."""
     pool_size: int = Field(2048, ge=1)
     """Tasks a world makes for the pool, or most tasks read from a file."""
     probe_size: int = Field(200, ge=1)

@@ -159,5 +159,5 @@ class EasyToHard(Recipe):
             shift = self.shift(ctx, task, f"train{place}")
             view = (addition.swapped if random.random() < 0.5 else addition.shifted)(task, shift)
             completion = tokenizer.encode_completion(addition.field(int(task.answer or 0), shift, task.tags["digits"]))
-            examples.append(written(f"{task.id}/{place}", tokenizer.encode_prompt(view.prompt), completion, task=view))
+            examples.append(written(f"{task.id}/{place}", ctx.prompt("solver", view), completion, task=view))
         return examples

@@ -1,0 +1,88 @@
+"""`autotelic run`, `resume` and `report`: what a run directory comes from and goes on in."""
+
+import json
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from autotelic.cli.options import AnswerColumn, Chat, Overrides, PromptColumn, Quiet, SliceColumn, System, TemplateText, Verifier
+from autotelic.runs.stopping import stoppable
+
+Folder = Annotated[Path, typer.Argument(help="Run directory.", show_default=False)]
+
+
+@stoppable()
+def run(
+    recipe: Annotated[
+        str | None, typer.Argument(help="A shipped recipe, or a .py file that declares one; default: easy-to-hard.", show_default=False)
+    ] = None,
+    overrides: Overrides = None,
+    model: Annotated[
+        str | None, typer.Option(help="Shipped base, model folder, PEFT adapter folder, GGUF file or hub name.", show_default=False)
+    ] = None,
+    tasks: Annotated[str | None, typer.Option(help="JSONL, Parquet or CSV file, world, or Hugging Face data set.", show_default=False)] = None,
+    probe: Annotated[str | None, typer.Option(help="Held-out tasks, as --tasks; default: a split of --tasks.", show_default=False)] = None,
+    rounds: Annotated[int | None, typer.Option(help="Rounds to run.", show_default=False)] = None,
+    seed: Annotated[int | None, typer.Option(help="Seed of all random streams.", show_default=False)] = None,
+    out: Annotated[str | None, typer.Option(help="Run directory; default: a new one under runs/.", show_default=False)] = None,
+    config: Annotated[Path | None, typer.Option(help="TOML or JSON file of settings; options and overrides go on top.", show_default=False)] = None,
+    engine: Annotated[str | None, typer.Option(help="auto, native or torch.", show_default=False)] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Check everything and print the resolved config; train nothing.")] = False,
+    quiet: Quiet = False,
+    prompt_column: PromptColumn = None,
+    answer_column: AnswerColumn = None,
+    slice_column: SliceColumn = None,
+    verifier: Verifier = None,
+    template: TemplateText = None,
+    system: System = None,
+    chat: Chat = False,
+) -> None:
+    """Let a model improve itself. Without arguments: a tiny model teaches itself to add longer numbers than it was taught."""
+    from autotelic.runs import loop
+    from autotelic.runs.opening import config_of, plan
+    from autotelic.runs.progress import Progress
+    from autotelic.runs.settings import apply, given, read_file
+
+    overrides = list(overrides or [])
+    raw: dict[str, Any] = read_file(config) if config else {}
+    if recipe is not None and "=" in recipe:
+        overrides.insert(0, recipe)
+    elif recipe is not None:
+        raw["recipe"] = recipe
+    raw |= given(model=model, tasks=tasks, probe=probe, rounds=rounds, seed=seed, out=out, engine=engine)
+    raw |= given(prompt_column=prompt_column, answer_column=answer_column, slice_column=slice_column, verifier=verifier)
+    raw |= given(template=template, system=system, chat=chat or None)
+    apply(raw, overrides)
+    if dry_run:
+        print(json.dumps(config_of(plan(raw)), indent=2))
+        return
+    report_stop(loop.start(raw, Progress(quiet=quiet)).stopped)
+
+
+@stoppable()
+def resume(
+    folder: Folder,
+    rounds: Annotated[int | None, typer.Option(min=0, help="New total number of rounds; default: as planned.", show_default=False)] = None,
+    quiet: Quiet = False,
+) -> None:
+    """Go on with a run from its last sound round."""
+    from autotelic.runs import loop
+    from autotelic.runs.progress import Progress
+
+    report_stop(loop.resume(folder, rounds, Progress(quiet=quiet)).stopped)
+
+
+def report_stop(reason: str | None) -> None:
+    """Exit status 1 for a run that an update ended which could not be applied."""
+    if reason:
+        print(f"error: {reason}", file=sys.stderr)
+        raise typer.Exit(1)
+
+
+def report(folder: Folder) -> None:
+    """Write the HTML report of a run again."""
+    from autotelic.runs.page import write_report
+
+    print(write_report(folder))

@@ -1,0 +1,39 @@
+"""How the command starts: help without the heavy libraries, and every command in it."""
+
+import subprocess
+import sys
+
+import pytest
+import typer
+from command import call
+from complaints import ENVIRONMENT
+
+COMMANDS = ("run", "resume", "eval", "sample", "recipes", "replicate", "systems", "base", "validate", "report")
+HEAVY = ("torch", "transformers", "numpy")
+
+
+@pytest.mark.parametrize("arguments", [["--help"], *([command, "--help"] for command in COMMANDS)], ids=" ".join)
+def test_help_imports_nothing_heavy(arguments: list[str]) -> None:
+    program = (
+        "import sys; from autotelic.cli.main import main; sys.argv = ['autotelic', *sys.argv[1:]]\n"
+        "try: main()\nexcept SystemExit as stop: assert not stop.code\n"
+        f"assert not (found := sys.modules.keys() & {set(HEAVY)!r}), found"
+    )
+    found = subprocess.run([sys.executable, "-c", program, *arguments], env=ENVIRONMENT, capture_output=True, text=True, check=False, timeout=60)
+    assert found.returncode == 0, found.stderr
+    assert "Usage: autotelic" in found.stdout
+
+
+def test_help_names_every_command() -> None:
+    text = call("--help").out
+    assert all(command in text for command in COMMANDS)
+    assert "easy-to-hard" in call("run", "--help").out
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_option_is_explained(command: str) -> None:
+    from autotelic.cli.main import app
+
+    found = typer.main.get_command(app).commands[command]  # type: ignore[attr-defined]
+    assert found.help
+    assert all(parameter.help for parameter in found.params if parameter.name != "help"), [p.name for p in found.params if not getattr(p, "help", "")]
