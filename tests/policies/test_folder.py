@@ -65,6 +65,39 @@ def test_a_pipe_is_no_model_and_others_are_none_of_our_business(llama: Path) -> 
         resolve(llama / "config.json")
 
 
+def test_a_config_of_a_terabyte_is_not_read(llama: Path) -> None:
+    with (llama / "config.json").open("ab") as file:
+        file.truncate(1 << 40)  # a hole: it takes no room on the disk
+    with pytest.raises(DataError, match=r"config\.json: 1099511627776 bytes are too many"):
+        load_model(llama)
+
+
+def cached(hub: Path, name: str, *files: str) -> Path:
+    """A repository as the cache of the hub has it once some of its files were fetched."""
+    folder = hub / f"models--{name.replace('/', '--')}"
+    (folder / "refs").mkdir(parents=True)
+    (folder / "refs" / "main").write_text("a" * 40)
+    (folder / "snapshots" / ("a" * 40)).mkdir(parents=True)
+    for file in files:
+        (folder / "snapshots" / ("a" * 40) / file).write_bytes(b"GGUF")
+    return folder / "snapshots" / ("a" * 40)
+
+
+def test_gguf_files_of_the_hub_are_named_or_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from huggingface_hub import constants
+
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path))
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
+    one, two = cached(tmp_path, "some/one", "a.gguf", "README.md"), cached(tmp_path, "some/two", "a.gguf", "b.gguf")
+    assert resolve("some/one") == resolve("some/one/a.gguf") == one / "a.gguf"
+    assert resolve("some/two/b.gguf") == two / "b.gguf"
+    with pytest.raises(DataError, match=r"holds 2 GGUF files; name one"):
+        resolve("some/two")
+    for name in ("some/one/c.gguf", "some/none", "some/one/a.txt", "some/one/more/a.gguf"):
+        with pytest.raises(DataError, match=f"^{name}: "):
+            resolve(name)
+
+
 def test_links_to_regular_files_are_read(llama: Path, tmp_path: Path) -> None:
     (tmp_path / "links").mkdir()
     for path in llama.iterdir():
@@ -124,7 +157,7 @@ def test_configs_that_do_not_fit_their_weights_are_errors(changes: dict[str, Any
         ({"vocab_size": 10**8}, "vocab_size = 100000000, and no tensor"),
         ({"vocab_size": 60}, "size mismatch for transformer.wte.weight"),
         ({"n_head": -2}, "n_head = -2: must be a whole number of at least 1"),
-        ({"n_head": 5}, "n_head = 5 does not divide n_embd = 32"),
+        ({"n_head": 5}, "transformers cannot load this model: .*divisible by num_heads"),
         ({"n_inner": "wide"}, "n_inner = 'wide'"),
         ({"activation_function": "shout"}, "transformers cannot load this model"),
     ],

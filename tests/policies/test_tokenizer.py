@@ -213,6 +213,33 @@ def test_nobody_ends_or_opens_a_turn_within_what_they_say() -> None:
     assert tokenizer.inner.decode(tokenizer.encode_prompt(system)) == tokenizer.render(system)
 
 
+ZEPHYR = "{% for m in messages %}{{ '<|' + m.role + '|>\\n' + m.content + eos_token + '\\n' }}{% endfor %}{% if add_generation_prompt %}<|assistant|>\n{% endif %}"
+ROLES = ("<|system|>", "<|user|>", "<|assistant|>", "<|tool|>")
+HINT = "{% if messages[0].role != 'system' %}Answer within <answer> tags.{% endif %}"
+
+
+@pytest.mark.parametrize(
+    ("template", "control"),
+    [
+        (ZEPHYR, ROLES),
+        (HINT + ZEPHYR, ROLES),
+        (
+            "{% if messages[0].role != 'system' %}{{ raise_exception('no') }}{% endif %}" + HINT + "<|user|><|end|>{{ messages }}",
+            ("<|user|>", "<answer>"),
+        ),
+        (
+            "{% for m in messages %}{% if m.role not in ('user', 'assistant') %}{{ raise_exception('no') }}{% endif %}<|user|>{{ m.content }}{% endfor %}",
+            ("<|user|>",),
+        ),
+        ("{{ messages[-1].content }}", ()),
+    ],
+    ids=["every role", "a hint once", "a system prompt is a must", "no system prompt", "no marks"],
+)
+def test_control_tokens_are_those_that_mark_turns(template: str, control: tuple[str, ...]) -> None:
+    tokenizer = Tokenizer(subwords(chat=template, extra=(*ROLES, *ANSWER)))
+    assert tokenizer.control == {"<|endoftext|>", "<|im_end|>", *control}
+
+
 def test_ordinary_chats_are_encoded_as_transformers_does() -> None:
     tokenizer = bpe(extra=ANSWER)
     for text in ("What is 2 plus 3?", "  <answer> is a token\n\n", "<|im", "é\u2028"):

@@ -17,6 +17,8 @@ CONFIG, GENERATION, ADAPTER = "config.json", "generation_config.json", "adapter_
 READ = (".json", ".safetensors", ".jinja", ".model", ".txt")
 """Endings of the files of a model folder that are read, and downloaded from the hub."""
 
+LONGEST_TEXT = 1 << 28
+"""Bytes of a file that is no weights; the largest vocabularies have a tenth of it."""
 LONGEST_HEADER = 100_000_000
 """Bytes; safetensors' own limit."""
 
@@ -53,6 +55,8 @@ def from_hub(name: str) -> Path:
         folder = Path(snapshot_download(name, allow_patterns=[f"*{ending}" for ending in READ]))
         if any(folder.glob("*.safetensors")):
             return checked(folder)
+        if fetched := only_gguf(folder):
+            return fetched
         if len(found := [one for one in list_repo_files(name) if one.endswith(".gguf")]) == 1:
             return Path(hf_hub_download(name, found[0]))
     except (HfHubHTTPError, HFValidationError, LocalEntryNotFoundError, OSError) as error:
@@ -90,6 +94,8 @@ def checked(folder: Path) -> Path:
     for path in paths:
         if path.suffix in READ:
             check_regular(path)
+            if path.suffix != ".safetensors" and path.exists() and path.stat().st_size > LONGEST_TEXT:
+                raise DataError(f"{path}: {path.stat().st_size} bytes are too many for a file that describes a model")
     return folder
 
 

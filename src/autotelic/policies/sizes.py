@@ -59,6 +59,8 @@ def _check_part(path: Path, raw: Mapping[str, Any], headers: Mapping[str, Header
         raise DataError(f"{path}: {sizes['layers'][0]} = {sizes['layers'][1]}, and the weights have {depth} layers")
     if "context" in sizes and sizes["context"][1] > LONGEST_CONTEXT:
         raise DataError(f"{path}: {sizes['context'][0]} = {sizes['context'][1]}: at most {LONGEST_CONTEXT}")
+    if raw.get("model_type") not in get_args(Family):
+        return
     for whole, part in (("hidden", "heads"), ("heads", "kv_heads")):
         if whole in sizes and part in sizes and sizes[whole][1] % sizes[part][1] and not (part == "heads" and "head_dim" in sizes):
             raise DataError(f"{path}: {sizes[part][0]} = {sizes[part][1]} does not divide {sizes[whole][0]} = {sizes[whole][1]}")

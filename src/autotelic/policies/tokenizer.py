@@ -30,6 +30,10 @@ GIVEN = frozenset(("messages", "add_generation_prompt"))
 SHORT, KEPT = 64, 1 << 14
 """Ids of texts of so many characters are remembered, so many at a time: what players of a game are shown comes again, and encoding takes 0.1 ms."""
 
+TALKS = (("user", "assistant", "user"), ("system", "user"), ("user", "assistant", "tool"))
+SAID = "what the {} said"
+"""Talks with which a chat template is tried: who speaks, and what."""
+
 
 class Tokenizer:
     """A Hugging Face tokenizer with the few operations the house needs.
@@ -149,17 +153,16 @@ class Tokenizer:
 
     @cached_property
     def control(self) -> frozenset[str]:
-        """The spelling of the control tokens."""
+        """The spelling of the control tokens. Those that mark turns are the ones of which a template writes more for a longer talk."""
         unseen = frozenset(text for text, i in self._special.items() if i in self.unseen)
         others = self._special.keys() - unseen
         if not (others and self.inner.chat_template):
             return unseen
-        user, more = {"role": "user", "content": "a"}, [{"role": "assistant", "content": "b"}, {"role": "user", "content": "c"}]
-        try:
-            one, two = (self._rendered(messages) for messages in ([user], [user, *more]))
-        except DataError:
-            return unseen | others
-        return unseen | {text for text in others if two.count(text) > one.count(text)}
+        short = self._tried("user")
+        longer = list(filter(None, (self._tried(*roles) for roles in TALKS)))
+        if short is None or not longer:
+            return unseen | {text for text in others if text in str(self.inner.chat_template)}
+        return unseen | {text for text in others if any(talk.count(text) > short.count(text) for talk in longer)}
 
     @cached_property
     def _special(self) -> dict[str, int]:
@@ -192,14 +195,17 @@ class Tokenizer:
         added = {token.content: i for i, token in self.inner.added_tokens_decoder.items()}
         if not any(text in str(self.inner.chat_template) for text in added):
             return None
-        said = "what the assistant said"
-        try:
-            text = self._rendered([{"role": "user", "content": "a"}, {"role": "assistant", "content": said}], opened=False)
-        except DataError:
-            return None
-        _, found, rest = text.rpartition(said)
+        text = self._tried("user", "assistant", opened=False) or self._tried("system", "user", "assistant", opened=False) or ""
+        _, found, rest = text.rpartition(SAID.format("assistant"))
         following = [text for text in added if found and rest.lstrip().startswith(text)]
         return added[max(following, key=len)] if following else None
+
+    def _tried(self, *roles: str, opened: bool = True) -> str | None:
+        """The text of a talk of these roles; None where the template refuses it."""
+        try:
+            return self._rendered([{"role": role, "content": SAID.format(role)} for role in roles], opened)
+        except DataError:
+            return None
 
     def render(self, prompt: Prompt) -> str:
         """The text of a prompt: as it stands, or chat messages through the chat template with the assistant's turn opened.
