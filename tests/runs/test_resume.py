@@ -50,7 +50,6 @@ def contents(folder: Path, number: int) -> dict[str, bytes]:
     metrics = json.loads(files.pop("metrics.json"))["metrics"]
     timeless = {name: value for name, value in metrics.items() if not name.startswith("seconds/")}
     state = json.loads(files.pop("state.json"))
-    state.pop("settings")  # the planned number of rounds is one of them
     for seconds in ("sampling", "learning"):
         state["meter"].pop(seconds)
     return {**files, "metrics": json.dumps(timeless, sort_keys=True).encode(), "state": json.dumps(state, sort_keys=True).encode()}

@@ -20,6 +20,7 @@ from autotelic.measures.metrics import check
 from autotelic.measures.monitors import round_metrics
 from autotelic.measures.probe import ProbeResult
 from autotelic.measures.verdict import Verdict, Word, judge
+from autotelic.rounds.context import Context
 from autotelic.runs.opening import Saved, Session, check_beginnings, config_of, plan, prepare, probe_is_train
 from autotelic.runs.page import write_report
 from autotelic.runs.probing import due, probe
@@ -67,9 +68,9 @@ def fresh_folder(name: str) -> Path:
 def resume(folder: Path, rounds: int | None = None, progress: Progress | None = None) -> Outcome:
     """Go on with a run from its last sound round, to its planned number of rounds or another. A KeyboardInterrupt carries a note as in `start`."""
     with Store.open(folder) as store, progress or Progress() as view, noted(store, rounds):
-        done, why = store.step_back()
-        if why:
-            print(why, file=sys.stderr)
+        done, damage = store.step_back()
+        for words in damage:
+            print(words, file=sys.stderr)
         settings, recipe = resolve({**store.config["run"], **store.config["recipe"]["settings"]})
         session = prepare(settings, recipe, rounds)
         check_beginnings(session, store.config)
@@ -235,9 +236,9 @@ def commit(session: Session, store: Store, number: int, metrics: Metrics, result
     ctx = session.ctx
     if strict():
         check(metrics, session.recipe.metrics)
-    now = {name: Saved(policy, policy.version) for name, policy in ctx.policies.items()}
-    moved = [name for name, saved in now.items() if session.saved.get(name) != saved]
-    tensors: Tensors = {f"policy.{name}": ctx.policies[name].snapshot() for name in moved}
+    held = weights_of(ctx)
+    same = [name for name, saved in held.items() if session.saved.get(name) == saved]
+    tensors: Tensors = {f"policy.{name}": policy.snapshot() for name, policy in ctx.policies.items() if f"policy.{name}" not in same}
     state: dict[str, Any] = {
         "round": number,
         "recipe": ctx.state,
@@ -249,7 +250,7 @@ def commit(session: Session, store: Store, number: int, metrics: Metrics, result
     }
     for name, learner in ctx.learners.items():
         moments, state["learners"][name] = learner.state()
-        if moments:
+        if moments and f"optimizer.{name}" not in same:
             tensors[f"optimizer.{name}"] = moments
     store.commit(
         number,
@@ -260,10 +261,16 @@ def commit(session: Session, store: Store, number: int, metrics: Metrics, result
         trained_on=ctx.trained_on,
         tensors=tensors,
         keep=session.settings.keep_checkpoints,
-        same=[f"policy.{name}" for name in now.keys() - set(moved)],
+        same=same,
         probe=result,
     )
-    session.saved = now
+    session.saved = held
+
+
+def weights_of(ctx: Context) -> dict[str, Saved]:
+    """What there is to save, by the name of its file: policies, and optimizers that have moments."""
+    policies = {f"policy.{name}": Saved(policy, policy.version) for name, policy in ctx.policies.items()}
+    return policies | {f"optimizer.{name}": Saved(learner, learner.steps) for name, learner in ctx.learners.items() if learner.optimizer.state}
 
 
 def restore(session: Session, store: Store, number: int) -> Meter:
@@ -281,10 +288,10 @@ def restore(session: Session, store: Store, number: int) -> Meter:
         if name not in ctx.policies:
             ctx.clone(state["origins"][name], name)
         ctx.policies[name].restore(tensors[f"policy.{name}"], version)
-    session.saved = {name: Saved(policy, policy.version) for name, policy in ctx.policies.items()}
     ctx.learners = {name: learner for name, learner in ctx.learners.items() if name in state["learners"]}
     for name, values in state["learners"].items():
         ctx.learner(name).load_state(tensors.get(f"optimizer.{name}", {}), values)
+    session.saved = weights_of(ctx)
     return Meter(**state["meter"])
 
 

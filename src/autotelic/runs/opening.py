@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 
@@ -18,6 +18,7 @@ from autotelic.engines.base import Engine
 from autotelic.engines.batching import Batcher
 from autotelic.engines.torch_engine import TorchEngine
 from autotelic.errors import AutotelicError, DataError, SettingError, nearest
+from autotelic.learning.learner import Learner
 from autotelic.measures.probe import ProbeResult
 from autotelic.networks.model import LanguageModel
 from autotelic.policies.policy import Policy
@@ -44,15 +45,11 @@ LOGPROB_LIMIT = {"fp32": 1e-4, "bf16": 0.5}
 """Largest difference between sampler and trainer that a policy may have when it is loaded. Ten times as much on a GPU, which sums in other orders."""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Saved:
-    """Which weights a round holds of a policy. The same object with the same version has not moved."""
+class Saved(NamedTuple):
+    """What a round holds of a policy or of its optimizer. The same object that has been updated as often has not moved."""
 
-    policy: Policy
-    version: int
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, Saved) and self.policy is other.policy and self.version == other.version
+    what: Policy | Learner
+    updates: int
 
 
 @dataclass(slots=True)
@@ -68,7 +65,7 @@ class Session:
     probe_tasks: list[Task]
     probe_world: World
     saved: dict[str, Saved] = field(default_factory=dict)
-    """The weights of the last committed round by policy."""
+    """What the last committed round holds, by the name of its file."""
     baseline: Metrics = field(default_factory=dict)
     """Metrics of round 0."""
     first: ProbeResult | None = None

@@ -440,7 +440,7 @@ def _newest_rollouts(run: RunFiles) -> int | None:
     """The newest committed round that has rollouts, whole ones."""
     files = ((number, run.reader.round(number) / "rollouts.jsonl") for number in reversed(run.reader.numbers) if number <= run.done)
     kept = (number for number, file in files if file.is_file() and file.stat().st_size)
-    return next((number for number in kept if not run.reader.fault(number, ["rollouts.jsonl"])), None)
+    return next((number for number in kept if not run.reader.fault(number, "rollouts.jsonl".__eq__)), None)
 
 
 def _samples(run: RunFiles) -> list[tuple[str, list[dict[str, Any]]]]:

@@ -1,7 +1,7 @@
 """The one reader of run directories, for the report, the studies, the command, and the store that goes on with a run. It writes nothing."""
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Self
@@ -10,13 +10,31 @@ from autotelic.errors import DataError
 from autotelic.jsonfiles import read_json
 from autotelic.measures.probe import ProbeResult
 from autotelic.measures.verdict import Verdict
-from autotelic.runs.sealing import digest_of, fault, read_sealed
+from autotelic.runs.sealing import digest_of, fault, intact, read_sealed
 from autotelic.types import Metrics
 
 FORMAT = 2
 """Of run directories, in their config.json. Those of autotelic 0.2.0 have none: their rounds have no digests."""
+WEIGHTS = ".safetensors"
 FREE = frozenset({"device", "engine", "keep_checkpoints", "optimizer.processes", "out", "threads", "workers"})
 """Settings that may be other ones when a run is resumed: where it is and what it runs on."""
+
+
+def is_weights(name: str) -> bool:
+    """Whether a file of a round holds tensors."""
+    return name.endswith(WEIGHTS)
+
+
+def is_record(name: str) -> bool:
+    """Whether a file of a round holds anything else."""
+    return not is_weights(name)
+
+
+def is_needed(number: int) -> Callable[[str], bool]:
+    """Tells the files of a round without which no later round can be gone on from: the pool is made from the events of all rounds, and every round is
+    compared with round 0."""
+    names = {"pool.jsonl", *(["config.json", "metrics.json", "probe.json"] if number == 0 else [])}
+    return names.__contains__
 
 
 class RunReader:
@@ -31,7 +49,7 @@ class RunReader:
         """The reader of a run directory.
 
         Raises:
-            DataError: it is none, or its config.json is damaged.
+            DataError: it is none, its config.json is damaged, or not the one that its rounds were made with.
         """
         reader = cls(folder)
         copy = reader.round(0) / "config.json"
@@ -39,6 +57,7 @@ class RunReader:
             raise DataError(f"{folder}: no config.json, so this is not a run directory" + (f"; {copy} is a copy of it" if copy.exists() else ""))
         if missing := {"run", "recipe"} - reader.config.keys():
             raise DataError(f"{folder}: config.json has no {min(missing)!r}, so this is not a run directory")
+        check_settings(reader)
         return reader
 
     @cached_property
@@ -80,19 +99,14 @@ class RunReader:
         """The folder of a round."""
         return self.rounds / f"{number:05d}"
 
-    def fault(self, number: int, names: Iterable[str] | None = None) -> str | None:
-        """What is wrong with a round, or with some of its files; None where they are as they were committed."""
-        return fault(self.round(number), names) if self.config.get("format") else None
+    def fault(self, number: int, names: Callable[[str], bool] | None = None) -> str | None:
+        """What is wrong with a round, or with those of its files whose names pass; None where they are as they were committed."""
+        return fault(self.round(number), self.fingerprint, names) if self.config.get("format") else None
 
     def faults(self) -> list[str]:
         """What is wrong with the rounds, weights aside: rounds that are missing, files that are missing or have changed."""
-        found = (self.fault(number, self.records(number)) for number in range((self.last or 0) + 1 if self.numbers else 0))
+        found = (self.fault(number, is_record) for number in range((self.last or 0) + 1 if self.numbers else 0))
         return [one for one in found if one]
-
-    def records(self, number: int) -> list[str]:
-        """The names of the files of a round that later rounds depend on."""
-        probed = ["config.json", "probe.json"] if number == 0 else []
-        return ["metrics.json", "pool.jsonl", "state.json", *probed]
 
     def metrics(self, number: int) -> Metrics:
         """Metrics of one committed round."""
@@ -101,7 +115,7 @@ class RunReader:
 
     def history(self) -> dict[int, Metrics]:
         """Metrics of all committed rounds by number; damaged ones are left out."""
-        return {number: self.metrics(number) for number in self.numbers if not self.fault(number, ["metrics.json"])}
+        return {number: self.metrics(number) for number in self.numbers if not self.fault(number, "metrics.json".__eq__)}
 
     def rollouts(self, number: int) -> Iterator[dict[str, Any]]:
         """The rollouts of a round as they were kept, read one by one.
@@ -153,6 +167,22 @@ class RunReader:
             return read_sealed(path)
         except DataError as error:
             raise DataError(f"{error}; `autotelic resume {self.folder}` writes it again") from error
+
+
+def check_settings(run: RunReader) -> None:
+    """Raises DataError where config.json has been changed since the first round."""
+    copy = run.round(0) / "config.json"
+    if not intact(copy):
+        return  # what is wrong with the rounds is told when they are looked at
+    before, now = fixed(read_json(copy)), fixed(run.config)
+    changed = [key for key in {**before, **now} if before.get(key) != now.get(key)]
+    if changed:
+        key = changed[0]
+        more = f" (and {len(changed) - 1} more)" if changed[1:] else ""
+        raise DataError(
+            f"{run.folder / 'config.json'}: {key} is {json.dumps(now.get(key))}, and the rounds were made with {json.dumps(before.get(key))}{more}: "
+            f"put it back, or begin another run; {copy} is the config as it was"
+        )
 
 
 def objects(path: Path) -> Iterator[dict[str, Any]]:

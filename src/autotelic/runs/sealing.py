@@ -5,7 +5,7 @@ They find what a disk lost or a hand changed. They are no protection against som
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
@@ -23,6 +23,8 @@ _hash = partial(hashlib.blake2b, digest_size=16)
 class Manifest:
     """What a round held when it was committed, and which of it has been dropped since."""
 
+    run: str
+    """The fingerprint of the run it belongs to."""
     files: Mapping[str, str]
     """Digests of its files by name."""
     dropped: tuple[str, ...] = ()
@@ -63,11 +65,10 @@ def read_sealed(path: Path) -> dict[str, Any]:
     return raw
 
 
-def write_manifest(folder: Path, known: Mapping[str, str] | None = None) -> None:
-    """Seal the files of a folder; the digests of some are `known`."""
-    known = known or {}
+def write_manifest(folder: Path, run: str, known: Mapping[str, str]) -> None:
+    """Seal the files of a folder for the run of that fingerprint; the digests of some are `known`."""
     names = sorted(path.name for path in folder.iterdir())
-    _write(folder, Manifest({name: known.get(name) or digest(folder / name) for name in names}))
+    _write(folder, Manifest(run, {name: known.get(name) or digest(folder / name) for name in names}))
 
 
 def read_manifest(folder: Path) -> Manifest:
@@ -78,9 +79,9 @@ def read_manifest(folder: Path) -> Manifest:
     """
     path = folder / MANIFEST
     raw = read_json(path)
-    if not {"files", "dropped", "digest"} <= raw.keys() or raw.pop("digest") != digest_of(raw):
+    if not {"run", "files", "dropped", "digest"} <= raw.keys() or raw.pop("digest") != digest_of(raw):
         raise DataError(f"{path}: has changed since it was written")
-    return Manifest(raw["files"], tuple(raw["dropped"]))
+    return Manifest(raw["run"], raw["files"], tuple(raw["dropped"]))
 
 
 def drop(folder: Path, names: Iterable[str]) -> None:
@@ -88,19 +89,29 @@ def drop(folder: Path, names: Iterable[str]) -> None:
     names = sorted(names)
     with suppress(DataError):
         manifest = read_manifest(folder)
-        _write(folder, Manifest(manifest.files, tuple(sorted({*manifest.dropped, *names}))))
+        _write(folder, Manifest(manifest.run, manifest.files, tuple(sorted({*manifest.dropped, *names}))))
     for name in names:
         (folder / name).unlink(missing_ok=True)
 
 
-def fault(folder: Path, names: Iterable[str] | None = None) -> str | None:
-    """What is wrong with a sealed folder, or with some of its files; None where they are what was written."""
+def intact(path: Path) -> bool:
+    """Whether a file of a sealed folder is what was written."""
+    try:
+        return read_manifest(path.parent).files[path.name] == digest(path)
+    except (DataError, KeyError, OSError):
+        return False
+
+
+def fault(folder: Path, run: str, names: Callable[[str], bool] | None = None) -> str | None:
+    """What is wrong with a folder sealed for a run, or with those of its files whose names pass; None where they are what was written."""
     if not folder.is_dir():
         return f"{folder}: is missing"
     try:
         manifest = read_manifest(folder)
-        for name in manifest.kept if names is None else names:
-            if name not in manifest.files or not (folder / name).exists():
+        if manifest.run != run:
+            return f"{folder}: is of a run with other settings"
+        for name in filter(names, manifest.kept):
+            if not (folder / name).exists():
                 return f"{folder / name}: is missing"
             if digest(folder / name) != manifest.files[name]:
                 return f"{folder / name}: has changed since it was written"
@@ -112,4 +123,4 @@ def fault(folder: Path, names: Iterable[str] | None = None) -> str | None:
 
 
 def _write(folder: Path, manifest: Manifest) -> None:
-    write_sealed(folder / MANIFEST, {"files": dict(manifest.files), "dropped": list(manifest.dropped)})
+    write_sealed(folder / MANIFEST, {"run": manifest.run, "files": dict(manifest.files), "dropped": list(manifest.dropped)})

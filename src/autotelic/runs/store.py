@@ -23,13 +23,12 @@ from autotelic.jsonfiles import flush, read_json, read_lines, write_json, write_
 from autotelic.measures.probe import ProbeResult
 from autotelic.measures.verdict import Verdict
 from autotelic.runs.lock import LOCK, Lock
-from autotelic.runs.reading import FORMAT, RunReader, fixed, objects
-from autotelic.runs.sealing import drop, fault, read_manifest, write_manifest, write_sealed
+from autotelic.runs.reading import FORMAT, WEIGHTS, RunReader, is_needed, is_record, is_weights, objects
+from autotelic.runs.sealing import drop, read_manifest, write_manifest, write_sealed
 from autotelic.types import Group, Metrics, Rollout, TurnKind
 
 Tensors = dict[str, dict[str, Tensor]]
 """Named sets of named tensors, such as "policy.solver" to its weights."""
-WEIGHTS = ".safetensors"
 GONE = "{}: the run directory is gone: it was deleted, moved or replaced while the run was on"
 
 
@@ -70,9 +69,7 @@ class Store(RunReader):
             DataError: it is none, another version of autotelic made it, or its settings are not those of its rounds.
             AutotelicError: it cannot be written, or another process works on it.
         """
-        reader = RunReader.of(folder)
-        check_settings(reader)
-        check_version(reader)
+        check_version(RunReader.of(folder))
         store = cls(folder, Lock.take(folder))
         try:
             store._clear()
@@ -98,8 +95,8 @@ class Store(RunReader):
             for partial in self.rounds.glob("*.tmp"):
                 shutil.rmtree(partial)
 
-    def step_back(self) -> tuple[int | None, str | None]:
-        """The newest round from which the run can go on, None where none was committed; and why it is not the last, where it is not.
+    def step_back(self) -> tuple[int | None, list[str]]:
+        """The newest round from which the run can go on, None where none was committed; and what damage there is, in words.
 
         Rounds after it are moved to `damaged/`, and the files that are made from rounds are made again.
 
@@ -108,24 +105,25 @@ class Store(RunReader):
         """
         number, why = self._newest_sound()
         if number is None:
-            return None, None
-        reason = f"{why}; going on from round {number}" if why else None
+            return None, []
+        words = [f"{why}; going on from round {number}"] if why else []
+        words += [f"{one}; the run goes on without it" for one in (self.fault(past, is_record) for past in range(number)) if one]
         with explained(self.folder, self.folder):
-            if reason:
-                self.note("stepped back", reason)
-                for gone in reversed([one for one in self.numbers if one > number]):
-                    self._set_aside(gone)
+            for one in words:
+                self.note("damage", one)
+            for gone in reversed([one for one in self.numbers if one > number]):
+                self._set_aside(gone)
             write_lines(self.folder / "metrics.jsonl", ({"round": one, "metrics": row} for one, row in self.history().items()))
         self.save_probe("first", ProbeResult.from_json(read_json(self.round(0) / "probe.json")))
-        return number, reason
+        return number, words
 
     def _newest_sound(self) -> tuple[int | None, str | None]:
-        """The newest round that is whole, weights too, after rounds whose records are; and the first fault found on the way to it."""
+        """The newest round that is whole, weights too, after rounds of which all that is needed is there; and the first fault on the way to it."""
         last = max([*self.numbers, *self._noted()], default=None)
         if last is None:
             return None, None
-        faults = (self.fault(one, self.records(one)) or self._stranger(one) for one in range(last + 1))
-        whole, why = next(((one - 1, fault) for one, fault in enumerate(faults) if fault), (last, None))
+        needed = (self.fault(one, is_needed(one)) for one in range(last + 1))
+        whole, why = next(((one - 1, found) for one, found in enumerate(needed) if found), (last, None))
         for number in range(whole, -1, -1):
             if not self._has_weights(number):
                 break
@@ -141,15 +139,10 @@ class Store(RunReader):
             return [int(row["round"]) for row in objects(path)]
         return []
 
-    def _stranger(self, number: int) -> str | None:
-        """Whether a round was made by another run."""
-        state = self.round(number) / "state.json"
-        return None if read_json(state).get("settings") == self.fingerprint else f"{state}: was made with other settings than config.json"
-
     def _has_weights(self, number: int) -> bool:
         """Whether a round was left its weights, damaged or not."""
         try:
-            return any(name.endswith(WEIGHTS) for name in read_manifest(self.round(number)).kept)
+            return any(map(is_weights, read_manifest(self.round(number)).kept))
         except DataError:
             return True
 
@@ -188,7 +181,7 @@ class Store(RunReader):
         with explained(partial, self.folder):
             partial.mkdir()
             write_json(partial / "metrics.json", {"round": number, "metrics": metrics})
-            write_json(partial / "state.json", {**state, "settings": self.fingerprint})
+            write_json(partial / "state.json", state)
             write_lines(partial / "pool.jsonl", events)
             write_lines(partial / "rollouts.jsonl", (rollout_row(rollout, trained_on.get(rollout.id)) for group in groups for rollout in group))
             if probe is not None:
@@ -197,7 +190,7 @@ class Store(RunReader):
                 shutil.copyfile(self.folder / "config.json", partial / "config.json")
             for name, values in tensors.items():
                 save_file(values, partial / f"{name}{WEIGHTS}")
-            write_manifest(partial, self._linked(number - 1, partial, same))
+            write_manifest(partial, self.fingerprint, self._linked(number - 1, partial, same))
             for path in partial.iterdir():
                 flush(path)
             flush(partial)
@@ -236,7 +229,7 @@ class Store(RunReader):
     def restore(self, number: int) -> tuple[dict[str, Any], list[dict[str, Any]], Tensors]:
         """State of a committed round, pool events of all rounds up to it, and its tensors."""
         folder = self.round(number)
-        names = [name for name in read_manifest(folder).kept if name.endswith(WEIGHTS)]
+        names = [name for name in read_manifest(folder).kept if is_weights(name)]
         tensors = {name.removesuffix(WEIGHTS): load_file(folder / name) for name in names}
         events = [event for past in range(number + 1) for event in read_lines(self.round(past) / "pool.jsonl")]
         return read_json(folder / "state.json"), events, tensors
@@ -296,22 +289,6 @@ def check_version(run: RunReader) -> None:
         )
     if run.config["format"] != FORMAT or made.split(".")[:2] != here.split(".")[:2]:
         raise DataError(f"{run.folder}: was made by autotelic {made}, and this is {here}, which may compute otherwise; resume it by that one")
-
-
-def check_settings(run: RunReader) -> None:
-    """Raises DataError where config.json has been changed since the first round."""
-    copy = run.round(0) / "config.json"
-    if fault(run.round(0), ["config.json"]):
-        return  # what is wrong with the rounds is told when they are looked at
-    before, now = fixed(read_json(copy)), fixed(run.config)
-    changed = [key for key in {**before, **now} if before.get(key) != now.get(key)]
-    if changed:
-        key = changed[0]
-        more = f" (and {len(changed) - 1} more)" if changed[1:] else ""
-        raise DataError(
-            f"{run.folder / 'config.json'}: {key} is {json.dumps(now.get(key))}, and the rounds were made with {json.dumps(before.get(key))}{more}: "
-            f"put it back, or begin another run; {copy} is the config as it was"
-        )
 
 
 class explained:
