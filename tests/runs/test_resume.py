@@ -1,19 +1,19 @@
 """A run that is killed and resumed is, bit for bit, the run that was not, for every recipe."""
 
-import json
 import os
 import signal
 from pathlib import Path
 
 import pytest
 import torch
+from committed import contents
 from small import small
 
 from autotelic.errors import AutotelicError
 from autotelic.runs import loop
 from autotelic.runs.progress import Progress
 from autotelic.runs.reading import RunReader
-from autotelic.runs.sealing import MANIFEST, read_manifest
+from autotelic.runs.sealing import read_manifest
 from autotelic.runs.store import Store
 from autotelic.systems.registry import recipes
 
@@ -42,17 +42,6 @@ def run_and_die(raw: dict, folder: Path) -> None:
             os._exit(1)
     _, status = os.waitpid(child, 0)
     assert os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGKILL
-
-
-def contents(folder: Path, number: int) -> dict[str, bytes]:
-    """The files of a committed round, without what depends on the clock, and the manifest, which depends on that."""
-    files = {path.name: path.read_bytes() for path in sorted((folder / "rounds" / f"{number:05d}").iterdir()) if path.name != MANIFEST}
-    metrics = json.loads(files.pop("metrics.json"))["metrics"]
-    timeless = {name: value for name, value in metrics.items() if not name.startswith("seconds/")}
-    state = json.loads(files.pop("state.json"))
-    for seconds in ("sampling", "learning"):
-        state["meter"].pop(seconds)
-    return {**files, "metrics": json.dumps(timeless, sort_keys=True).encode(), "state": json.dumps(state, sort_keys=True).encode()}
 
 
 @pytest.mark.parametrize("name", list(recipes()))

@@ -19,7 +19,7 @@ except ImportError:  # a system without these locks
     fcntl = None  # type: ignore[assignment]
 
 LOCK = "run.lock"
-LONGEST = 200
+LONGEST = 300
 """Of the holder's command, so many characters are shown."""
 
 
@@ -75,7 +75,7 @@ class Lock:
             self._handle = -1
 
     def _sign(self) -> None:
-        words = {"process": os.getpid(), "host": socket.gethostname(), "started": strftime("%Y-%m-%d %H:%M:%S"), "command": shlex.join(sys.argv)}
+        words = {"process": os.getpid(), "host": socket.gethostname(), "started": strftime("%Y-%m-%d %H:%M:%S"), "command": _command()}
         with suppress(OSError):
             os.ftruncate(self._handle, 0)
             os.pwrite(self._handle, json.dumps(words).encode(), 0)
@@ -91,6 +91,12 @@ def _forget() -> None:
 
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_forget)
+
+
+def _command() -> str:
+    """The command of this process, by the name of the program."""
+    program = Path(sys.argv[0])
+    return shlex.join([program.parent.name if program.name == "__main__.py" else program.name, *sys.argv[1:]])
 
 
 def _opened(path: Path) -> int:

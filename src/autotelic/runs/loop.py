@@ -100,6 +100,7 @@ async def run(session: Session, store: Store, progress: Progress, done: int | No
     else:
         store.note("resumed", f"from round {done}")
         session.ctx.meter.set(restore(session, store, done))
+        session.before = store.metrics(done)
     session.baseline, session.first = store.metrics(0), store.probe("first")
     session.ctx.on_phase = progress.phase
     with frozen():
@@ -162,7 +163,7 @@ async def one_round(session: Session, store: Store, progress: Progress, number: 
     result = None
     probing = perf_counter()
     metrics |= ctx.meter.metrics()
-    if probe_is_due(session, store, number, metrics):
+    if probe_is_due(session, number, metrics):
         result, measured = await ask(session, progress, number)
         metrics |= result.metrics() | flips(session.first, result) | measured
     metrics |= seconds(spent.sampling - before.sampling, spent.learning - before.learning, perf_counter() - probing, perf_counter() - began)
@@ -188,10 +189,10 @@ async def play_round(session: Session) -> None:
         await recipe.round(ctx)
 
 
-def probe_is_due(session: Session, store: Store, number: int, now: Metrics) -> bool:
+def probe_is_due(session: Session, number: int, now: Metrics) -> bool:
     """Whether the probe is asked after a round whose tokens are counted in `now`: the last always, others see `probing.due`."""
     parameters = session.ctx.policies[session.ctx.role(session.recipe.probed).policy].parameters
-    return number == session.rounds or due(session.settings.probe_every, parameters, number, store.metrics(number - 1), now, session.baseline)
+    return number == session.rounds or due(session.settings.probe_every, parameters, number, session.before, now, session.baseline)
 
 
 def seconds(sampled: float, learned: float, probed: float, total: float) -> Metrics:
@@ -264,7 +265,7 @@ def commit(session: Session, store: Store, number: int, metrics: Metrics, result
         same=same,
         probe=result,
     )
-    session.saved = held
+    session.saved, session.before = held, metrics
 
 
 def weights_of(ctx: Context) -> dict[str, Saved]:

@@ -68,6 +68,8 @@ class Session:
     """What the last committed round holds, by the name of its file."""
     baseline: Metrics = field(default_factory=dict)
     """Metrics of round 0."""
+    before: Metrics = field(default_factory=dict)
+    """Metrics of the last committed round."""
     first: ProbeResult | None = None
     """What the probe saw of the first weights."""
 
