@@ -1,13 +1,14 @@
 """Fills the marked places of README.md and docs/*.md from the sources they repeat and draws docs/figures: `python docs/fill.py`, or `--check` to only compare.
 
 A place is what stands between `<!-- KIND: NAME -->` and `<!-- end -->`. Kinds: `file` (a file, verbatim), `output` (a file of terminal
-output), `recipes` (the table of `autotelic recipes`), `replicas` (a section for every replica with results: claim, figure,
+output), `recipes` (the table of recipes), `variations` (the table of their variations), `replicas` (a section for every study with results: claim, figure,
 table, finding), `benchmark` (the table of a benchmark that is a replica), `speed` (the
 tables of a speed benchmark), `systems` (the catalogue by family, and its counts), `metrics` (the numbers that runs log: of one of the tables of
 `measures.metrics`, or of all recipes).
 """
 
 import importlib
+import json
 import re
 import sys
 from collections import Counter
@@ -19,13 +20,15 @@ from autotelic.studies.catalogue import STATES, Entry, catalogue
 from autotelic.studies.figures import figure
 from autotelic.studies.registry import replicas, results_of
 from autotelic.studies.results import Row, read, table, words
+from autotelic.systems.families import FAMILIES
+from autotelic.systems.index import shipped, studies
 from autotelic.systems.registry import recipes
 from autotelic.systems.study import Study
 
 ROOT = Path(__file__).resolve().parent.parent
 FIGURES = ROOT / "docs" / "figures"
 OUTCOMES = {"replicated": "replicated", "partly": "partly replicated", "no": "not replicated"}
-PLACE = re.compile(r"(?s)(<!-- (file|output|recipes|replicas|benchmark|speed|systems|metrics): (\S+) -->\n).*?(<!-- end -->)")
+PLACE = re.compile(r"(?s)(<!-- (file|output|recipes|variations|replicas|benchmark|speed|systems|metrics): (\S+) -->\n).*?(<!-- end -->)")
 
 
 def pages() -> list[Path]:
@@ -42,6 +45,7 @@ def content(kind: str, name: str) -> str:
     """What belongs into a place."""
     makers = {
         "recipes": recipe_table,
+        "variations": variation_table,
         "replicas": replica_sections,
         "benchmark": benchmark_table,
         "speed": speed_tables,
@@ -55,11 +59,24 @@ def content(kind: str, name: str) -> str:
 
 
 def recipe_table(_: str) -> str:
-    """One row per shipped recipe."""
+    """One row per shipped recipe, variations left out."""
     rows = ["| recipe | system | family | reads answers | what it does |", "|---|---|---|---|---|"]
-    for name, cls in recipes().items():
-        about = cls.about
-        rows.append(f"| `{name}` | {about.system}{paper(about.paper)} | {about.family} | {'yes' if about.needs_answers else 'no'} | {about.line} |")
+    for name, one in shipped().items():
+        about = one.about
+        if about.kind == "recipe":
+            rows.append(
+                f"| `{name}` | {about.system}{paper(about.paper)} | {about.family} | {'yes' if about.needs_answers else 'no'} | {about.line} |"
+            )
+    return "\n".join(rows) + "\n"
+
+
+def variation_table(_: str) -> str:
+    """One row per variation, by the recipe it varies."""
+    rows = ["| variation | of | system | what it does | settings that differ |", "|---|---|---|---|---|"]
+    mine = sorted((one for one in shipped().values() if one.about.kind == "variation"), key=lambda one: (str(one.about.of), one.about.name))
+    for one in mine:
+        about, settings = one.about, " ".join(f"`{key}={json.dumps(value)}`" for key, value in one.settings.items())
+        rows.append(f"| [`{about.name}`]({source(about.name)}) | `{about.of}` | {about.system}{paper(about.paper)} | {about.line} | {settings} |")
     return "\n".join(rows) + "\n"
 
 
@@ -87,12 +104,12 @@ def replica_sections(_: str) -> str:
 
 def family_of(replica: Study) -> str:
     """The family of the first of its recipes."""
-    return recipes()[replica.recipes[0]].about.family
+    return shipped()[replica.recipes[0]].about.family
 
 
 def section(replica: Study, rows: list[Row]) -> str:
     """Claim, figure, table and finding of a replica."""
-    about = recipes()[replica.recipes[0]].about
+    about = shipped()[replica.recipes[0]].about
     return "\n".join(
         [
             f"### {about.system}{paper(about.paper)}: {OUTCOMES.get(replica.outcome, 'not judged')}", "",
@@ -125,24 +142,24 @@ def systems_tables(_: str) -> str:
     counts = Counter(one.state for one in catalogue())
     lines = ["| state | systems | meaning |", "|---|---|---|", *(f"| {state} | {counts[state]} | {meaning} |" for state, meaning in STATES.items())]
     lines += [f"| all | {len(catalogue())} | |"]
-    for family in sorted({one.family for one in catalogue()}, key=str.lower):
+    for family, meaning in FAMILIES.items():
         mine = [one for one in catalogue() if one.family == family]
         here = sum(one.state != "open" for one in mine)
-        lines += ["", f"## {family[0].upper()}{family[1:]}", "", f"{len(mine)} systems, {here} with a recipe.", ""]
-        lines += ["| id | system | paper | state | recipe |", "|---|---|---|---|---|", *map(system_row, mine)]
+        lines += ["", f"## {family[0].upper()}{family[1:]}", "", f"{meaning}. {len(mine)} systems, {here} of them here.", ""] if mine else []
+        lines += ["| id | system | paper | state | kind | name |", "|---|---|---|---|---|---|", *map(system_row, mine)] if mine else []
     return "\n".join(lines) + "\n"
 
 
 def system_row(one: Entry) -> str:
     """A system as a row."""
-    links = ", ".join(f"[`{name}`]({source(name)})" for name in one.recipes)
-    state = f"{one.state} ({one.note})" if one.note else one.state
-    return "| " + " | ".join([str(one.id), one.system, one.title, state, links]) + " |"
+    links = ", ".join(f"[`{name}`]({source(name)})" for name in one.names)
+    return "| " + " | ".join([str(one.id), one.system, one.title, one.state, one.kind or "", links]) + " |"
 
 
 def source(name: str) -> str:
-    """The file of a recipe, seen from docs/."""
-    return f"../src/{recipes()[name].__module__.replace('.', '/')}.py"
+    """The file that declares a system or a study, seen from docs/."""
+    module = shipped()[name].module if name in shipped() else studies()[name].module
+    return f"../src/{module.replace('.', '/')}.py"
 
 
 def metric_table(name: str) -> str:

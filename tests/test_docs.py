@@ -74,8 +74,10 @@ def test_every_system_and_every_replica_stands_in_the_docs(fill: ModuleType) -> 
 def test_the_readme_shows_a_recipe_verbatim_and_lists_all() -> None:
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
     assert (ROOT / "src/autotelic/systems/label_free/srt/recipe.py").read_text(encoding="utf-8") in readme
+    variations = (ROOT / "docs" / "variations.md").read_text(encoding="utf-8")
     for name, cls in recipes().items():
-        row = next(line for line in readme.splitlines() if line.startswith(f"| `{name}` "))
+        page, cell = (readme, f"| `{name}` ") if cls.about.kind == "recipe" else (variations, f"| [`{name}`]")
+        row = next(line for line in page.splitlines() if line.startswith(cell))
         assert cls.about.system in row and cls.about.line in row
     assert (ROOT / "docs" / "images" / "report.png").is_file()
 

@@ -42,7 +42,7 @@ def test_recipes_lists_every_system() -> None:
         assert all(isinstance(number, int) for number in row["catalogue"])
         assert row["replicated"] in ("yes", "partly", "no", None)
     assert {number for row in listed for number in row["catalogue"]} >= CATALOGUE
-    assert {"random-reward", "format-only", "entropy-only", "supervised"} <= {row["name"] for row in listed if row["family"] == "control"}
+    assert {"random-reward", "format-only", "entropy-only", "supervised"} <= {row["name"] for row in listed if row["family"] == "controls"}
     text = call("recipes").out
     assert all(row["name"] in text and row["line"] in text and row["system"] in text for row in listed)
 

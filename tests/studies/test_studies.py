@@ -203,11 +203,12 @@ def test_the_catalogue_is_whole_and_its_states_are_those_of_recipes_and_replicas
     assert len({one.title for one in found}) == 366
     for name, cls in recipes().items():
         for catalogued in cls.about.catalogue:
-            assert name in found[catalogued].recipes and found[catalogued].state != "open"
-    assert state(()) == ("open", "")
-    assert state(("srt",)) == (outcome_of("srt"), "")
-    assert state(("intuitor",)) == ("runs", "replica: no")
-    assert state(("random-reward",)) == ("runs", "no replica")
+            assert name in found[catalogued].names and found[catalogued].state != "open"
+    assert state(()) == "open"
+    assert state(("srt",)) == outcome_of("srt")
+    assert state(("intuitor",)) == "not seen"
+    assert state(("random-reward",)) == "runs"
+    assert state(("random-reward", "intuitor", "gold")) == "replicated"
     assert [one.id for one in search("SRT label-free partly")] == [0]
 
 

@@ -6,10 +6,12 @@ from autotelic.systems.registry import recipes
 
 RUN: dict[str, Any] = {"pool_size": 48, "probe_size": 6, "probe_samples": 2, "seed": 3}
 OWN: dict[str, Any] = {"tasks_per_round": 4, "group_size": 4, "labels": 16, "steps": 2, "asking_steps": 2, "questions": 24, "problems": 4, "hard": 8}
+OWN_OF: dict[str, dict[str, Any]] = {"ttrl": {"trained": 2}}
+"""What single recipes need beside that."""
 
 
 def small(name: str, **more: Any) -> dict[str, Any]:
     """Flat settings of a small run of a recipe; keys of OWN that it lacks are left out."""
     fields = recipes()[name].model_fields
     own = {key: value for key, value in OWN.items() if key in fields}
-    return {"recipe": name, **RUN, **own, **more}
+    return {"recipe": name, **RUN, **own, **OWN_OF.get(name, {}), **more}

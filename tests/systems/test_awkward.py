@@ -7,8 +7,8 @@ import torch
 from hand import OLD, TOTALS, batch, scores
 
 from autotelic.learning.objectives import Unlikelihood
-from autotelic.systems.exploration.eepo.recipe import surprise
 from autotelic.systems.multi_agent.comas.recipe import shares
+from autotelic.systems.reinforcement.eepo.recipe import surprise
 from autotelic.systems.self_rewarding.cream.recipe import consistency
 from autotelic.systems.self_rewarding.self_rewarding_lm.recipe import best_and_worst
 from autotelic.systems.self_training.expo.recipe import explained

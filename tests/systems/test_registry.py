@@ -83,7 +83,7 @@ def test_what_cannot_be_found_is_named(tmp_path: Path) -> None:
         find(str(tmp_path / "absent.py"))
     empty = tmp_path / "empty.py"
     empty.write_text("x = 1\n")
-    with pytest.raises(SettingError, match=r"empty\.py: expected exactly one class declared with @recipe, found 0"):
+    with pytest.raises(SettingError, match=r"empty\.py: expected exactly one class declared with @recipe or @variation, found 0"):
         find(str(empty))
     two = tmp_path / "two.py"
     two.write_text(OWN + OWN[OWN.index("@recipe") :].replace("Mine", "Yours"))

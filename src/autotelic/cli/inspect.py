@@ -1,32 +1,16 @@
-"""`autotelic recipes`, `systems`, `base`, `replicate` and `validate`: what is here, and whether it does what it says."""
+"""`autotelic base`, `replicate` and `validate`: whether what is here does what it says."""
 
-import json
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from autotelic.cli import lists
 from autotelic.cli.options import AnswerColumn, Chat, PromptColumn, Seed, System, TemplateText, Verifier
 
 
-def recipes(as_json: Annotated[bool, typer.Option("--json", help="Print a JSON list.")] = False) -> None:
-    """The systems that are here."""
-    from dataclasses import asdict
-
-    from autotelic.studies.registry import outcome_of
-    from autotelic.systems.registry import recipes as all_recipes
-
-    shown = {name: outcome_of(name) for name in all_recipes()}
-    found = [asdict(cls.about) | {"replicated": "yes" if shown[name] == "replicated" else shown[name]} for name, cls in all_recipes().items()]
-    if as_json:
-        print(json.dumps(found, indent=2))
-        return
-    for about in found:
-        print(f"{about['name']:14} {about['family']:14} {about['system']}{', ' + about['paper'] if about['paper'] else ''}\n    {about['line']}")
-
-
 def replicate(
-    system: Annotated[str | None, typer.Argument(help="A system with a replica; see --list.", show_default=False)] = None,
+    system: Annotated[str | None, typer.Argument(help="A study; see --list.", show_default=False, autocompletion=lists.study_names)] = None,
     arms: Annotated[list[str] | None, typer.Argument(help="Arms to run; default: all.", show_default=False)] = None,
     seeds: Annotated[int, typer.Option(min=1, help="Runs of each arm, with seeds 0, 1, ...")] = 3,
     workers: Annotated[int | None, typer.Option(min=1, help="Runs at a time; default: one for every core.", show_default=False)] = None,
@@ -34,18 +18,17 @@ def replicate(
         Path | None, typer.Option(help="File of results; default: replicas/SYSTEM.json. Rows of arms that are not run stay.", show_default=False)
     ] = None,
     source: Annotated[Path | None, typer.Option("--from", help="Run nothing; print the table of this file of results.", show_default=False)] = None,
-    listing: Annotated[bool, typer.Option("--list", help="List the replicas.")] = False,
+    listing: Annotated[bool, typer.Option("--list", help="List the studies.")] = False,
 ) -> None:
     """Run a system beside its control on a tiny world: does what its paper says moves move?"""
+    if listing or system is None:
+        lists.studies()
+        return
     from autotelic.runs.opening import usable_cores
-    from autotelic.studies.registry import find, replicas
+    from autotelic.studies.registry import find
     from autotelic.studies.results import FAILED, read, table, words
     from autotelic.studies.running import replicate
 
-    if listing or system is None:
-        for one in replicas().values():
-            print(f"{one.system:16} {one.outcome or 'not run':10} {one.claim}\n    arms: {'; '.join(one.arms)}")
-        return
     replica = find(system)
     if source:
         rows = read(source, replica)
@@ -55,16 +38,6 @@ def replicate(
     print("\n".join(["", replica.claim, "", table(replica, rows), "", *words(replica, rows)]))
     if any(row.verdict == FAILED for row in rows):
         raise typer.Exit(1)
-
-
-def systems(
-    query: Annotated[list[str] | None, typer.Argument(help="Words that name, title, family, state or recipe hold.", show_default=False)] = None,
-) -> None:
-    """The catalogue of published systems, and which of them are here."""
-    from autotelic.studies.catalogue import search
-
-    for one in search(" ".join(query or [])):
-        print(f"{one.id:3} {one.state:10} {one.system} ({one.family}){': ' + ', '.join(one.recipes) if one.recipes else ''}\n    {one.title}")
 
 
 def base(

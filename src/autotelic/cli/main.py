@@ -1,4 +1,4 @@
-"""The command: its name, its subcommands, and how errors are told. The subcommands are in `run`, `ask` and `inspect`, and import what they need when called."""
+"""The command: its name, its subcommands, and how errors are told. The subcommands are in `run`, `ask`, `inspect` and `lists`, and import what they need when called."""
 
 import os
 import sys
@@ -8,18 +8,18 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 import typer
 
-from autotelic.cli import ask, inspect, run
+from autotelic.cli import ask, inspect, lists, run
 from autotelic.errors import AutotelicError
 
-app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help="Language models that improve themselves.")
+app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, help="Language models that improve themselves.")
 
 app.command()(run.run)
 app.command()(run.resume)
 app.command("eval")(ask.evaluate)
 app.command()(ask.sample)
-app.command()(inspect.recipes)
+app.command()(lists.recipes)
 app.command()(inspect.replicate)
-app.command()(inspect.systems)
+app.command()(lists.systems)
 app.command()(inspect.base)
 app.command()(inspect.validate)
 app.command()(run.report)

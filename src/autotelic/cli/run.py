@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
+from autotelic.cli import lists
 from autotelic.cli.options import AnswerColumn, Chat, Overrides, PromptColumn, Quiet, SliceColumn, System, TemplateText, Verifier
 from autotelic.runs.stopping import stoppable
 
@@ -16,7 +17,10 @@ Folder = Annotated[Path, typer.Argument(help="Run directory.", show_default=Fals
 @stoppable()
 def run(
     recipe: Annotated[
-        str | None, typer.Argument(help="A shipped recipe, or a .py file that declares one; default: easy-to-hard.", show_default=False)
+        str | None,
+        typer.Argument(
+            help="A recipe or variation, or a .py file that declares one; default: easy-to-hard.", show_default=False, autocompletion=lists.recipe_names
+        ),
     ] = None,
     overrides: Overrides = None,
     model: Annotated[

@@ -406,10 +406,13 @@ def _metric_rows(run: RunFiles) -> list[tuple[str, str, str, str, str, str]]:
 
 def _own_metrics(run: RunFiles) -> tuple[Metric, ...]:
     """What the run's recipe says of its own metrics; nothing of a recipe file, which is a program, and a report runs none."""
-    from autotelic.systems.registry import recipes  # loads torch, which the rest of the report does not need
+    from autotelic.systems import index
 
-    cls = recipes().get(named(run.recipe))
-    return cls.metrics if cls else ()
+    if (name := named(run.recipe)) not in index.shipped():
+        return ()
+    from autotelic.systems.registry import find  # loads torch, which the rest of the report does not need
+
+    return find(name).metrics
 
 
 def _flat(values: Mapping[str, Any]) -> dict[str, str]:

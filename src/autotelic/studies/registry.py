@@ -1,55 +1,48 @@
-"""Finds what studies are declared: every module `study` beside a system, and where its results are kept."""
+"""Finds what studies are declared: every module `study` beside a system, and where its results are kept. Lists are read from the index of systems."""
 
 import importlib
-import pkgutil
 from functools import cache
 from pathlib import Path
 
-import autotelic.systems
 from autotelic.errors import SettingError, nearest
+from autotelic.systems import index
 from autotelic.systems.study import Outcome, Study
 
 
 @cache
 def replicas() -> dict[str, Study]:
-    """All replicas by the name of their system."""
-    found: dict[str, Study] = {}
-    for name in modules():
-        replica = getattr(importlib.import_module(name), "STUDY", None)
-        if isinstance(replica, Study):
-            found[replica.system] = replica
-    return dict(sorted(found.items()))
+    """All studies by name. Loads every one of them: for tests and pages."""
+    found = [study_in(name) for name in index.modules() if index.studies_in(name.rpartition(".")[2])]
+    return dict(sorted((study.system, study) for study in found))
 
 
-def modules() -> list[str]:
-    """The modules that declare a study."""
-    found = pkgutil.walk_packages(autotelic.systems.__path__, "autotelic.systems.")
-    return [
-        module.name
-        for module in found
-        if module.name.rpartition(".")[2].startswith("study_") or (module.name.count(".") == 4 and module.name.endswith(".study"))
-    ]
+def study_in(module: str) -> Study:
+    """The study that a module declares."""
+    study: Study = importlib.import_module(module).STUDY
+    return study
 
 
 def results_of(system: str) -> Path:
     """The file of the committed results of a study: beside the module that declares it, which a wheel leaves out."""
-    module = next(name for name in modules() if importlib.import_module(name).STUDY is replicas()[system])
-    path = Path(str(importlib.import_module(module).__file__))
+    path = Path(str(importlib.import_module(index.studies()[system].module).__file__))
     return path.with_name(path.stem.replace("study", "results") + ".json")
 
 
 def find(system: str) -> Study:
-    """A replica by the name of its system.
+    """A study by its name; of the listed ones only the one asked for is loaded.
 
     Raises:
         SettingError: there is none; names the nearest.
     """
+    listed = index.studies().get(system)
+    if listed and (study := study_in(listed.module)).system == system:
+        return study
     if system not in replicas():
         raise SettingError(f"no replica {system!r}; {nearest(system, replicas())}")
     return replicas()[system]
 
 
-def outcome_of(recipe: str) -> Outcome | None:
-    """The best outcome of the replicas of a recipe; None where none has been run."""
-    seen = {replica.outcome for replica in replicas().values() if recipe in replica.recipes}
+def outcome_of(name: str) -> Outcome | None:
+    """The best outcome of the studies of a system, or of a study that is one itself; None where none has been run."""
+    seen = {study.outcome for study in index.studies().values() if name in study.recipes or name == study.name}
     return next((outcome for outcome in ("replicated", "partly", "no") if outcome in seen), None)

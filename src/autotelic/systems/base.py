@@ -1,7 +1,7 @@
 """What a recipe is: typed settings, roles, and one coroutine a round. Not the loop that runs it."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 from pydantic import Field
@@ -9,39 +9,13 @@ from pydantic import Field
 from autotelic.learning.learner import Optimizer
 from autotelic.measures.metrics import Metric
 from autotelic.rounds.roles import Role
+from autotelic.systems.about import About, first_line
 from autotelic.tasks.samplers import Sampler
 from autotelic.types import Metrics, Sampling, Settings, Task, World
 
 if TYPE_CHECKING:
     from autotelic.measures.probe import ProbeResult
     from autotelic.rounds.context import Context
-
-
-@dataclass(frozen=True, slots=True)
-class About:
-    """What the registry and the reports say of a recipe."""
-
-    name: str
-    system: str
-    """The published system, by the name its authors gave it."""
-    paper: str
-    family: str
-    line: str
-    """What it does, in one line."""
-    catalogue: tuple[int, ...] = ()
-    """Ids of the catalogue rows it implements."""
-    proxy: str | None = None
-    """The metric the method optimizes, to be held against the truth."""
-    needs_answers: bool = False
-    """Whether it reads gold answers. Where it does not, they are out of its round's reach (`rounds.sealed`)."""
-    environment: bool = False
-    """Whether the world verifies answers to tasks that the run itself made, as an interpreter does that runs a proposed program."""
-    seeds: str = ""
-    """The labeled tasks that the published system begins with, in words. Tasks of its pool with the tag `seed` are then open to its round."""
-    model: str = "chain-medium"
-    """Shipped base model it runs with when none is given."""
-    tasks: str = "chain"
-    """World it runs on when no tasks are given."""
 
 
 class Recipe(Settings):
@@ -131,8 +105,40 @@ def recipe(
     """Declare a recipe class; the first line of its docstring becomes its one line."""
 
     def declare(cls: RecipeType) -> RecipeType:
-        line = (cls.__doc__ or "").strip().splitlines()[0] if cls.__doc__ else system
-        cls.about = About(name, system, paper, family, line, catalogue, proxy, needs_answers, environment, seeds, model, tasks)
+        cls.about = About(name, system, paper, family, first_line(cls, system), catalogue, proxy, needs_answers, environment, seeds, model, tasks)
+        return cls
+
+    return declare
+
+
+def variation(
+    *,
+    name: str,
+    system: str,
+    paper: str,
+    catalogue: tuple[int, ...] = (),
+    family: str | None = None,
+    proxy: str | None = None,
+    needs_answers: bool | None = None,
+    model: str | None = None,
+    tasks: str | None = None,
+) -> Callable[[RecipeType], RecipeType]:
+    """Declare a subclass of a recipe that has other defaults, or does one step otherwise, in `variations.py` beside that recipe.
+
+    It is a recipe in every way: it runs by its name, and its settings are checked, overridden and saved as those of any other. What is not given is
+    as the recipe declares it.
+
+    Raises:
+        TypeError: the class has no declared recipe above it, so that there is nothing to vary.
+    """
+    given = {"family": family, "proxy": proxy, "needs_answers": needs_answers, "model": model, "tasks": tasks}
+
+    def declare(cls: RecipeType) -> RecipeType:
+        if (above := getattr(cls.__base__, "about", None)) is None:
+            raise TypeError(f"{cls.__name__} is declared as a variation, and {cls.__base__.__name__ if cls.__base__ else None} is no declared recipe")
+        own: dict[str, Any] = {key: value for key, value in given.items() if value is not None}
+        own |= {"name": name, "system": system, "paper": paper, "line": first_line(cls, system), "catalogue": catalogue}
+        cls.about = replace(above, kind="variation", of=above.name, **own)
         return cls
 
     return declare

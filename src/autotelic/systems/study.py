@@ -34,6 +34,8 @@ class Study:
     arms: Mapping[str, Mapping[str, Any]]
     """Settings of the runs as in a file of settings ({"recipe": "srt", "rounds": 40, "optimizer": {"learning_rate": 3e-4}}); the first arm
     is the system as claimed, about which the words "moves as the paper says" are."""
+    catalogue: tuple[int, ...] = ()
+    """Ids of the catalogue rows that it is itself, as an analysis is that has no system of its own."""
     control: str
     """The arm that every other is compared with, seed by seed."""
     against: Mapping[str, str | None] = field(default_factory=dict)

@@ -13,7 +13,7 @@ from autotelic.systems.self_correction.attempts import answered, changes, named,
 from autotelic.types import Metrics, Task
 
 
-@recipe(name="correction-traces", system="supervised on corrections", paper="", family="control", needs_answers=True, model="chain-skills")
+@recipe(name="correction-traces", system="supervised on corrections", paper="", family="controls", needs_answers=True, model="chain-skills")
 class CorrectionTraces(Recipe):
     """The second attempts that put a wrong first one right are the targets.
 

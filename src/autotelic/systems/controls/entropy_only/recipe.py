@@ -9,7 +9,7 @@ from autotelic.rounds.context import Context
 from autotelic.systems.base import Recipe, recipe
 
 
-@recipe(name="entropy-only", system="EM-RL", paper="arXiv:2505.15134", family="control", proxy="rewards/sharpness/mean")
+@recipe(name="entropy-only", system="EM-RL", paper="arXiv:2505.15134", family="controls", proxy="rewards/sharpness/mean")
 class EntropyOnly(Recipe):
     """A completion is worth the mean negative entropy of its next-token distributions.
 

@@ -8,7 +8,7 @@ from autotelic.rounds.context import Context
 from autotelic.systems.base import Recipe, recipe
 
 
-@recipe(name="format-only", system="Spurious Rewards", paper="arXiv:2506.10947", family="control", proxy="rewards/format/mean")
+@recipe(name="format-only", system="Spurious Rewards", paper="arXiv:2506.10947", family="controls", proxy="rewards/format/mean")
 class FormatOnly(Recipe):
     """A completion is worth 1 if an answer can be read from it, right or wrong.
 

@@ -8,7 +8,7 @@ from autotelic.rounds.context import Context
 from autotelic.systems.base import Recipe, recipe
 
 
-@recipe(name="random-reward", system="Spurious Rewards", paper="arXiv:2506.10947", family="control", catalogue=(), proxy="rewards/random/mean")
+@recipe(name="random-reward", system="Spurious Rewards", paper="arXiv:2506.10947", family="controls", catalogue=(), proxy="rewards/random/mean")
 class RandomReward(Recipe):
     """A completion is worth 1 with probability `share`, whatever it says.
 

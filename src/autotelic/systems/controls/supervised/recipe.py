@@ -8,7 +8,7 @@ from autotelic.rounds.context import Context
 from autotelic.systems.base import Recipe, recipe
 
 
-@recipe(name="supervised", system="supervised on gold", paper="", family="control", needs_answers=True)
+@recipe(name="supervised", system="supervised on gold", paper="", family="controls", needs_answers=True)
 class Supervised(Recipe):
     """Gold completions are the targets: the upper arm of every comparison with label-free methods.
 

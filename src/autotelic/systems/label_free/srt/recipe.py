@@ -1,4 +1,4 @@
-"""Majority-vote reinforcement learning: SRT, with TTRL's variant as a setting."""
+"""Majority-vote reinforcement learning: SRT."""
 
 from typing import Self
 
@@ -17,11 +17,10 @@ class SelfRewardedTraining(Recipe):
     """The answer most of a group agrees on stands in for the label.
 
     Formula: reward(i) = 1 if answer(i) is the group's majority answer, else 0; advantage: reward minus the group's mean.
-    TTRL (arXiv:2504.16084) is `group_size=64 trained=32 scale=std`: 64 answers vote, and the first 32 of them are trained on.
     Ends: all agree or none parses, and the group carries no signal; below `vote.min_share` there is no label and no reward.
     Fails: by agreeing on a wrong answer; label/purity and the probe fall while the reward still rises to 1.
     Differs: the authors' code subtracts the mean of the others (RLOO), which is n / (n - 1) times this advantage, and takes .001 times the KL to the
-    start from the reward; it uses 32 answers to each of 16 questions. TTRL has a KL term too (`objective.kl`).
+    start from the reward; it uses 32 answers to each of 16 questions.
     """
 
     tasks_per_round: int = Field(32, ge=1)

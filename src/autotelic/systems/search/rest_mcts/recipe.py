@@ -23,7 +23,7 @@ from autotelic.types import Example, Metrics, Rollout, Task, World
     name="rest-mcts",
     system="ReST-MCTS*",
     paper="arXiv:2406.03816",
-    family="search/test-time",
+    family="search",
     catalogue=(50,),
     proxy="tree/right",
     needs_answers=True,

@@ -24,7 +24,7 @@ from autotelic.worlds.countdown_steps import BACK, Misleading
     name="self-backtracking",
     system="Self-Backtracking",
     paper="arXiv:2502.04404",
-    family="search/test-time",
+    family="search",
     catalogue=(318,),
     proxy="search/accuracy",
     needs_answers=True,

@@ -23,7 +23,7 @@ from autotelic.worlds.games import OPPONENTS, Games
 
 
 @recipe(
-    name="spiral", system="SPIRAL", paper="arXiv:2506.24119", family="self-play-games", catalogue=(37,), model="games", tasks="games?play=kuhn"
+    name="spiral", system="SPIRAL", paper="arXiv:2506.24119", family="self-play", catalogue=(37,), model="games", tasks="games?play=kuhn"
 )  # fmt: skip
 class Spiral(Recipe):
     """One policy plays every seat of a game against itself, or against its past.

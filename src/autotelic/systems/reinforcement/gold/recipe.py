@@ -12,7 +12,7 @@ from autotelic.systems.base import Recipe, recipe
     name="gold",
     system="SimpleRL-Zoo",
     paper="arXiv:2503.18892",
-    family="control",
+    family="reinforcement",
     catalogue=(81,),
     proxy="rewards/correct/mean",
     needs_answers=True,

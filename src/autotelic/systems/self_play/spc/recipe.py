@@ -23,7 +23,7 @@ from autotelic.worlds.chain_skills import FINE, Sneak, criticizing, equation, fi
     name="spc",
     system="SPC (Self-Play Critic)",
     paper="arXiv:2504.19162",
-    family="self-play-games",
+    family="self-play",
     catalogue=(126,),
     proxy="rewards/game/mean",
     needs_answers=True,

@@ -27,7 +27,7 @@ def surprise(groups: list[Group]) -> float:
     name="eepo",
     system="EEPO",
     paper="arXiv:2510.05837",
-    family="RL-algorithm",
+    family="reinforcement",
     catalogue=(141,),
     proxy="rewards/correct/mean",
     needs_answers=True,

@@ -7,7 +7,7 @@ from rounds import play_round, ready
 
 from autotelic.errors import SettingError
 from autotelic.runs.opening import Session
-from autotelic.systems.exploration.eepo.recipe import SampleThenForget
+from autotelic.systems.reinforcement.eepo.recipe import SampleThenForget
 
 
 def eepo(**settings: Any) -> tuple[SampleThenForget, Session]:

@@ -1,0 +1,73 @@
+"""`autotelic recipes` and `autotelic systems`, and the names that a shell completes: what is here, from the index alone, so that no torch is loaded."""
+
+import json
+import sys
+from collections.abc import Callable, Iterable
+from dataclasses import asdict
+from typing import Annotated, Any
+
+import typer
+
+from autotelic.systems import index
+
+AsJson = Annotated[bool, typer.Option("--json", help="Print a JSON list.")]
+Query = Annotated[list[str] | None, typer.Argument(help="Words that id, name, title, family, kind, state or names hold.", show_default=False)]
+
+
+def recipes(as_json: AsJson = False) -> None:
+    """The recipes that are here, and their variations."""
+    from autotelic.studies.registry import outcome_of
+
+    rows = []
+    for one in runnable():
+        shown = outcome_of(one.about.name)
+        rows.append(asdict(one.about) | {"replicated": "yes" if shown == "replicated" else shown, "settings": one.settings})
+    tell(rows, as_json, recipe_text)
+
+
+def recipe_text(row: dict[str, Any]) -> str:
+    """A recipe in two lines, a variation in three."""
+    settings = " ".join(f"{key}={json.dumps(value)}" for key, value in row["settings"].items())
+    varies = f"\n    varies {row['of']}: {settings or 'one step'}" if row["of"] else ""
+    return f"{row['name']:22} {row['family']:16} {', '.join(filter(None, (row['system'], row['paper'])))}\n    {row['line']}{varies}"
+
+
+def systems(query: Query = None, as_json: AsJson = False) -> None:
+    """The catalogue of published systems, and which of them are here."""
+    from autotelic.studies.catalogue import search
+
+    tell([asdict(one) for one in search(" ".join(query or []))], as_json, system_text)
+
+
+def system_text(row: dict[str, Any]) -> str:
+    """A row of the catalogue in two lines."""
+    here = f": {row['kind']} {', '.join(row['names'])}" if row["names"] else ""
+    return f"{row['id']:3} {row['state']:10} {row['system']} ({row['family']}){here}\n    {row['title']}"
+
+
+def studies() -> None:
+    """The studies: whether each has been run, its claim, its arms."""
+    rows = [asdict(one) for one in index.studies().values()]
+    tell(rows, False, lambda row: f"{row['name']:22} {row['outcome'] or 'not run':10} {row['claim']}\n    arms: {'; '.join(row['arms'])}")
+
+
+def tell(rows: Iterable[dict[str, Any]], as_json: bool, text: Callable[[dict[str, Any]], str]) -> None:
+    """Print rows as JSON or as text; what a checkout holds beside them is said on the other stream."""
+    if complaint := index.complaint():
+        print(complaint, file=sys.stderr)
+    print(json.dumps(list(rows), indent=2, ensure_ascii=False) if as_json else "\n".join(map(text, rows)))
+
+
+def runnable() -> list[index.System]:
+    """Systems that `autotelic run` takes."""
+    return [one for one in index.systems().values() if one.about.kind in ("recipe", "variation")]
+
+
+def recipe_names(incomplete: str) -> list[tuple[str, str]]:
+    """Names of recipes for a shell to complete, each with what it does."""
+    return [(one.about.name, one.about.line) for one in runnable() if one.about.name.startswith(incomplete)]
+
+
+def study_names(incomplete: str) -> list[tuple[str, str]]:
+    """Names of studies for a shell to complete, each with its claim."""
+    return [(one.name, one.claim) for one in index.studies().values() if one.name.startswith(incomplete)]

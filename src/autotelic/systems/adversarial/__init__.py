@@ -1,1 +1,0 @@
-"""Pairs of policies that learn by trying to beat each other."""

@@ -1,1 +1,0 @@
-"""What to sample, so that reinforcement learning finds what it would not have sampled."""
