@@ -19,7 +19,9 @@ def run(
     recipe: Annotated[
         str | None,
         typer.Argument(
-            help="A recipe or variation, or a .py file that declares one; default: easy-to-hard.", show_default=False, autocompletion=lists.recipe_names
+            help="A recipe or variation, or a .py file that declares one; default: easy-to-hard.",
+            show_default=False,
+            autocompletion=lists.recipe_names,
         ),
     ] = None,
     overrides: Overrides = None,
