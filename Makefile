@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 export OMP_NUM_THREADS ?= 1
 
-.PHONY: install run test lint format report-image
+.PHONY: install run test lint format site report-image
 
 install:
 	$(PYTHON) -m venv $(VENV)
@@ -25,6 +25,11 @@ lint:
 format:
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+# The documentation as a site, in site/. Installs what that needs; a link or an anchor that leads nowhere is an error.
+site:
+	$(BIN)/pip install -q -c constraints.txt -e ".[docs]"
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet --strict
 
 report-image:
 	$(BIN)/python docs/images/make.py

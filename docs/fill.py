@@ -4,7 +4,7 @@ A place is what stands between `<!-- KIND: NAME -->` and `<!-- end -->`. Kinds: 
 output), `recipes` (the table of recipes), `variations` (the table of their variations), `replicas` (a section for every study with results: claim, figure,
 table, finding), `benchmark` (the table of a benchmark that is a replica), `speed` (the
 tables of a speed benchmark), `systems` (the catalogue by family, and its counts), `metrics` (the numbers that runs log: of one of the tables of
-`measures.metrics`, or of all recipes).
+`measures.metrics`, or of all recipes), `rooms` (the packages by the floors of the import contract).
 """
 
 import importlib
@@ -26,9 +26,13 @@ from autotelic.systems.registry import recipes
 from autotelic.systems.study import Study
 
 ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT / "docs"))
+
+from making import rooms  # noqa: E402 - beside this file, which is no package
+
 FIGURES = ROOT / "docs" / "figures"
 OUTCOMES = {"replicated": "replicated", "partly": "partly replicated", "no": "not replicated"}
-PLACE = re.compile(r"(?s)(<!-- (file|output|recipes|variations|replicas|benchmark|speed|systems|metrics): (\S+) -->\n).*?(<!-- end -->)")
+PLACE = re.compile(r"(?s)(<!-- (file|output|recipes|variations|replicas|benchmark|speed|systems|metrics|rooms): (\S+) -->\n).*?(<!-- end -->)")
 
 
 def pages() -> list[Path]:
@@ -51,6 +55,7 @@ def content(kind: str, name: str) -> str:
         "speed": speed_tables,
         "systems": systems_tables,
         "metrics": metric_table,
+        "rooms": rooms.table,
     }
     if kind in makers:
         return makers[kind](name)
@@ -181,7 +186,7 @@ def metric_row(metric: Metric) -> str:
 def figures() -> dict[Path, str]:
     """What docs/figures holds."""
     drawn = {FIGURES / f"{name}.svg": figure(replicas()[name], rows) for name, rows in results().items()}
-    return {path: svg for path, svg in drawn.items() if svg}
+    return {path: svg for path, svg in drawn.items() if svg} | {FIGURES / "rooms.svg": rooms.picture()}
 
 
 def wanted() -> dict[Path, str]:

@@ -17,7 +17,9 @@ from autotelic.types import Sampling
 from autotelic.worlds import WORLDS
 
 ROOT = Path(__file__).resolve().parent.parent
-PAGES = [ROOT / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md")] + sorted((ROOT / "docs").glob("*.md"))
+PAGES = [ROOT / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md", "SECURITY.md")] + sorted((ROOT / "docs").rglob("*.md"))
+SITE = ("index.md", "contributing.md", "changelog.md", "security.md")
+"""Pages of the site that stand at the top of the repository."""
 BLOCK = re.compile(r"(?sm)^```(\w+)\n(.*?)^```$")
 
 
@@ -88,10 +90,39 @@ def test_a_place_is_filled_and_other_comments_are_left_alone(fill: ModuleType) -
     assert 'recipe = "srt"' in fill.filled("<!-- file: examples/settings.toml -->\n<!-- end -->\n")
 
 
-def test_links_lead_somewhere() -> None:
-    for page in PAGES:
-        for target in re.findall(r"\]\(([^)#]+)\)", prose(page)):
-            assert target.startswith("https://") or (page.parent / target).exists(), f"{page.name}: {target}"
+def anchors(page: Path) -> set[str]:
+    """The anchors of a page's headings, as code hosts and the site make them."""
+    titles = re.findall(r"(?m)^#+ (.+)$", prose(page))
+    texts = [re.sub(r"\]\([^)]*\)", "", title).lower() for title in titles]
+    return {re.sub(r"\s", "-", re.sub(r"[^\w\s-]", "", text).strip()) for text in texts}
+
+
+def broken(page: Path) -> list[str]:
+    """The relative links of a page that lead to no file, or to no heading of one."""
+    found = []
+    for target in re.findall(r"\]\(([^)\s]+)\)", prose(page)):
+        path, _, anchor = target.partition("#")
+        there = page.parent / path if path else page
+        if not target.startswith("https://") and (not there.exists() or (anchor and anchor not in anchors(there))):
+            found.append(target)
+    return found
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_links_and_anchors_lead_somewhere(page: Path) -> None:
+    assert not broken(page)
+
+
+def test_links_that_lead_nowhere_are_found(tmp_path: Path) -> None:
+    page = tmp_path / "page.md"
+    page.write_text("# One `thing`, or two\n[a](#one-thing-or-two) [b](#three) [c](other.md) [d](page.md#two) [e](https://example.org) [f](page.md)\n")
+    assert broken(page) == ["#three", "other.md", "page.md#two"]
+
+
+def test_every_page_stands_in_the_navigation_of_the_site() -> None:
+    nav = (ROOT / "mkdocs.yml").read_text(encoding="utf-8").partition("\nnav:")[2]
+    named = re.findall(r"([\w/-]+\.md)", nav)
+    assert sorted(named) == sorted({str(page.relative_to(ROOT / "docs")) for page in PAGES if page.is_relative_to(ROOT / "docs")} | set(SITE))
 
 
 def test_every_setting_is_documented() -> None:

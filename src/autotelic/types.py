@@ -1,8 +1,8 @@
-"""The nouns. Who has read this page knows the house.
+"""The types that all modules share: tasks, rollouts, groups, examples, sampling. Read this first.
 
 A `Task` is a problem. A `Rollout` is what a policy did with it: a path of `Turn`s with the token ids and log-probabilities of
 the moment they were sampled. Rewards are written on a rollout by name and stay unsummed until an advantage is made of them.
-A `Group` is the rollouts of one task. An `Example` is what a learner eats. `Sampling` belongs to a call, never to a model.
+A `Group` is the rollouts of one task. An `Example` is one training sequence with what objectives need of it. `Sampling` belongs to a call, never to a model.
 
 These are plain values. They know nothing of weights, engines, files or recipes.
 """
@@ -274,7 +274,7 @@ def finite(rollout: Rollout, name: str, value: Any) -> float:
 
 @dataclass(slots=True)
 class Example:
-    """What a learner eats: one token sequence with everything an objective may ask of it.
+    """One training sequence, with everything that an objective may ask of it.
 
     Lists of length T run beside `tokens`; entries of prompt and observation tokens are 0 and ignored.
     """

@@ -1,4 +1,4 @@
-"""Golden numbers of `guards.stats`, each with its source."""
+"""Golden numbers of `measures.stats`, each with its source."""
 
 from itertools import combinations, product
 from math import isnan

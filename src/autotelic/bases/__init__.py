@@ -1,1 +1,1 @@
-"""Small base models that come with the package, and how each was made."""
+"""Small base models that come with the package, and how each was made. Larger models are loaded by `policies`."""

@@ -1,1 +1,1 @@
-"""The command. It parses and prints; everything it does is a call into `runs`."""
+"""The command `autotelic`: it parses arguments and prints. Everything it does is a call into `runs` or `studies`."""

@@ -1,1 +1,2 @@
-"""What watches a run: statistics of probes, monitors of rounds, the verdict, and the gate that keeps bad weights out."""
+"""What watches a run: the meter of its cost, metrics as data, probes and their statistics, monitors of rounds, the verdict, and the gate that keeps
+bad weights out. No file is read or written here."""

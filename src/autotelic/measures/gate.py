@@ -14,7 +14,7 @@ from autotelic.types import Metrics, Settings
 
 
 class GateSettings(Settings):
-    """Limits of the gate. Shares are compared with the reference round too: what was so from the start is no reason to roll back."""
+    """Limits of the gate. A share counts only where it is also worse than in the reference round, round 0."""
 
     enabled: bool = True
     max_unparsed: float = Field(0.9, ge=0.0, le=1.0)

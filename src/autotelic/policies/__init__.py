@@ -1,1 +1,2 @@
-"""Weights and what belongs to them: load and save, tokenizers, adapters, snapshots, log-probabilities, tiny models."""
+"""A policy and its files: loading and saving models, tokenizers, chat templates, adapters, weights by version. The modules of torch are in
+`networks`."""

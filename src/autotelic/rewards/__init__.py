@@ -1,1 +1,2 @@
-"""Functions from rollouts to named numbers: verifiers, votes, confidence, controls. Formulas are pure; what samples or scores is async."""
+"""Functions from rollouts to named numbers: confidence, novelty, lengths, judges, divergence. Formulas are pure; what samples or scores is async.
+Verifiers and votes are in `answers`."""

@@ -1,1 +1,2 @@
-"""One file per system: what its paper says moves, the runs that show whether it does, and what was seen."""
+"""What a paper says moves, beside what: the registry, the runs, the results and the figures of studies, and the catalogue of published systems. A
+study itself stands beside its system."""

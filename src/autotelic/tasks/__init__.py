@@ -1,1 +1,1 @@
-"""Where problems come from: task files and data sets, worlds that generate, the pool and its samplers."""
+"""Tasks from anywhere: task files and data sets, columns, splits, the pool and its samplers. Worlds that make their own tasks are in `worlds`."""

@@ -1,4 +1,4 @@
-"""Worlds that make their own tasks and know what is right, and the registry that opens one by its spec. Task files are in tasks.files."""
+"""Worlds that make their own tasks and know what is right, and the registry that opens one by its spec. Task files are in `tasks.file_world`."""
 
 import json
 from collections.abc import Callable
