@@ -115,7 +115,9 @@ def test_links_and_anchors_lead_somewhere(page: Path) -> None:
 
 def test_links_that_lead_nowhere_are_found(tmp_path: Path) -> None:
     page = tmp_path / "page.md"
-    page.write_text("# One `thing`, or two\n[a](#one-thing-or-two) [b](#three) [c](other.md) [d](page.md#two) [e](https://example.org) [f](page.md)\n")
+    page.write_text(
+        "# One `thing`, or two\n[a](#one-thing-or-two) [b](#three) [c](other.md) [d](page.md#two) [e](https://example.org) [f](page.md)\n"
+    )
     assert broken(page) == ["#three", "other.md", "page.md#two"]
 
 

@@ -20,7 +20,7 @@ class Finding:
     """One task on which parse and verify disagree with the world's own gold, or whose gold a model cannot be trained on."""
 
     task: str
-    """As `tasks.files.named` names it."""
+    """As `tasks.columns.named` names it."""
     text: str
     """The completion or answer that was judged."""
     reason: str
