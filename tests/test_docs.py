@@ -57,30 +57,45 @@ def test_python_blocks_run(page: Path, tmp_path: Path, monkeypatch: pytest.Monke
 
 
 def test_places_and_figures_are_those_of_their_sources(fill: ModuleType) -> None:
-    for path, text in fill.wanted().items():
+    wanted = fill.wanted()
+    for path, text in wanted.items():
         assert path.is_file() and path.read_text(encoding="utf-8") == text, f"{path.name}: python docs/fill.py"
-    assert set((ROOT / "docs" / "figures").iterdir()) == set(fill.figures())
+    assert set(fill.present()) <= set(wanted)
 
 
-def test_every_system_and_every_replica_stands_in_the_docs(fill: ModuleType) -> None:
-    rows = [line for line in (ROOT / "docs" / "systems.md").read_text(encoding="utf-8").splitlines() if re.match(r"\| \d+ \|", line)]
+def test_every_row_of_the_catalogue_and_every_system_stands_on_the_page_of_its_family() -> None:
+    pages = {page.stem: page.read_text(encoding="utf-8") for page in (ROOT / "docs" / "systems").glob("*.md")}
+    rows = [line for text in pages.values() for line in re.findall(r"(?m)^\| \d+ \|.*$", text)]
     assert len(rows) == 366
     for name, cls in recipes().items():
-        for number in cls.about.catalogue:
+        about, page = cls.about, pages[cls.about.family]
+        assert f"\n## {name}\n" in page and about.system in page and f"/{cls.__module__.replace('.', '/')}.py)" in page
+        assert all(f"**{head}:**" in page.partition(f"\n## {name}\n")[2].partition("\n## ")[0] for head in ("Formula", "Ends", "Fails", "Differs"))
+        for number in about.catalogue:
             row = next(line for line in rows if line.startswith(f"| {number} |"))
-            assert f"[`{name}`](../src/autotelic/systems/" in row and "| open |" not in row
-    page = (ROOT / "docs" / "replications.md").read_text(encoding="utf-8")
-    assert fill.results() and all(f"`autotelic replicate {name}`" in page for name in fill.results())
+            assert f"[`{name}`](" in row and "| open |" not in row
 
 
-def test_the_readme_shows_a_recipe_verbatim_and_lists_all() -> None:
+def test_every_study_with_results_stands_in_the_docs(fill: ModuleType) -> None:
+    table = (ROOT / "docs" / "replications.md").read_text(encoding="utf-8")
+    sections = "".join(page.read_text(encoding="utf-8") for page in (ROOT / "docs" / "replications").glob("*.md"))
+    assert fill.systems.results()
+    for name in fill.systems.results():
+        assert f"| [`{name}`](" in table and f"\n## {name}\n" in sections
+
+
+def test_text_of_a_docstring_is_text_on_a_page(fill: ModuleType) -> None:
+    assert fill.systems.prose("a * b < c_i | `x_*|` _d_") == r"a \* b &lt; c_i \| `x_*|` \_d\_"
+    assert fill.systems.heads("Line.\n\nFormula: a\nb: c.\nEnds: d.\nFails: e.\nDiffers: f.") == [
+        ("Formula", "a\nb: c.\n"), ("Ends", "d.\n"), ("Fails", "e.\n"), ("Differs", "f.")
+    ]  # fmt: skip
+
+
+def test_the_readme_is_short_shows_a_recipe_verbatim_and_names_all() -> None:
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    assert len(readme.splitlines()) <= 250
     assert (ROOT / "src/autotelic/systems/label_free/srt/recipe.py").read_text(encoding="utf-8") in readme
-    variations = (ROOT / "docs" / "variations.md").read_text(encoding="utf-8")
-    for name, cls in recipes().items():
-        page, cell = (readme, f"| `{name}` ") if cls.about.kind == "recipe" else (variations, f"| [`{name}`]")
-        row = next(line for line in page.splitlines() if line.startswith(cell))
-        assert cls.about.system in row and cls.about.line in row
+    assert all(f" `{name}`" in readme for name in recipes())
     assert (ROOT / "docs" / "images" / "report.png").is_file()
 
 
@@ -123,7 +138,8 @@ def test_links_that_lead_nowhere_are_found(tmp_path: Path) -> None:
 
 def test_every_page_stands_in_the_navigation_of_the_site() -> None:
     nav = (ROOT / "mkdocs.yml").read_text(encoding="utf-8").partition("\nnav:")[2]
-    named = re.findall(r"([\w/-]+\.md)", nav)
+    folders = re.findall(r"(?m)(\S+/)$", nav)
+    named = [*re.findall(r"([\w-]+\.md)", nav), *(f"{folder}{page.name}" for folder in folders for page in (ROOT / "docs" / folder).glob("*.md"))]
     assert sorted(named) == sorted({str(page.relative_to(ROOT / "docs")) for page in PAGES if page.is_relative_to(ROOT / "docs")} | set(SITE))
 
 

@@ -19,6 +19,21 @@ MARK = re.compile(r"(?m)^<!-- .*? -->$")
 LANGUAGES = {".py": "python", ".toml": "toml", ".json": "json", ".jsonl": "json", ".csv": "text"}
 
 
+def on_config(config: Any) -> Any:
+    """Put the pages of a folder where the navigation names the folder."""
+    config.nav = [unfolded(one) for one in config.nav]
+    return config
+
+
+def unfolded(item: Any) -> Any:
+    """An entry of the navigation with folders replaced by their pages."""
+    if isinstance(item, dict):
+        return {title: unfolded(inner) for title, inner in item.items()}
+    if isinstance(item, list):
+        return [unfolded(one) for one in item]
+    return [f"{item}{path.name}" for path in sorted((ROOT / "docs" / item).glob("*.md"))] if item.endswith("/") else item
+
+
 def on_files(files: Files, config: Any) -> Files:
     """Add the pages at the top of the repository, and a page for every file of source that a page links to."""
     texts = {name: (ROOT / name).read_text(encoding="utf-8") for name in PAGES}
