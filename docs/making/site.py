@@ -31,7 +31,9 @@ def unfolded(item: Any) -> Any:
         return {title: unfolded(inner) for title, inner in item.items()}
     if isinstance(item, list):
         return [unfolded(one) for one in item]
-    return [f"{item}{path.name}" for path in sorted((ROOT / "docs" / item).glob("*.md"))] if item.endswith("/") else item
+    if not item.endswith("/"):
+        return item
+    return [{path.stem.capitalize(): f"{item}{path.name}"} for path in sorted((ROOT / "docs" / item).glob("*.md"))]
 
 
 def on_files(files: Files, config: Any) -> Files:
