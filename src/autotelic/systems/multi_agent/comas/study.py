@@ -18,7 +18,7 @@ STUDY = Study(
     control="random reward",
     finding="""\
 Not seen as a whole, and the arms say why. Where solver, critic and scorer all learn, critics learn to find fault, as half of every score is theirs, the solver's reward sinks, and accuracy
-stays (.54). Where only the solving learns, the talk of the untrained critics and scorers is a good enough reward: .54 to .78 for the agents and .81 for their vote. One agent that plays all parts
+stays (.55). Where only the solving learns, the talk of the untrained critics and scorers is a good enough reward: .54 to .79 for the agents and .81 for their vote. One agent that plays all parts
 gains a little (.66, wide). The critics of this base were taught on text made by a program that knows the truth, which is what such a reward rests on.""",
     outcome="no",
 )

@@ -10,6 +10,6 @@ STUDY = Study(
     quantities={"probe/accuracy": "up", "probe/agreement": "shown", "probe/pass@8": "shown"},
     arms={"scpo": {"recipe": "scpo", "rounds": 8, "probe_every": 4, **PROBED_AT_ONE}, "random reward": RANDOM},
     control="random reward",
-    finding="Agreement rises from .61 to .78 and accuracy stays where it was: where the majority is wrong it is preferred all the same.",
+    finding="Agreement rises from .61 to .77 and accuracy stays where it was: where the majority is wrong it is preferred all the same.",
     outcome="no",
 )

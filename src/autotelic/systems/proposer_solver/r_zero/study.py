@@ -26,8 +26,8 @@ STUDY = Study(
     finding="""\
 The questioner does what it is paid for: its questions grow from 2.6 to 4.2 operations. The solver gains nothing beyond what a questioner that is left alone
 gives it. On this base a question divides the answers where the base believes something false, so that the band from .3 to .8 keeps questions whose
-majority is wrong every second time (label/purity .47 at the start, .42 at the end, .19 below that of the fixed questioner); without the filter
-labels are purer (.75) and the solver ends higher, if not beyond doubt. The repetition penalty has nothing to do: with or without it a question's
+majority is wrong every second time (label/purity .47 at the start, .38 at the end, .23 below that of the fixed questioner); without the filter
+labels are purer (.75) and the solver ends higher (.60), if not beyond doubt. The repetition penalty has nothing to do: with or without it a question's
 cluster is two percent of its batch.""",
     outcome="no",
 )
