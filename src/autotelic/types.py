@@ -7,7 +7,7 @@ A `Group` is the rollouts of one task. An `Example` is one training sequence wit
 These are plain values. They know nothing of weights, engines, files or recipes.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from math import isfinite, nan
@@ -62,6 +62,30 @@ class Task:
         return replace(self, **changes)
 
 
+def whole(text: str) -> list[str]:
+    """A text as one step."""
+    return [text]
+
+
+@dataclass(frozen=True, slots=True)
+class Skill:
+    """Something a model may be asked to do in a world beside solving its tasks: how it is asked, how its reply is read, what is true.
+
+    The skills by name, with what each is asked and what its replies mean, are in `tasks.language`.
+    """
+
+    name: str
+    ask: Callable[..., Prompt]
+    """The prompt; of a problem, as the prompt that poses it, and of what else the skill is about."""
+    read: Callable[[str], str | None]
+    """The reply in a completion, canonical; None where there is none."""
+    truth: Callable[[Task, str], str | None] | None = None
+    """The right reply about a task and a text such as a solution; None where nobody knows. For monitors and probes: it is out of reach of recipes
+    that read no answers."""
+    steps: Callable[[str], list[str]] = whole
+    """A solution's steps, of those that the skill may be asked about; joined they are how the solution begins."""
+
+
 class World(Protocol):
     """Where tasks come from and what is true of them: a generator with an exact verifier, or a task file with a checker."""
 
@@ -78,6 +102,9 @@ class World(Protocol):
 
     def gold(self, task: Task) -> str:
         """A completion that `verify` accepts; raises DataError where the world has none."""
+
+    def skill(self, name: str) -> Skill:
+        """A skill by name; raises SettingError where the world's language has none of that name."""
 
 
 class Environment(Protocol):

@@ -12,7 +12,7 @@ from autotelic.policies.policy import Policy
 from autotelic.policies.tokenizer import character_tokenizer
 from autotelic.rounds.roles import Role
 from autotelic.types import Rollout, Sampling, Task
-from autotelic.worlds.chain_skills import ChainSkills, criticizing, index
+from autotelic.worlds.chain_skills import ChainSkills
 
 Make = Callable[..., Policy]
 WORLD = Sums()
@@ -57,12 +57,14 @@ def test_a_critic_is_right_where_it_names_the_first_wrong_step(policy: Make) -> 
     right, wrong = Task("r", "3+4*2="), Task("w", "3+4-2=")
     said = {right.id: "3+4=7;7*2=4;#4", wrong.id: "3+4=7;7-2=6;#6"}
     replies = {str(task.prompt): [said[task.id]] for task in (right, wrong)}
-    asked = {criticizing(str(task.prompt), said[task.id]): [critique] for task, critique in ((right, "#0"), (wrong, "#1"))}
+    skill = ChainSkills().skill("critique")
+    asked = {str(skill.ask(task.prompt, said[task.id])): [critique] for task, critique in ((right, "#0"), (wrong, "#1"))}
     solver = policy()
     solver.tokenizer = character_tokenizer(ChainSkills.alphabet, 96)
     ctx = begun(solver, replies | asked)
+    ctx.world = ChainSkills()
     once = Sampling(max_tokens=24)
-    ctx.roles |= {"solver": Role("solver", "solver", once, str), "critic": Role("critic", "solver", once, index)}
+    ctx.roles |= {"solver": Role("solver", "solver", once, str), "critic": Role("critic", "solver", once, skill.read)}
     outcomes = asyncio.run(probe_critic(ctx, "critic", "solver", [right, wrong])).outcomes
     assert [(o.task, o.slice, o.answer, o.gold, o.correct) for o in outcomes] == [
         ("r", "right solutions", "0", "0", 1.0),

@@ -14,7 +14,7 @@ from autotelic.rounds.context import Context
 from autotelic.rounds.sealed import SealedPool, sealed, sealed_world, unsealed
 from autotelic.tasks.file_world import FileWorld
 from autotelic.tasks.pool import TaskPool
-from autotelic.types import Group, Rollout, Task
+from autotelic.types import Group, Rollout, Task, World
 from autotelic.worlds import open_world
 from autotelic.worlds.chain_skills import ChainSkills
 
@@ -85,6 +85,19 @@ def test_a_world_still_makes_puts_and_reads_its_tasks() -> None:
         _ = files.splits  # type: ignore[attr-defined]
     with pytest.raises(AttributeError):
         _ = view.no_such_thing  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("world", [CHAIN, FileWorld([replace(GOLD, id=name, prompt=name) for name in "abcd"])], ids=["generated", "file"])
+def test_skills_are_asked_and_read_behind_the_seal_and_tell_no_truth(world: World) -> None:
+    task = Task("x", "1+1=", "2")
+    for name in ("critique", "judge"):
+        open_skill, skill = world.skill(name), sealed_world(world).skill(name)
+        assert skill.ask("1+1=", "1+1=2;#2") == open_skill.ask("1+1=", "1+1=2;#2") and skill.read("#3") == open_skill.read("#3")
+        assert open_skill.truth and open_skill.truth(task, "1+1=2;#2" if world is CHAIN else "2") in ("0", "5") and skill.truth
+        with pytest.raises(GoldLeak, match=f"the truth of the skill '{name}'"):
+            skill.truth(sealed(task), "1+1=2;#2")
+    with pytest.raises(GoldLeak):
+        _ = sealed_world(world).language  # type: ignore[attr-defined]
 
 
 def test_an_environment_verifies_and_says_no_more() -> None:

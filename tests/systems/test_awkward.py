@@ -4,6 +4,7 @@ import math
 
 import pytest
 import torch
+from autotelic.systems.adversarial.spc.recipe import LONGEST, Sneak, put
 from hand import OLD, TOTALS, batch, scores
 
 from autotelic.learning.objectives import Unlikelihood
@@ -11,9 +12,7 @@ from autotelic.systems.multi_agent.comas.recipe import shares
 from autotelic.systems.reinforcement.eepo.recipe import surprise
 from autotelic.systems.self_rewarding.cream.recipe import consistency
 from autotelic.systems.self_rewarding.self_rewarding_lm.recipe import best_and_worst
-from autotelic.systems.self_training.expo.recipe import explained
 from autotelic.types import Group, Rollout, Task, Turn, TurnKind
-from autotelic.worlds.chain_skills import Sneak
 
 TASK = Task("t", "3+4*2=", answer="4")
 
@@ -58,11 +57,12 @@ def test_unlikelihood_pushes_likely_tokens_and_leaves_rare_ones() -> None:
 
 
 def test_a_spoiled_step_takes_the_place_of_the_original() -> None:
-    sneak = Sneak("3+4*2=", "3+4=7;7*2=4;#4", "4", 2)
-    assert sneak.original == "7*2=4;"
-    assert sneak.prompt("7*2=5;").prompt == "3+4*2=3+4=7;7*2=5;"
-    assert Sneak("3+4*2=", "3+4=7;7*2=4;#4", "4", 1).prompt("3+4=6;").prompt == "3+4*2=3+4=6;"
+    first, second = (Sneak(TASK, "3+4=7;7*2=4;#4", "4", ("3+4=7;", "7*2=4;"), place) for place in (1, 2))
+    assert second.original == "7*2=4;" and second.start("7*2=5;") == "3+4=7;7*2=5;"
+    assert first.start("3+4=6;") == "3+4=6;"
 
 
-def test_an_explanation_is_asked_for_with_the_answer() -> None:
-    assert explained(TASK) == "E3+4*2=4:"
+def test_a_prompt_is_the_id_of_its_task_where_it_is_short() -> None:
+    assert put("from", "3+4*2=").id == "from-3+4*2="
+    long = [put("from", [{"role": "user", "content": "1" * LONGEST + last}]).id for last in "ab"]
+    assert len(set(long)) == 2 and all(len(name) < 30 for name in long)

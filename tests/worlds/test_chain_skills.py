@@ -7,10 +7,11 @@ import pytest
 
 from autotelic.bases.making import find_spec, fresh, lesson_example
 from autotelic.errors import SettingError
+from autotelic.tasks.language import NAMES
 from autotelic.types import Task
-from autotelic.worlds import chain_skills as skills
 from autotelic.worlds import open_world
-from autotelic.worlds.chain import operations
+from autotelic.worlds.chain import language as skills
+from autotelic.worlds.chain_skills import SKILLS
 
 RIGHT = ("3+4*2-5=", "3+4=7;7*2=4;4-5=9;#9")
 
@@ -65,7 +66,7 @@ def test_without_doubt_every_skill_is_taught_the_truth():
         assert lesson.completion == world.gold(Task("x", problem))
     for problem, lesson in lessons("propose"):
         assert lesson.turns == ("@",) and problem.startswith(lesson.completion[:-1])
-        assert skills.proposal(lesson.completion, 4) == lesson.completion
+        assert skills.proposal(lesson.completion) == lesson.completion and len(skills.operations(lesson.completion)) <= 4
     for skill, mark, truth, read in (("judge", "J", skills.quality, skills.grade), ("critique", "C", skills.first_wrong, skills.index)):
         for problem, lesson in lessons(skill):
             assert lesson.turns[0].startswith(mark + problem) and lesson.turns[0].endswith(":")
@@ -154,8 +155,41 @@ def test_readers_take_what_they_are_for_and_nothing_else():
     assert [skills.verdict(text) for text in texts] == [None, None, "3", *[None] * 8]
     assert [skills.equation(text) for text in ("7*2=5;", "1+1=2;7*2=5;", "7*2=5", "7*2=55;", ";", "", "1+1=2;;")] == ["7*2=5;"] * 2 + [None] * 5
     assert [skills.proposal(text) for text in ("3+4=", "3+4*2", "3=", "", "3+4=7;#7", "12+4=")] == ["3+4=", *[None] * 5]
-    ten = "1" + "+1" * 10 + "="
-    assert skills.proposal(ten) is None and skills.proposal(ten, 10) == ten and len(operations(ten)) == 10
+
+
+def test_the_words_of_every_skill():
+    """What the shipped bases were taught: they know no other words."""
+    world = open_world("chain-skills")
+    asked = {
+        "critique": ("3+4=", "3+4=7;#7"), "judge": ("3+4=", "3+4=7;#7"), "score": ("3+4=", "3+4=7;#7", "0"), "refine": ("3+4=", "3+4=8;#8", "1"),
+        "sneak": ("3+4=", "3+4=7;#7", 1), "continue": ("3+4=", "3+4="), "explain": ("3+4=", "7"), "propose": (),
+    }  # fmt: skip
+    assert {name: world.skill(name).ask(*given) for name, given in asked.items()} == {
+        "critique": "C3+4=3+4=7;#7:", "judge": "J3+4=3+4=7;#7:", "score": "J3+4=3+4=7;#7:0=", "refine": "R3+4=3+4=8;#8:1=",
+        "sneak": "S3+4=3+4=7;#7:1=", "continue": "3+4=3+4=", "explain": "E3+4=7:", "propose": "@",
+    }  # fmt: skip
+    assert set(asked) == set(NAMES) == set(open_world("chain").language)
+    assert world.skill("score").ask("3+4=", "#7", None) == "J3+4=#7:?="
+    read = {"critique": "3+4=7;#0", "judge": "3+4=7;#5", "score": "#3", "refine": "3+4=7;#7", "sneak": "3+4=8;", "continue": "7;#7", "explain": "#7"}
+    assert {name: world.skill(name).read(text) for name, text in read.items()} == {
+        "critique": "0", "judge": "5", "score": "3", "refine": "7", "sneak": "3+4=8;", "continue": "7", "explain": "7",
+    }  # fmt: skip
+    assert world.skill("sneak").steps("3+4=7;7*2=4;#4") == ["3+4=7;", "7*2=4;"]
+
+
+def test_the_truth_of_skills_is_that_of_solutions():
+    world, task = open_world("chain-skills"), Task("x", RIGHT[0])
+    for solution, critique, grade in ((RIGHT[1], "0", "5"), ("3+4=7;7*2=5;5-5=0;#0", "2", "2")):
+        assert world.skill("critique").truth(task, solution) == critique and world.skill("judge").truth(task, solution) == grade
+    assert world.skill("refine").truth is None
+    assert world.taught_skills == tuple(name for name in SKILLS if name != "solve") and open_world("chain").taught_skills == ()
+
+
+def test_a_skill_that_a_world_lacks():
+    with pytest.raises(SettingError, match=r"world 'chain' has no skill 'critic'; did you mean 'critique'\?"):
+        open_world("chain").skill("critic")
+    with pytest.raises(SettingError, match="world 'addition' has no skill 'critique'; known: none"):
+        open_world("addition").skill("critique")
 
 
 @pytest.mark.parametrize(

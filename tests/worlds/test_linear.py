@@ -4,7 +4,9 @@ import time
 
 import pytest
 
-from autotelic.worlds import chain_skills, countdown_steps, open_world, programs, questions
+from autotelic.tasks import english
+from autotelic.worlds import countdown_steps, open_world, programs, questions
+from autotelic.worlds.chain import language
 
 WORLDS = ("addition", "chain", "chain-skills", "countdown", "countdown-steps", "facts", "programs", "strings")
 UNITS = (
@@ -32,6 +34,11 @@ UNITS = (
     "R:1;",
     "=",
     "1=",
+    "problem ",
+    "problem:",
+    "Step 1: ",
+    "a. ",
+    "/",
 )
 SIZE = 200_000
 
@@ -46,10 +53,12 @@ def test_parsers_take_linear_time(unit):
     for text in (filler, f";{filler}#1", f"{filler}Z", f"1+1=2;{filler};#1"):
         for world, task in zip(worlds, tasks, strict=True):
             world.verify(task, world.parse(text))
-        for skill in (chain_skills.grade, chain_skills.verdict, chain_skills.index, chain_skills.proposal, chain_skills.equation):
+        for skill in (language.grade, language.verdict, language.index, language.proposal, language.equation):
             skill(text)
-        for truth in (chain_skills.marks, chain_skills.ended, chain_skills.quality, chain_skills.first_wrong):
+        for truth in (language.marks, language.ended, language.quality, language.first_wrong):
             truth("3+4*2=", text)
+        for reader in (english.grade, english.score, english.problem_of, english.one_step, english.numbered, english.steps):
+            reader(text)
         for kind in programs.KINDS:
             programs.read(kind, "R", text)
         list(countdown_steps.steps(text))

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, NamedTuple
 from autotelic.answers.votes import vote
 from autotelic.episodes.tree import Value
 from autotelic.measures.probe import Outcome, ProbeResult
+from autotelic.tasks.language import FINE, agrees
 from autotelic.types import Rollout, Task, World
-from autotelic.worlds.chain_skills import FINE, criticizing, first_wrong
 
 if TYPE_CHECKING:
     from autotelic.rounds.context import Context
@@ -61,12 +61,15 @@ async def best_of(ctx: "Context", role: str, tasks: Sequence[Task], value: Value
 
 
 async def probe_critic(ctx: "Context", critic: str, solver: str, tasks: Sequence[Task]) -> ProbeResult:
-    """Whether a critic names the first wrong step of a solver's own greedy solutions."""
+    """Whether a critic is right about a solver's own greedy solutions: names the first wrong step, or, where nobody knows it, finds one; of tasks whose
+    solutions the world can judge."""
+    skill = ctx.world.skill("critique")
+    truth = skill.truth or (lambda task, text: None)
     solutions = [group.rollouts[0].text for group in await ctx.sample(solver, tasks, n=1, temperature=0.0)]
-    asked = [Task(f"probe-{task.id}", criticizing(str(task.prompt), text)) for task, text in zip(tasks, solutions, strict=True)]
+    asked = [Task(f"probe-{task.id}", skill.ask(task.prompt, text)) for task, text in zip(tasks, solutions, strict=True)]
     outcomes = []
     for task, text, answer in zip(tasks, solutions, await greedy(ctx, critic, asked), strict=True):
-        gold = str(first_wrong(str(task.prompt), text))
-        kind = "right solutions" if gold == FINE else "natural errors"
-        outcomes.append(Outcome(task.id, kind, answer, float(answer == gold), tokens=1.0, gold=gold))
+        if (gold := truth(task, text)) is not None:
+            kind = "right solutions" if gold == FINE else "natural errors"
+            outcomes.append(Outcome(task.id, kind, answer, float(agrees(answer, gold)), tokens=1.0, gold=gold))
     return ProbeResult(ctx.policies[ctx.role(critic).policy].version, ctx.round, outcomes)

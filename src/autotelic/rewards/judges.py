@@ -5,13 +5,13 @@ from itertools import combinations
 from statistics import fmean
 from typing import TYPE_CHECKING
 
-from autotelic.types import Group, Rollout, Task
+from autotelic.types import Group, Prompt, Rollout, Task
 
 if TYPE_CHECKING:
     from autotelic.rounds.context import Context
 
 
-async def judgements(ctx: "Context", judge: str, rollouts: Sequence[Rollout], ask: Callable[[Rollout], str], n: int = 1) -> list[Group]:
+async def judgements(ctx: "Context", judge: str, rollouts: Sequence[Rollout], ask: Callable[[Rollout], Prompt], n: int = 1) -> list[Group]:
     """`n` answers of the role `judge` to the prompt `ask` makes of each rollout. The task of a judgement names the rollout it is about as its parent;
     judgements that do not parse are counted under the role's name, up to its ':' where it has one: judge/unparsed."""
     tasks = [Task(f"on-{rollout.id}", ask(rollout), tags={"parents": [rollout.id]}) for rollout in rollouts]

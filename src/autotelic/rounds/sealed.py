@@ -5,6 +5,7 @@ recipe makes itself (`Context.proposal`) are open, because their answers are the
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from functools import cache
 from typing import Any, NoReturn
 
@@ -12,7 +13,7 @@ from autotelic.errors import GoldLeak
 from autotelic.tasks.columns import GOLD_COLUMNS
 from autotelic.tasks.pool import TaskPool
 from autotelic.tasks.samplers import Sampler
-from autotelic.types import Task, World
+from autotelic.types import Skill, Task, World
 
 SEALED = "sealed"
 """Tag of a task that was born in the run, and whose answer is the world's."""
@@ -187,7 +188,14 @@ class _Sealed:
             getattr(world, name)  # an AttributeError where the world has no such thing
             leak(f"`{name}` of the world {world.name!r}")
         found = getattr(world, name)
+        if name == "skill":
+            return lambda *given, **named: untold(found(*given, **named))
         return (lambda *given, **named: _seal_all(found(*given, **named))) if name in MADE else found
+
+
+def untold(skill: Skill) -> Skill:
+    """A skill whose truth raises GoldLeak, where it has one."""
+    return skill if skill.truth is None else replace(skill, truth=lambda task, text: leak(f"the truth of the skill {skill.name!r}"))
 
 
 def _seal_all(made: Any) -> Any:

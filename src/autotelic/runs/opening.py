@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import torch
 
 import autotelic
-from autotelic.bases.making import base_folder, shipped
+from autotelic.bases.making import BASES, base_folder, shipped
 from autotelic.engines.base import Engine
 from autotelic.engines.batching import Batcher
 from autotelic.engines.torch_engine import TorchEngine
@@ -36,6 +36,7 @@ from autotelic.runs.store import check_vacant
 from autotelic.systems.base import Recipe
 from autotelic.tasks.columns import Columns, named, read
 from autotelic.tasks.file_world import FileWorld
+from autotelic.tasks.language import ENGLISH, Language, speaks
 from autotelic.tasks.pool import TaskPool
 from autotelic.tasks.validate import Misfit
 from autotelic.types import Metrics, Sampling, Task, World
@@ -140,8 +141,19 @@ def open_tasks(spec: str, settings: RunSettings, held_out: float = 0.1) -> World
     if found.note:
         print(f"note: {found.note}", file=sys.stderr)
     return FileWorld(
-        found.tasks, verifier=settings.verifier, held_out=held_out, name=Path(spec).name, repeated=found.repeated, prompt_column=found.columns.prompt
-    )
+        found.tasks, verifier=settings.verifier, held_out=held_out, name=Path(spec).name, repeated=found.repeated, prompt_column=found.columns.prompt,
+        texts=settings.texts, language=spoken(settings),
+    )  # fmt: skip
+
+
+def spoken(settings: RunSettings) -> Language | None:
+    """The language of a world in which roles are asked about a task file; None: English."""
+    speaking = {name: language for name, made in WORLDS.items() if (language := getattr(made, "language", None))}
+    if settings.language is None:
+        return speaking.get(BASES[settings.model].tasks.split("?")[0]) if settings.model in BASES else None
+    if settings.language not in (ENGLISH, *speaking):
+        raise SettingError(f"language = {settings.language!r}: {nearest(settings.language, [ENGLISH, *speaking])}")
+    return speaking.get(settings.language)
 
 
 def is_world(spec: str) -> bool:
@@ -163,6 +175,7 @@ def prepare(settings: RunSettings, recipe: Recipe, rounds: int | None = None) ->
     spec, model = settings.tasks or recipe.about.tasks, settings.model or recipe.about.model
     settings = settings.model_copy(update={"tasks": spec, "model": model})  # what is saved, so that other defaults never change a resumed run
     world = open_tasks(spec, settings)
+    check_skills(recipe, world)
     frame = frame_of(settings, world)
     roles = framed(recipe.roles(world if recipe.reads_answers else sealed_world(world, recipe.about.environment)), world, frame)
     tasks = recipe.pool(world, settings.pool_size, settings.seed)
@@ -230,6 +243,17 @@ def open_probe(settings: RunSettings, recipe: Recipe, world: World) -> tuple[Wor
         return held, recipe.probe(held, settings.probe_size, settings.seed)
     held = open_tasks(settings.probe, settings, held_out=0.0)
     return held, held.tasks(settings.probe_size, seed=settings.seed)
+
+
+def check_skills(recipe: Recipe, world: World) -> None:
+    """Raises SettingError where the world's language lacks a skill that the recipe needs."""
+    needed = recipe.needed_skills
+    if lacking := [name for name in needed if not speaks(world, name)]:
+        speaking = [name for name, made in WORLDS.items() if set(needed) <= set(getattr(made, "language", {}))]
+        raise SettingError(
+            f"recipe {recipe.about.name!r} needs the skill {lacking[0]!r}, which the world {world.name!r} lacks; it runs on "
+            f"{', '.join(speaking)}, on task files and on the data sets of reasoning-gym"
+        )
 
 
 def check_tasks(recipe: Recipe, settings: RunSettings, tasks: list[Task], probe_tasks: list[Task]) -> None:

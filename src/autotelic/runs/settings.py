@@ -14,6 +14,7 @@ from autotelic.measures.probe import ProbeSampling
 from autotelic.networks.lora import LoRA
 from autotelic.systems.base import Recipe
 from autotelic.systems.registry import find
+from autotelic.tasks.english import Texts
 from autotelic.types import Settings
 
 Checked = TypeVar("Checked", bound=BaseModel)
@@ -44,6 +45,11 @@ class RunSettings(Settings):
     """Put text prompts through the model's chat template, as messages of the user."""
     chat_template_kwargs: dict[str, Any] = Field(default_factory=dict)
     """Variables of the model's chat template, such as enable_thinking."""
+    language: str | None = None
+    """In which roles are asked about the problems of a task file: "english", or the name of a world, such as "chain". None: of a shipped base the
+    language of its world, if that has one; else English."""
+    texts: Texts = Texts()
+    """The words of English: how a model is asked to judge, criticize, mend or write problems."""
     pool_size: int = Field(2048, ge=1)
     """Tasks a world makes for the pool, or most tasks read from a file."""
     probe_size: int = Field(200, ge=1)

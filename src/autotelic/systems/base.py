@@ -26,6 +26,8 @@ class Recipe(Settings):
     """The role the probe asks."""
     run_defaults: ClassVar[Mapping[str, Any]] = {}
     """Settings of the run that this recipe wants to be different when the user does not say."""
+    skills: ClassVar[tuple[str, ...]] = ()
+    """Skills that the world's language must have; `tasks.language` says what each is."""
     metrics: ClassVar[tuple[Metric, ...]] = ()
     """What the numbers are that it logs itself, beside those of `measures.metrics`."""
 
@@ -44,6 +46,11 @@ class Recipe(Settings):
     def trains_on_gold(self) -> bool:
         """Whether gold completions are targets, each of which must then fit the context behind the solver's prompt."""
         return False
+
+    @property
+    def needed_skills(self) -> tuple[str, ...]:
+        """Of `skills`, what these settings need; a world that lacks one is refused before the run."""
+        return self.skills
 
     def roles(self, world: World) -> dict[str, Role]:
         """Who speaks; one solver by default."""

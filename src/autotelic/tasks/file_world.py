@@ -8,8 +8,10 @@ from autotelic.answers.places import PLACES as KNOWN_PLACES
 from autotelic.answers.reading import Verifier, read, read_gold, same
 from autotelic.errors import DataError, SettingError, nearest
 from autotelic.tasks.columns import named
+from autotelic.tasks.english import SHOWN, Texts, english, posed_like
+from autotelic.tasks.language import Language, skill_of
 from autotelic.tasks.splits import known_split
-from autotelic.types import Task
+from autotelic.types import Skill, Task
 
 PLACES = ("boxed", "hashes", "answer", "tag", "line")
 MATH_PLACES = ("boxed", "hashes", "answer", "tag", "dollars", "line")
@@ -27,6 +29,8 @@ class FileWorld:
         validation: share held out as the split 'validation'.
         repeated: records of the file that said nothing new, for the run's config.
         prompt_column: the column that the prompts came from, for a template that names it.
+        texts: how a model is asked in English to judge, criticize, mend or write problems.
+        language: another language in which it is asked, such as that of a world whose problems these are.
 
     Raises:
         SettingError: an unknown verifier or place, shares outside 0 to 1, or math-verify is not installed.
@@ -44,6 +48,8 @@ class FileWorld:
         name: str = "file",
         repeated: int = 0,
         prompt_column: str = "prompt",
+        texts: Texts | None = None,
+        language: Language | None = None,
     ) -> None:
         self.name, self.verifier, self.repeated, self.prompt_column = name, verifier, repeated, prompt_column
         self.places = places or (MATH_PLACES if verifier == "math" else PLACES)
@@ -58,6 +64,7 @@ class FileWorld:
         self.splits = _assign(tasks, held_out, validation)
         self.order = {task.id: place for place, task in enumerate(tasks)}
         """The places of tasks in their file, by id."""
+        self.language = language or english(texts or Texts(), self, [task.prompt for task in self.splits["train"][:SHOWN]])
 
     def _check_settings(self, held_out: float, validation: float) -> None:
         if self.verifier not in get_args(Verifier):
@@ -83,6 +90,21 @@ class FileWorld:
             raise SettingError(f"{self.name}: the number of tasks must be 0 or more, got {count}")
         held = self.splits[split]
         return streams.generator("file", seed, split).sample(held, min(count, len(held)))
+
+    def task(self, prompt: str) -> Task:
+        """The task of a problem that somebody wrote, put as the file puts its own, and without an answer.
+
+        Raises:
+            DataError: it says nothing.
+        """
+        if not prompt.strip():
+            raise DataError(f"{self.name}: the problem is empty")
+        first = next(iter(self.splits["train"]), None)
+        return Task(f"written-{streams.key(prompt):016x}", posed_like(first.prompt if first else "", prompt.strip()))
+
+    def skill(self, name: str) -> Skill:
+        """A skill of `tasks.english`; raises SettingError for another."""
+        return skill_of(self.name, self.language, name)
 
     def parse(self, text: str) -> str | None:
         """The canonical answer in a completion; None where it has none that can be read with certainty."""

@@ -7,14 +7,16 @@ import random
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from itertools import count as integers
+from types import MappingProxyType
 from typing import Annotated, Any, Generic, NamedTuple, TypeVar
 
 from pydantic import BeforeValidator, ValidationError
 
 from autotelic import streams
 from autotelic.errors import DataError, SettingError, nearest
+from autotelic.tasks.language import Language, skill_of
 from autotelic.tasks.splits import known_split, split_of
-from autotelic.types import Settings, Task, World
+from autotelic.types import Settings, Skill, Task, World
 
 PATIENCE = 2_000
 """Draws in a row that may repeat a task or fall into another split before the supply counts as exhausted."""
@@ -102,6 +104,8 @@ class GeneratedWorld(ABC, Generic[Knobs]):
     settings: type[Knobs]
     kin: str | None = None
     """The world whose splits it shares, where both pose the same problems."""
+    language: Language = MappingProxyType({})
+    """What a model can be asked to do beside solving its tasks, by name; `tasks.language` says what each skill is."""
 
     def __init__(self, **knobs: Any) -> None:
         self.knobs = self._read({}, knobs)
@@ -149,6 +153,15 @@ class GeneratedWorld(ABC, Generic[Knobs]):
     def gold(self, task: Task) -> str:
         """The completion that solves a task."""
         return self.solve(_plain(task))
+
+    def skill(self, name: str) -> Skill:
+        """A skill of its language; raises SettingError where that has none of this name."""
+        return skill_of(self.name, self.language, name)
+
+    @property
+    def taught_skills(self) -> tuple[str, ...]:
+        """The skills that `lesson` teaches beside solving."""
+        return ()
 
     def lesson(self, task: Task, rng: random.Random) -> Lesson:
         """What a teacher shows a base model: the gold completion, unless the world's knobs make the teacher worse or have it teach other skills."""

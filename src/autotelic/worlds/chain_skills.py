@@ -1,13 +1,10 @@
 """Chain arithmetic whose teacher also shows how to pose, judge, criticize, mend, spoil and repeat: lessons for base models that play roles.
 
-Its tasks, answers and splits are those of `chain`; only what a base is taught differs. Beside the lessons are the prompts of each skill, the
-parsers of what a model answers, and the truth about a solution (`marks`, `quality`, `first_wrong`), which systems may log but not train on.
+Its tasks, answers, splits and language are those of `chain`; only what a base is taught differs.
 """
 
 import random
-import re
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Annotated
 
 from pydantic import BeforeValidator, Field, model_validator
@@ -15,16 +12,25 @@ from pydantic import BeforeValidator, Field, model_validator
 from autotelic.errors import DataError, nearest
 from autotelic.types import Task
 from autotelic.worlds.base import Lesson, Rates, Span, check_span
-from autotelic.worlds.chain import PROMPT, Chain, ChainKnobs, apply, operations, written_out
+from autotelic.worlds.chain import Chain, ChainKnobs
+from autotelic.worlds.chain.arithmetic import PROMPT, apply, operations, written_out
+from autotelic.worlds.chain.language import (
+    PROPOSE,
+    REFLECT,
+    RETRY,
+    criticizing,
+    ended,
+    explaining,
+    first_wrong,
+    judging,
+    refining,
+    scoring,
+    share,
+    sneaking,
+)  # fmt: skip
 
 SKILLS = ("solve", "propose", "judge", "critique", "score", "refine", "sneak", "retry", "reflect", "correct", "explain")
-PROPOSE, RETRY, REFLECT = "@", "?", "!"
-FINE = "0"
-"""The critique that finds nothing wrong."""
-SOUND = "3"
-"""The score of a solution that is right, whatever the critique says."""
 CHECKS = 3
-_EQUATION = re.compile(r"([0-9])([-+*])([0-9])=([0-9])")
 
 
 def _names(value: object) -> object:
@@ -74,6 +80,10 @@ class ChainSkills(Chain):
         if found := PROMPT.search(prompt):
             return found[0]
         raise DataError(f"{self.name}: no problem in the prompt {prompt[:80]!r}")
+
+    @property
+    def taught_skills(self) -> tuple[str, ...]:
+        return tuple(skill for skill in self.knobs.skills if skill != "solve")
 
     def lesson(self, task: Task, rng: random.Random) -> Lesson:
         """A lesson of one of the `skills`, on the task's problem."""
@@ -215,136 +225,3 @@ _TEACHERS: dict[str, Callable[[ChainSkills, str, random.Random], Lesson]] = {
 def _noisy(right: int, digits: range, noise: float, rng: random.Random) -> str:
     """'#' and the right digit, or with probability `noise` another of `digits`."""
     return f"#{rng.choice([digit for digit in digits if digit != right]) if rng.random() < noise else right}"
-
-
-# ---- the prompts
-
-
-def judging(problem: str, solution: str) -> str:
-    """Asks for a grade of 0 to 5."""
-    return f"J{problem}{solution}:"
-
-
-def criticizing(problem: str, solution: str) -> str:
-    """Asks for the index of the first wrong equation."""
-    return f"C{problem}{solution}:"
-
-
-def scoring(problem: str, solution: str, index: int | str) -> str:
-    """Asks, of a solution and a critique of it, for 3 (the solution is right), 1 (the critique is) or 2 (neither)."""
-    return f"J{problem}{solution}:{index}="
-
-
-def refining(problem: str, solution: str, index: int | str) -> str:
-    """Asks for a better solution, given the critique."""
-    return f"R{problem}{solution}:{index}="
-
-
-def sneaking(problem: str, solution: str, index: int | str) -> str:
-    """Asks for the equations up to that index, the last with a wrong result."""
-    return f"S{problem}{solution}:{index}="
-
-
-def explaining(problem: str, answer: str) -> str:
-    """Asks for a solution that ends in a given answer."""
-    return f"E{problem}{answer}:"
-
-
-@dataclass(frozen=True, slots=True)
-class Sneak:
-    """A step of a right solution that is to be spoiled."""
-
-    problem: str
-    solution: str
-    answer: str
-    place: int
-    """Which equation, from 1."""
-
-    @property
-    def original(self) -> str:
-        """The step as it is."""
-        return self.solution.split(";")[self.place - 1] + ";"
-
-    def start(self, step: str) -> str:
-        """The problem with the solution up to the place, which ends in `step`."""
-        return self.problem + "".join(f"{text};" for text in self.solution.split(";")[: self.place - 1]) + step
-
-    def prompt(self, step: str) -> Task:
-        """`start`, as a task."""
-        return Task(f"from-{self.start(step)}", self.start(step))
-
-
-# ---- what a model answers
-
-
-def grade(text: str) -> str | None:
-    """A judge's digit, '0' to '5', after its reckoning; None when there is none."""
-    return _last(text, "[0-5]")
-
-
-def verdict(text: str) -> str | None:
-    """A scorer's digit, '1' to '3', after its reckoning; None when there is none."""
-    return _last(text, "[1-3]")
-
-
-def index(text: str) -> str | None:
-    """A critic's digit, '0' (all right) to '9', after its reckoning; None when there is none."""
-    return _last(text, "[0-9]")
-
-
-def _last(text: str, digits: str) -> str | None:
-    found = re.fullmatch(f"(?s)(?:.*;)?#({digits})", text)
-    return found[1] if found else None
-
-
-def proposal(text: str, most: int = 9) -> str | None:
-    """A proposed problem of at most `most` operations, which is its own prompt; None when the text is none."""
-    return text if PROMPT.fullmatch(text) and len(operations(text)) <= most else None
-
-
-def equation(text: str) -> str | None:
-    """The last of the equations that a text consists of, such as '7*2=5;', right or wrong; None when the text is anything else."""
-    found = re.fullmatch(f"(?:{_EQUATION.pattern};)+", text)
-    return text[-6:] if found else None
-
-
-# ---- the truth
-
-
-def marks(problem: str, solution: str) -> list[bool]:
-    """Whether each equation that a solution ends by ';' is right: it goes on from the result before, does the problem's next operation, and is true.
-
-    An equation after an unreadable one, or beyond the last operation, is wrong.
-    """
-    value: str | None = problem[0]
-    asked = [f"{op}{digit}=" for op, digit in operations(problem)]
-    found = []
-    for place, text in enumerate(solution.split(";")[:-1]):
-        read = _EQUATION.fullmatch(text)
-        follows = read is not None and place < len(asked) and value is not None and text[:-1] == value + asked[place]
-        found.append(follows and read is not None and int(read[4]) == apply(int(read[1]), read[2], int(read[3])))
-        value = read[4] if read else None
-    return found
-
-
-def ended(problem: str, solution: str) -> bool:
-    """Whether a solution has one equation per operation, and then '#' and the last result."""
-    *equations, last = solution.split(";")
-    return len(equations) == len(operations(problem)) and last == "#" + equations[-1][-1:] and len(last) == 2
-
-
-def quality(problem: str, solution: str) -> int:
-    """The right grade: five times the share of the equations before the first wrong one, rounded half up; 0 for one that does not end properly."""
-    found = [*marks(problem, solution), False]
-    return share(found.index(False), len(operations(problem))) if ended(problem, solution) else 0
-
-
-def share(right: int, of: int) -> int:
-    """Five times right / of, rounded half up."""
-    return int(5 * right / of + 0.5)
-
-
-def first_wrong(problem: str, solution: str) -> int:
-    """The right critique: the index from 1 of the first equation that is wrong or missing (the answer is one more), at most 9; 0 if none is."""
-    found = [*marks(problem, solution), ended(problem, solution)]
-    return 0 if all(found) else min(found.index(False) + 1, 9)

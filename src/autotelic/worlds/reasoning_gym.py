@@ -9,6 +9,7 @@ says the same in other words, such as a sum with its parts in another order, may
 import json
 from collections import Counter
 from collections.abc import Iterator
+from functools import cached_property
 from itertools import count as integers
 from typing import Any
 
@@ -16,8 +17,10 @@ from autotelic import streams
 from autotelic.answers.places import extract
 from autotelic.answers.safe import harmless, plain_arithmetic
 from autotelic.errors import DataError, SettingError, nearest
+from autotelic.tasks.english import SHOWN, Texts, english
+from autotelic.tasks.language import Language, skill_of
 from autotelic.tasks.splits import known_split, split_of
-from autotelic.types import Task
+from autotelic.types import Skill, Task
 from autotelic.worlds.base import distinct
 
 _CHUNK = 64
@@ -51,6 +54,15 @@ class ReasoningGym:
         """Errors that the library's scorer raised, by type; such answers count as wrong."""
         self._fields = set(DATASETS[dataset][1].__dataclass_fields__) - {"seed", "size"}
         self._scorer = self._made(0, knobs)
+
+    @cached_property
+    def language(self) -> Language:
+        """English; a writer of problems is shown some of the split "train"."""
+        return english(Texts(), self, [task.prompt for task in self.tasks(SHOWN, seed=0)])
+
+    def skill(self, name: str) -> Skill:
+        """A skill of `tasks.english`; raises SettingError for another."""
+        return skill_of(self.name, self.language, name)
 
     def _made(self, seed: int, knobs: dict[str, Any]) -> Any:
         """The library's data set of a seed and knobs."""

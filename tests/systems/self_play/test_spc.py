@@ -3,11 +3,14 @@
 import asyncio
 
 import pytest
+from autotelic.systems.adversarial.spc.recipe import Sneak
 from small import small
 
 from autotelic.errors import SettingError
 from autotelic.runs.opening import plan
-from autotelic.worlds.chain_skills import FINE, Sneak, first_wrong
+from autotelic.tasks.language import FINE
+from autotelic.types import Task
+from autotelic.worlds.chain.language import first_wrong, steps
 
 
 def test_who_wins_gets_one_and_who_loses_minus_one() -> None:
@@ -31,7 +34,8 @@ def test_a_right_answer_may_hide_wrong_steps() -> None:
     assert first_wrong(problem, "7+4=1;1*5=5;#5") == 0 and first_wrong(problem, solution) == 1
     session = plan(small("spc"))
     session.ctx.begin_round(1)
-    lucky, honest = Sneak(problem, solution, "5", 2), Sneak(problem, "7+4=1;1*5=5;#5", "5", 1)
+    task, right = Task("t", problem), "7+4=1;1*5=5;#5"
+    lucky, honest = (Sneak(task, text, "5", tuple(steps(text)), place) for text, place in ((solution, 2), (right, 1)))
     rollout = session.ctx.begin("generator", session.ctx.pool.tasks[0])
     session.recipe.note(  # type: ignore[attr-defined]
         session.ctx, [(lucky, rollout, "7+4=2;2*5=3;#3"), (honest, rollout, "7+4=3;3*5=5;#5")]

@@ -6,26 +6,35 @@ from statistics import fmean
 from autotelic.errors import DataError
 from autotelic.rounds.context import Context
 from autotelic.rounds.roles import Role
-from autotelic.types import Group, Rollout, Sampling, Task, World
+from autotelic.tasks.english import words
+from autotelic.tasks.file_world import FileWorld
+from autotelic.tasks.language import speaks
+from autotelic.types import Group, Prompt, Rollout, Sampling, Task, World
 from autotelic.worlds import GeneratedWorld
 
-ASK = "@"
-"""What a proposer is shown: the prompt with which the base `chain-skills` was taught to pose problems."""
+SKILL = "propose"
+
+
+def asked_for(world: World, asks: str | None) -> Prompt:
+    """What a proposer is shown: the text of a setting, or else how the world's language asks for a problem."""
+    return world.skill(SKILL).ask() if asks is None else asks
 
 
 def proposer(name: str, policy: str, sampling: Sampling, world: World) -> Role:
-    """A role that writes a problem; its answer is the problem's prompt, None where it is none of the world's."""
+    """A role that writes a problem; its answer is the problem, None where it is none of the world's."""
+
+    written = world.skill(SKILL).read if speaks(world, SKILL) else str
 
     def read(text: str) -> str | None:
-        known = known_task(world, text)
-        return str(known.prompt) if known else None
+        problem = written(text)
+        return problem if problem is not None and known_task(world, problem) else None
 
     return Role(name, policy, sampling, read)
 
 
 def known_task(world: World, text: str) -> Task | None:
-    """The task of a prompt that somebody wrote. A generated world knows its own prompts and their answers; elsewhere any text is a problem."""
-    if not isinstance(world, GeneratedWorld):
+    """The task of a problem that somebody wrote. A generated world knows its own prompts and their answers; elsewhere any text is a problem."""
+    if not isinstance(world, GeneratedWorld | FileWorld):
         return Task("", text.strip()) if text.strip() else None
     try:
         return world.task(text)
@@ -70,7 +79,7 @@ def trainable(ctx: Context, groups: Sequence[Group]) -> list[Group]:
 def report(ctx: Context, tasks: Sequence[Task]) -> None:
     """How long the problems of a round are, in characters, and how many of them differ."""
     if tasks:
-        prompts = [str(task.prompt) for task in tasks]
+        prompts = [words(task.prompt) for task in tasks]
         ctx.log(**{"proposals/length": fmean(map(len, prompts)), "proposals/distinct": len(set(prompts)) / len(prompts)})
 
 

@@ -17,8 +17,9 @@ from autotelic.rounds.notes import Truth
 from autotelic.rounds.roles import Role
 from autotelic.systems import checks
 from autotelic.systems.base import Recipe, recipe
-from autotelic.types import Metrics, Rollout, Sampling, Task, World
-from autotelic.worlds.chain_skills import FINE, SOUND, criticizing, index, scoring, verdict
+from autotelic.tasks.english import words
+from autotelic.tasks.language import FINE, SOUND
+from autotelic.types import Metrics, Prompt, Rollout, Sampling, Task, World
 
 Part = Literal["solve", "evaluate", "score"]
 PARTS: tuple[Part, ...] = get_args(Part)
@@ -57,6 +58,7 @@ class CoEvolvingAgents(Recipe):
     Differs: one exchange instead of two, without earlier discussion in the prompt; each task is solved by one agent, in the paper by all of them.
     """
 
+    skills: ClassVar[tuple[str, ...]] = ("critique", "score")
     metrics: ClassVar[tuple[Metric, ...]] = (
         Metric("evaluator/accuracy", "share", "critiques that tell a right solution from a wrong one"),
         Metric("scorer/accuracy", "share", "scores that tell a right solution from a wrong one"),
@@ -70,6 +72,8 @@ class CoEvolvingAgents(Recipe):
     learns: tuple[Part, ...] = Field(PARTS, min_length=1)
     """The parts that are trained."""
     sampling: Sampling = Sampling(max_tokens=96)
+    replies: Sampling = Sampling(max_tokens=64)
+    """How evaluators and scorers are sampled."""
     objective: PolicyGradient = PolicyGradient()
 
     @model_validator(mode="after")
@@ -87,28 +91,29 @@ class CoEvolvingAgents(Recipe):
         return dict(zip(self.names[1:], [*self.bases, *[None] * self.agents], strict=False))
 
     def roles(self, world: World) -> dict[str, Role]:
-        once = Sampling(max_tokens=64)
+        critique, score = (world.skill(name) for name in self.skills)
         found = {"solver": Role("solver", "solver", self.sampling, world.parse)}
         for name in self.names:
             found[f"solve:{name}"] = Role(f"solve:{name}", name, self.sampling, world.parse)
-            found[f"evaluate:{name}"] = Role(f"evaluate:{name}", name, once, index)
-            found[f"score:{name}"] = Role(f"score:{name}", name, once, verdict)
+            found[f"evaluate:{name}"] = Role(f"evaluate:{name}", name, self.replies, critique.read)
+            found[f"score:{name}"] = Role(f"score:{name}", name, self.replies, score.read)
         return found
 
     def setup(self, ctx: Context) -> None:
-        checks.plain(ctx.pool.tasks, "comas")
+        critique, score = (ctx.world.skill(name).ask for name in self.skills)
         for place, name in enumerate(self.names):
             what = f"bases, {self.bases[place - 1]}" if 0 < place <= len(self.bases) else "model"
             checks.answerable(ctx, f"solve:{name}", ctx.pool.tasks, what)
-            talk = [Task(task.id, scoring(str(task.prompt), "", "?")) for task in ctx.pool.tasks]
-            checks.written(ctx.policies[name], **{what: criticizing("", "") + scoring("", "", "?")})
+            checks.written(ctx.policies[name], **{what: words(critique("", "")) + words(score("", "", None))})
+            talk = [Task(task.id, score(task.prompt, "", None)) for task in ctx.pool.tasks]
             checks.answerable(ctx, f"score:{name}", talk, "sampling.max_tokens", more=self.sampling.max_tokens)
 
     async def round(self, ctx: Context) -> None:
         solutions = await self.solutions(ctx, ctx.pool.draw(self.tasks_per_round))
-        critiques = await self.replies(ctx, "evaluate", solutions, [criticizing(str(r.task.prompt), r.text) for r in solutions])
-        asked = [scoring(str(r.task.prompt), r.text, c.answer or "?") for r, c in zip(solutions, critiques, strict=True)]
-        talks = list(zip(solutions, critiques, await self.replies(ctx, "score", solutions, asked), strict=True))
+        critique, score = (ctx.world.skill(name).ask for name in self.skills)
+        critiques = await self.replied(ctx, "evaluate", solutions, [critique(r.task.prompt, r.text) for r in solutions])
+        asked = [score(r.task.prompt, r.text, c.answer) for r, c in zip(solutions, critiques, strict=True)]
+        talks = list(zip(solutions, critiques, await self.replied(ctx, "score", solutions, asked), strict=True))
         for talk in talks:
             for rollout, reward in zip(talk, shares(talk[2].answer), strict=True):
                 rollout.rewards["interaction"] = reward
@@ -125,7 +130,7 @@ class CoEvolvingAgents(Recipe):
             found |= {group.task.id: group.rollouts[0] for group in await ctx.sample(f"solve:{name}", tasks[place :: self.agents], n=1)}
         return [found[task.id] for task in tasks]
 
-    async def replies(self, ctx: Context, part: Part, about: Sequence[Rollout], prompts: Sequence[str]) -> list[Rollout]:
+    async def replied(self, ctx: Context, part: Part, about: Sequence[Rollout], prompts: Sequence[Prompt]) -> list[Rollout]:
         """One reply to each prompt, which is about a solution, by agents in random turns."""
         asked = dict(zip((rollout.id for rollout in about), prompts, strict=True))
         turns = shuffled(self.names, len(about), ctx.random("turns", part))

@@ -16,7 +16,8 @@ from autotelic.rounds.context import Context
 from autotelic.rounds.roles import Role
 from autotelic.systems import checks
 from autotelic.systems.base import Recipe, recipe
-from autotelic.systems.proposer_solver.posing import ASK, held_out, labeled, posed, proposer, purity, report
+from autotelic.systems.proposer_solver.posing import SKILL, asked_for, held_out, labeled, posed, proposer, purity, report
+from autotelic.tasks.english import words
 from autotelic.types import Group, Sampling, Task, World
 
 
@@ -56,6 +57,7 @@ class RZero(Recipe):
         Metric("filter/empty", "0 or 1", "whether none did"),
     )
 
+    skills: ClassVar[tuple[str, ...]] = (SKILL,)
     run_defaults: ClassVar[Mapping[str, Any]] = {"probe_size": 160, "probe_samples": 4}
 
     rounds: int = Field(6, ge=0)
@@ -79,7 +81,8 @@ class RZero(Recipe):
     """Updates of the solver an iteration."""
     batch: int = Field(16, ge=1)
     """Questions an update of the solver."""
-    asks: str = ASK
+    asks: str | None = None
+    """What the questioner is shown; None: as the world's language asks for a problem."""
     asker: Literal["trained", "frozen"] = "trained"
     """Frozen: the questioner is left as it began, as a control."""
     asking: Sampling = Sampling(max_tokens=32)
@@ -98,8 +101,12 @@ class RZero(Recipe):
     def policies(self) -> Mapping[str, str | None]:
         return {"questioner": None}
 
+    @property
+    def needed_skills(self) -> tuple[str, ...]:
+        return self.skills if self.asks is None else ()
+
     def setup(self, ctx: Context) -> None:
-        checks.answerable(ctx, "questioner", [Task("asks", self.asks)], "asks")
+        checks.answerable(ctx, "questioner", [Task("asks", asked_for(ctx.world, self.asks))], "asks")
 
     async def round(self, ctx: Context) -> None:
         if self.asker == "trained":
@@ -119,11 +126,12 @@ class RZero(Recipe):
 
     async def asked(self, ctx: Context, step: int) -> list[Group]:
         """A batch of questions with the questioner's rewards; the penalty looks at the whole batch, what is no question included."""
-        groups = await ctx.sample("questioner", [Task(f"ask-{step}-{i}", self.asks) for i in range(self.tasks_per_round)], n=self.group_size)
+        asks = asked_for(ctx.world, self.asks)
+        groups = await ctx.sample("questioner", [Task(f"ask-{step}-{i}", asks) for i in range(self.tasks_per_round)], n=self.group_size)
         rollouts = [rollout for group in groups for rollout in group]
         questions = posed(ctx, rollouts)
         votes = await self.answered(ctx, list(questions.values()))
-        repeated = repetition_shares([str(questions[r.id].prompt) if r.id in questions else "" for r in rollouts])
+        repeated = repetition_shares([words(questions[r.id].prompt) if r.id in questions else "" for r in rollouts])
         for rollout, share in zip(rollouts, repeated, strict=True):
             known = votes[questions[rollout.id].id].share if rollout.id in questions else None
             rollout.rewards["uncertainty"] = uncertainty(known, self.penalty * share, self.scale)
@@ -137,8 +145,8 @@ class RZero(Recipe):
 
     async def collected(self, ctx: Context) -> list[Task]:
         """The solver's data: questions in the band, labeled with the majority's answers."""
-        [group] = await ctx.sample("questioner", [Task("ask", self.asks)], n=self.questions, note=False)
-        questions = {str(task.prompt): task for task in posed(ctx, group.rollouts).values() if not held_out(ctx.world, task)}
+        [group] = await ctx.sample("questioner", [Task("ask", asked_for(ctx.world, self.asks))], n=self.questions, note=False)
+        questions = {words(task.prompt): task for task in posed(ctx, group.rollouts).values() if not held_out(ctx.world, task)}
         votes = await self.answered(ctx, list(questions.values()))
         band = [task for task in questions.values() if self.keep[0] <= votes[task.id].share <= self.keep[1]]
         data = labeled(band, {name: found.label for name, found in votes.items()})

@@ -17,7 +17,7 @@ from autotelic.rounds.context import Context
 from autotelic.rounds.roles import Role
 from autotelic.systems import checks
 from autotelic.systems.base import Recipe, recipe
-from autotelic.systems.proposer_solver.posing import ASK, held_out, labeled, posed, proposer, purity, report
+from autotelic.systems.proposer_solver.posing import SKILL, asked_for, held_out, labeled, posed, proposer, purity, report
 from autotelic.types import Group, Rollout, Sampling, Task, World
 
 Pay = Literal["gain", "learnability", "random"]
@@ -65,6 +65,7 @@ class Soar(Recipe):
         Metric("students/untrained", "data sets", "without a problem that can be trained on"),
     )
 
+    skills: ClassVar[tuple[str, ...]] = (SKILL,)
     run_defaults: ClassVar[Mapping[str, Any]] = {"probe_size": 160, "probe_samples": 4, "pool_size": 512}
 
     rounds: int = Field(10, ge=0)
@@ -84,7 +85,8 @@ class Soar(Recipe):
     """Mean gain of the last `window` rounds above which the best copy takes the student's place."""
     window: int = Field(3, ge=1)
     pay: Pay = "gain"
-    asks: str = ASK
+    asks: str | None = None
+    """What the teacher is shown; None: as the world's language asks for a problem."""
     asking: Sampling = Sampling(max_tokens=32)
     optimizer: Optimizer = Optimizer(learning_rate=1e-3)
     objective: PolicyGradient = PolicyGradient()
@@ -96,8 +98,12 @@ class Soar(Recipe):
     def policies(self) -> Mapping[str, str | None]:
         return {"teacher": None, "pupil": None}
 
+    @property
+    def needed_skills(self) -> tuple[str, ...]:
+        return self.skills if self.asks is None else ()
+
     def setup(self, ctx: Context) -> None:
-        checks.answerable(ctx, "teacher", [Task("asks", self.asks)], "asks")
+        checks.answerable(ctx, "teacher", [Task("asks", asked_for(ctx.world, self.asks))], "asks")
 
     async def round(self, ctx: Context) -> None:
         hard = ctx.pool.draw(self.hard)
@@ -119,7 +125,8 @@ class Soar(Recipe):
 
     async def taught(self, ctx: Context) -> list[Lessons]:
         """The teacher's data sets of this round, with its own answers."""
-        groups = await ctx.sample("teacher", [Task(f"ask-{i}", self.asks) for i in range(self.tasks_per_round)], n=self.problems)
+        asks = asked_for(ctx.world, self.asks)
+        groups = await ctx.sample("teacher", [Task(f"ask-{i}", asks) for i in range(self.tasks_per_round)], n=self.problems)
         tasks = list(posed(ctx, [rollout for group in groups for rollout in group], "pupil").values())
         labels = dict(zip((task.id for task in tasks), await greedy(ctx, "answerer", tasks), strict=True))
         report(ctx, tasks)

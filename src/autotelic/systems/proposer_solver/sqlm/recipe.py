@@ -15,7 +15,7 @@ from autotelic.rounds.context import Context
 from autotelic.rounds.roles import Role
 from autotelic.systems import checks
 from autotelic.systems.base import Recipe, recipe
-from autotelic.systems.proposer_solver.posing import ASK, labeled, posed, proposer, purity, report, trainable
+from autotelic.systems.proposer_solver.posing import SKILL, asked_for, labeled, posed, proposer, purity, report, trainable
 from autotelic.types import Group, Sampling, Task, World
 
 Pay = Literal["some", "half", "random"]
@@ -56,6 +56,7 @@ class SelfQuestioning(Recipe):
 
     metrics: ClassVar[tuple[Metric, ...]] = (Metric("proposals/unanimous", "share", "questions to which all answers are the same"),)
 
+    skills: ClassVar[tuple[str, ...]] = (SKILL,)
     run_defaults: ClassVar[Mapping[str, Any]] = {"probe_size": 160, "probe_samples": 4}
 
     rounds: int = Field(60, ge=0)
@@ -63,8 +64,8 @@ class SelfQuestioning(Recipe):
     """Questions."""
     group_size: int = Field(8, ge=2)
     """Answers to a question; 4 in the published configuration."""
-    asks: str = ASK
-    """What the proposer is shown."""
+    asks: str | None = None
+    """What the proposer is shown; None: as the world's language asks for a problem."""
     judge: Judge = "majority"
     pay: Pay = "some"
     """What a proposer is paid for; "random" pays by the toss of a coin, as a control."""
@@ -91,11 +92,15 @@ class SelfQuestioning(Recipe):
         """The verifier's judgment of the solver's answers is the gold one."""
         return self.judge == "verifier"
 
+    @property
+    def needed_skills(self) -> tuple[str, ...]:
+        return self.skills if self.asks is None else ()
+
     def setup(self, ctx: Context) -> None:
-        checks.answerable(ctx, "proposer", [Task("asks", self.asks)], "asks")
+        checks.answerable(ctx, "proposer", [Task("asks", asked_for(ctx.world, self.asks))], "asks")
 
     async def round(self, ctx: Context) -> None:
-        [asked] = await ctx.sample("proposer", [Task("ask", self.asks)], n=self.tasks_per_round)
+        [asked] = await ctx.sample("proposer", [Task("ask", asked_for(ctx.world, self.asks))], n=self.tasks_per_round)
         questions = posed(ctx, asked.rollouts)
         answered = await ctx.sample("solver", list(questions.values()), n=self.group_size)
         votes = {group.task.id: vote(group.answers, self.vote) for group in answered}

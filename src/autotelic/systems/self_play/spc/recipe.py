@@ -1,6 +1,7 @@
 """One policy hides errors in solutions, another finds them: Self-Play Critic."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from statistics import fmean
 from typing import ClassVar
 
@@ -13,10 +14,42 @@ from autotelic.measures.metrics import Metric
 from autotelic.measures.probe import ProbeResult
 from autotelic.rounds.context import Context
 from autotelic.rounds.roles import Role
+from autotelic.streams import key
 from autotelic.systems import checks
 from autotelic.systems.base import Recipe, recipe
-from autotelic.types import Rollout, Sampling, Task, World
-from autotelic.worlds.chain_skills import FINE, Sneak, criticizing, equation, first_wrong, index, sneaking
+from autotelic.tasks.language import FINE, agrees
+from autotelic.types import Prompt, Rollout, Sampling, Task, World
+
+LONGEST = 400
+"""Characters of a prompt that is its task's id."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sneak:
+    """A step of a right solution that is to be spoiled."""
+
+    task: Task
+    solution: str
+    answer: str
+    steps: tuple[str, ...]
+    """Those of the solution that may be spoiled, in order."""
+    place: int
+    """Which of them, from 1."""
+
+    @property
+    def original(self) -> str:
+        """The step as it is."""
+        return self.steps[self.place - 1]
+
+    def start(self, step: str) -> str:
+        """The solution up to the place, which ends in `step`."""
+        return "".join(self.steps[: self.place - 1]) + step
+
+
+def put(kind: str, prompt: Prompt) -> Task:
+    """A prompt as a task, whose id is the prompt where that is short."""
+    text = str(prompt)
+    return Task(f"{kind}-{text if len(text) <= LONGEST else hex(key(text))}", prompt)
 
 
 @recipe(
@@ -54,6 +87,7 @@ class SelfPlayCritic(Recipe):
         ),
     )
 
+    skills: ClassVar[tuple[str, ...]] = ("critique", "sneak", "continue")
     probed: ClassVar[str] = "critic"
 
     rounds: int = Field(30, ge=0)
@@ -64,30 +98,32 @@ class SelfPlayCritic(Recipe):
     train_generator: bool = True
     decay: float = Field(0.95, ge=0.0, le=1.0)
     sampling: Sampling = Sampling(max_tokens=96)
+    replies: Sampling = Sampling(max_tokens=64)
+    """How critic and generator are sampled."""
     objective: PolicyGradient = PolicyGradient(kl=0.1)
 
     def policies(self) -> dict[str, str | None]:
         return {"critic": None, "generator": None}
 
     def roles(self, world: World) -> dict[str, Role]:
-        once = Sampling(max_tokens=64)
+        critique, sneak, _ = (world.skill(name) for name in self.skills)
         return {
             "solver": Role("solver", "solver", self.sampling, world.parse),
-            "critic": Role("critic", "critic", once, index),
-            "generator": Role("generator", "generator", once, equation),
+            "critic": Role("critic", "critic", self.replies, critique.read),
+            "generator": Role("generator", "generator", self.replies, sneak.read),
         }
 
     def setup(self, ctx: Context) -> None:
-        checks.plain(ctx.pool.tasks, "spc")
-        checks.answerable(ctx, "critic", [Task(task.id, criticizing(str(task.prompt), "")) for task in ctx.pool.tasks], "model")
-        checks.written(ctx.policies["generator"], model=sneaking("", "", ""))
+        critique, sneak, _ = (ctx.world.skill(name).ask for name in self.skills)
+        checks.answerable(ctx, "critic", [Task(task.id, critique(task.prompt, "")) for task in ctx.pool.tasks], "model")
+        checks.answerable(ctx, "generator", [Task(task.id, sneak(task.prompt, "", 1)) for task in ctx.pool.tasks], "model")
 
     async def round(self, ctx: Context) -> None:
         sneaks = await self.sneak(ctx, await self.right_solutions(ctx))
         valid = await self.valid(ctx, sneaks)
         ctx.log(**{"game/valid": len(valid) / max(len(sneaks), 1)})
-        hidden = await self.criticize(ctx, [(sneak.problem, spoiled) for sneak, _, spoiled in valid], "hidden")
-        untouched = await self.criticize(ctx, [(sneak.problem, sneak.solution) for sneak, _, _ in valid], "untouched")
+        hidden = await self.criticize(ctx, [(sneak.task, spoiled) for sneak, _, spoiled in valid], "hidden")
+        untouched = await self.criticize(ctx, [(sneak.task, sneak.solution) for sneak, _, _ in valid], "untouched")
         for _, rollout in sneaks:
             rollout.rewards["game"] = -1.0
         for (sneak, rollout, _), critique in zip(valid, hidden, strict=True):
@@ -103,12 +139,18 @@ class SelfPlayCritic(Recipe):
     async def right_solutions(self, ctx: Context) -> list[Sneak]:
         """Right solutions of the frozen solver, each with a step to spoil."""
         groups = await ctx.sample("solver", ctx.pool.draw(self.tasks_per_round), n=2)
-        found = [r for group in groups for r in group if ctx.world.verify(r.task, r.answer) and ";" in r.text]
+        critique, sneak, _ = (ctx.world.skill(name) for name in self.skills)
+        right = [r for group in groups for r in group if ctx.world.verify(r.task, r.answer)]
+        found = [(r, tuple(steps)) for r in right if (steps := sneak.steps(r.text))]
         random = ctx.random("places")
-        sneaks = [Sneak(str(r.task.prompt), r.text, str(r.answer), random.randint(1, min(r.text.count(";"), 9))) for r in found]
-        return [s for s in sneaks if self.room(ctx, generator=sneaking(s.problem, s.solution, s.place), critic=criticizing(s.problem, s.solution))]
+        sneaks = [Sneak(r.task, r.text, str(r.answer), steps, random.randint(1, min(len(steps), 9))) for r, steps in found]
+        return [
+            s
+            for s in sneaks
+            if self.room(ctx, generator=sneak.ask(s.task.prompt, s.solution, s.place), critic=critique.ask(s.task.prompt, s.solution))
+        ]
 
-    def room(self, ctx: Context, **prompts: str) -> bool:
+    def room(self, ctx: Context, **prompts: Prompt) -> bool:
         """Whether roles have room for prompts and replies; solutions for which one has none are left out and counted."""
         fits = all(ctx.fits(role, Task(role, prompt)) for role, prompt in prompts.items())
         ctx.count("game/no_room", not fits)
@@ -116,30 +158,31 @@ class SelfPlayCritic(Recipe):
 
     async def sneak(self, ctx: Context, sneaks: Sequence[Sneak]) -> list[tuple[Sneak, Rollout]]:
         """What the generator writes in the place of each step; no step, or the step that was there, is left for the check to refuse."""
-        tasks = [Task(f"sneak-{s.problem}{s.place}", sneaking(s.problem, s.solution, s.place)) for s in sneaks]
+        ask = ctx.world.skill("sneak").ask
+        tasks = [Task(put("sneak", s.task.prompt).id + str(s.place), ask(s.task.prompt, s.solution, s.place)) for s in sneaks]
         rollouts = [group.rollouts[0] for group in await ctx.sample("generator", tasks, n=1)]
         ctx.count("generator/unparsed", sum(rollout.answer is None for rollout in rollouts))
         return list(zip(sneaks, rollouts, strict=True))
 
     async def valid(self, ctx: Context, sneaks: Sequence[tuple[Sneak, Rollout]]) -> list[tuple[Sneak, Rollout, str]]:
         """Those whose step is a new one that lowers the frozen solver's success, and the solver's solution that goes on from it."""
-        new = [(sneak, rollout) for sneak, rollout in sneaks if rollout.answer and rollout.answer != sneak.original]
-        new = [
-            (sneak, rollout) for sneak, rollout in new if self.room(ctx, solver=max(map(sneak.start, (str(rollout.answer), sneak.original)), key=len))
-        ]
-        spoiled = await ctx.sample("solver", [sneak.prompt(str(rollout.answer)) for sneak, rollout in new], n=self.checks, note=False)
-        before = await ctx.sample("solver", [sneak.prompt(sneak.original) for sneak, _ in new], n=self.checks, note=False)
+        critique, go_on = (ctx.world.skill(name).ask for name in ("critique", "continue"))
+        starts = [(s, r, s.start(r.answer)) for s, r in sneaks if r.answer and r.answer != s.original]
+        new = [(s, r, start) for s, r, start in starts if self.room(ctx, solver=go_on(s.task.prompt, max(start, s.start(s.original), key=len)))]
+        spoiled = await ctx.sample("solver", [put("from", go_on(s.task.prompt, start)) for s, _, start in new], n=self.checks, note=False)
+        before = await ctx.sample("solver", [put("from", go_on(s.task.prompt, s.start(s.original))) for s, _, _ in new], n=self.checks, note=False)
         kept = []
-        for (sneak, rollout), worse, better in zip(new, spoiled, before, strict=True):
+        for (sneak, rollout, start), worse, better in zip(new, spoiled, before, strict=True):
             rates = [fmean(answer == sneak.answer for answer in group.answers) for group in (better, worse)]
-            shown = str(worse.task.prompt).removeprefix(sneak.problem) + worse.rollouts[0].text
-            if rates[0] - rates[1] >= self.drop and self.room(ctx, critic=criticizing(sneak.problem, shown)):
+            shown = start + worse.rollouts[0].text
+            if rates[0] - rates[1] >= self.drop and self.room(ctx, critic=critique(sneak.task.prompt, shown)):
                 kept.append((sneak, rollout, shown))
         return kept
 
-    async def criticize(self, ctx: Context, shown: Sequence[tuple[str, str]], kind: str) -> list[Rollout]:
+    async def criticize(self, ctx: Context, shown: Sequence[tuple[Task, str]], kind: str) -> list[Rollout]:
         """The critic's rollouts on solutions, with their kind among the keys."""
-        tasks = [Task(f"{kind}-{place}", criticizing(problem, solution)) for place, (problem, solution) in enumerate(shown)]
+        ask = ctx.world.skill("critique").ask
+        tasks = [Task(f"{kind}-{place}", ask(task.prompt, solution)) for place, (task, solution) in enumerate(shown)]
         found = [group.rollouts[0] for group in await ctx.sample("critic", tasks, n=1)]
         ctx.count("critic/unparsed", sum(rollout.answer is None for rollout in found))
         for rollout in found:
@@ -148,10 +191,11 @@ class SelfPlayCritic(Recipe):
 
     def note(self, ctx: Context, valid: Sequence[tuple[Sneak, Rollout, str]]) -> None:
         """How often the critic is paid for what is the first wrong step indeed, which no one is told."""
-        hidden = [first_wrong(sneak.problem, spoiled) == sneak.place for sneak, _, spoiled in valid]
-        untouched = [first_wrong(sneak.problem, sneak.solution) == int(FINE) for sneak, _, _ in valid]
-        if valid:
-            ctx.log(**{"game/labels_right": fmean(hidden + untouched)})
+        truth = ctx.world.skill("critique").truth or (lambda task, text: None)
+        labels = [(str(sneak.place), truth(sneak.task, spoiled)) for sneak, _, spoiled in valid]
+        labels += [(FINE, truth(sneak.task, sneak.solution)) for sneak, _, _ in valid]
+        if known := [agrees(label, true) for label, true in labels if true is not None]:
+            ctx.log(**{"game/labels_right": fmean(known)})
 
     def learn(self, ctx: Context, policy: str, rollouts: Sequence[Rollout]) -> None:
         """One update of a policy, its baselines kept by role and kind."""

@@ -16,8 +16,8 @@ from autotelic.rounds.roles import Role
 from autotelic.systems import checks
 from autotelic.systems.base import Recipe, recipe
 from autotelic.systems.proposer_solver.posing import held_out, known_task, own
+from autotelic.tasks.english import words
 from autotelic.types import Example, Group, Metrics, Rollout, Sampling, Task, World
-from autotelic.worlds.chain_skills import PROPOSE, grade, judging, proposal
 
 
 def best_and_worst(group: Group) -> tuple[Rollout, Rollout] | None:
@@ -49,6 +49,7 @@ class SelfRewarding(Recipe):
     `frozen_judge` keeps the weights of the run's start as the judge; `coin` grades by chance.
     """
 
+    skills: ClassVar[tuple[str, ...]] = ("judge", "propose")
     metrics: ClassVar[tuple[Metric, ...]] = (
         Metric("proposer/distinct", "share", "different tasks that the policy wrote and that can be put to it, over those asked for"),
     )
@@ -64,6 +65,8 @@ class SelfRewarding(Recipe):
     coin: bool = False
     """Grades by chance instead of judging: a control."""
     sampling: Sampling = Sampling(max_tokens=96, temperature=0.7)
+    replies: Sampling = Sampling(max_tokens=64)
+    """How the judge and the writer of tasks are sampled."""
     updates: Updates = Updates(batch_size=32, epochs=1)
     objective: DPO = DPO(beta=0.1)
 
@@ -71,11 +74,11 @@ class SelfRewarding(Recipe):
         return {"start": None} if self.frozen_judge else {}
 
     def roles(self, world: World) -> dict[str, Role]:
-        once = Sampling(max_tokens=64)
+        judge, propose = (world.skill(name) for name in self.skills)
         return {
             "solver": Role("solver", "solver", self.sampling, world.parse),
-            "proposer": Role("proposer", "solver", once, proposal),
-            "judge": Role("judge", "start" if self.frozen_judge else "solver", once, grade),
+            "proposer": Role("proposer", "solver", self.replies, propose.read),
+            "judge": Role("judge", "start" if self.frozen_judge else "solver", self.replies, judge.read),
         }
 
     @model_validator(mode="after")
@@ -85,12 +88,12 @@ class SelfRewarding(Recipe):
         return self
 
     def setup(self, ctx: Context) -> None:
+        judge, propose = (ctx.world.skill(name).ask for name in self.skills)
         if self.own_tasks:
-            checks.answerable(ctx, "proposer", [Task("write", PROPOSE)], "model")
+            checks.answerable(ctx, "proposer", [Task("write", propose())], "model")
         if not self.coin:
-            checks.plain(ctx.pool.tasks, "self-rewarding")
-            checks.written(ctx.policies["solver"], model=judging("", ""))
-            asked = [Task(task.id, judging(str(task.prompt), "")) for task in ctx.pool.tasks]
+            checks.written(ctx.policies["solver"], model=words(judge("", "")))
+            asked = [Task(task.id, judge(task.prompt, "")) for task in ctx.pool.tasks]
             checks.answerable(ctx, "judge", asked, "sampling.max_tokens", more=self.sampling.max_tokens)
 
     async def round(self, ctx: Context) -> None:
@@ -107,7 +110,7 @@ class SelfRewarding(Recipe):
 
     async def write_tasks(self, ctx: Context) -> list[Task]:
         """Distinct tasks of the policy's own; what is none, or cannot be put to it, is counted."""
-        written = (await ctx.sample("proposer", [Task("write", PROPOSE)], n=self.tasks_per_round))[0]
+        written = (await ctx.sample("proposer", [Task("write", ctx.world.skill("propose").ask())], n=self.tasks_per_round))[0]
         known = {r.answer: (r, task) for r in written if r.answer is not None and (task := known_task(ctx.world, r.answer))}
         kept = [task for r, found in known.values() if ctx.fits("solver", task := own(ctx, r, found))]
         ctx.log(**{"proposer/unparsed": sum(a is None for a in written.answers), "proposer/distinct": len(kept) / self.tasks_per_round})
@@ -122,7 +125,8 @@ class SelfRewarding(Recipe):
             for rollout in ended.values():
                 rollout.rewards["grade"] = ctx.random("grade", rollout.id).random()
             return
-        for judged in await judgements(ctx, "judge", list(ended.values()), lambda r: judging(str(r.task.prompt), r.text), n=self.judgements):
+        ask = ctx.world.skill("judge").ask
+        for judged in await judgements(ctx, "judge", list(ended.values()), lambda r: ask(r.task.prompt, r.text), n=self.judgements):
             if (found := mean_grade(judged)) is not None:
                 ended[judged.task.tags["parents"][0]].rewards["grade"] = found
 
@@ -134,7 +138,6 @@ class SelfRewarding(Recipe):
 
     async def measure(self, ctx: Context, tasks: Sequence[Task]) -> Metrics:
         known = [task for task in tasks if task.answer is not None]
-        checks.plain(known, "self-rewarding")
         groups = await ctx.sample("solver", known, n=self.group_size)
         await self.grade(ctx, groups)
         return self.accuracy(Truth(ctx.world), groups, "probe/judge/pair_accuracy")

@@ -14,13 +14,8 @@ from autotelic.rounds.context import Context
 from autotelic.rounds.roles import Role
 from autotelic.systems import checks
 from autotelic.systems.base import Recipe, recipe
+from autotelic.tasks.english import words
 from autotelic.types import Example, Group, Sampling, Task, World
-from autotelic.worlds.chain_skills import explaining
-
-
-def explained(task: Task) -> str:
-    """The prompt that gives a task's answer and asks for the way to it."""
-    return explaining(str(task.prompt), str(task.answer))
 
 
 @recipe(
@@ -45,6 +40,7 @@ class SelfExplanation(Recipe):
     Differs: the coefficient is not the paper's; its pairwise form (explanation over own wrong sample) is not here.
     """
 
+    skills: ClassVar[tuple[str, ...]] = ("explain",)
     metrics: ClassVar[tuple[Metric, ...]] = (
         Metric("explain/unsolved", "share", "tasks that no sample solved"),
         Metric("explain/found", "tasks", "with an explanation that ends in the answer"),
@@ -64,16 +60,20 @@ class SelfExplanation(Recipe):
     def trains_on_gold(self) -> bool:
         return self.instead == "expert"
 
+    @property
+    def needed_skills(self) -> tuple[str, ...]:
+        return self.skills if self.instead == "explanation" else ()
+
     def roles(self, world: World) -> dict[str, Role]:
-        return {
-            "solver": Role("solver", "solver", self.sampling, world.parse),
-            "explainer": Role("explainer", "solver", self.sampling, world.parse, explained),
-        }
+        found = {"solver": Role("solver", "solver", self.sampling, world.parse)}
+        if self.instead == "explanation":
+            explain = world.skill("explain")
+            found["explainer"] = Role("explainer", "solver", self.sampling, explain.read, lambda task: explain.ask(task.prompt, str(task.answer)))
+        return found
 
     def setup(self, ctx: Context) -> None:
         if self.instead == "explanation":
-            checks.plain(ctx.pool.tasks, "expo")
-            checks.written(ctx.policies["solver"], model=explaining("", ""))
+            checks.written(ctx.policies["solver"], model=words(ctx.world.skill("explain").ask("", "")))
             checks.answerable(ctx, "explainer", ctx.pool.tasks, "sampling.max_tokens")
 
     async def round(self, ctx: Context) -> None:

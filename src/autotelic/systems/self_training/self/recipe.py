@@ -19,10 +19,11 @@ from autotelic.rounds.roles import Role
 from autotelic.streams import generator, key
 from autotelic.systems import checks
 from autotelic.systems.base import Recipe, recipe
+from autotelic.tasks.english import words
+from autotelic.tasks.language import FINE
 from autotelic.types import Example, Metrics, Rollout, Sampling, Task, World
-from autotelic.worlds import open_world
-from autotelic.worlds.base import Lesson, expect
-from autotelic.worlds.chain_skills import FINE, ChainSkills, criticizing, index, refining
+from autotelic.worlds import GeneratedWorld, open_world
+from autotelic.worlds.base import Lesson
 
 
 @recipe(
@@ -49,6 +50,7 @@ class SelfEvolution(Recipe):
     to a task of the run is read. One refinement a round; `refine` and `check` off are the control arms.
     """
 
+    skills: ClassVar[tuple[str, ...]] = ("critique", "refine")
     metrics: ClassVar[tuple[Metric, ...]] = (
         Metric("probe/refined/accuracy", "share", "greedy accuracy on the probe after one refinement"),
         Metric("probe/critic/accuracy", "share", "critiques on the probe that tell a right answer from a wrong one"),
@@ -59,31 +61,35 @@ class SelfEvolution(Recipe):
     refine: bool = True
     check: bool = True
     replay: float = Field(0.5, ge=0.0)
-    """Seed lessons for every kept answer; 0: none."""
+    """Seed lessons for every kept answer; 0: none. A world of another language than the teacher's has none."""
     seeds: int = Field(512, ge=1)
     """How many seed lessons there are; they are drawn once."""
     teacher: str = BASES["chain-skills"].tasks
     """World whose teacher wrote the seed lessons, by default as the base was taught. Its solutions are those of a teacher who is unsure, not gold."""
+    critiques: Sampling = Sampling(max_tokens=64, temperature=0.0)
+    """How critics are sampled."""
     sampling: Sampling = Sampling(max_tokens=96)
     updates: Updates = Updates(batch_size=64, epochs=1)
     objective: NLL = NLL()
 
     def roles(self, world: World) -> dict[str, Role]:
-        once = Sampling(max_tokens=64, temperature=0.0)
         return {
             "solver": Role("solver", "solver", self.sampling, world.parse),
-            "critic": Role("critic", "solver", once, index),
-            "refiner": Role("refiner", "solver", self.sampling, world.parse),
+            "critic": Role("critic", "solver", self.critiques, world.skill("critique").read),
+            "refiner": Role("refiner", "solver", self.sampling, world.skill("refine").read),
         }
 
     def setup(self, ctx: Context) -> None:
-        checks.plain(ctx.pool.tasks, "self")
-        checks.written(ctx.policies["solver"], model=criticizing("", "") + refining("", "", FINE))
-        for role, ask in (("critic", criticizing("{}", "")), ("refiner", refining("{}", "", FINE))):
-            asked = [Task(task.id, ask.replace("{}", str(task.prompt))) for task in ctx.pool.tasks]
-            checks.answerable(ctx, role, asked, "sampling.max_tokens", more=self.sampling.max_tokens)
+        critique, refine = (ctx.world.skill(name).ask for name in self.skills)
+        asked = {
+            "critic": [Task(task.id, critique(task.prompt, "")) for task in ctx.pool.tasks],
+            "refiner": [Task(task.id, refine(task.prompt, "", FINE)) for task in ctx.pool.tasks],
+        }
+        checks.written(ctx.policies["solver"], model=words(critique("", "")) + words(refine("", "", FINE)))
+        for role, tasks in asked.items():
+            checks.answerable(ctx, role, tasks, "sampling.max_tokens", more=self.sampling.max_tokens)
         if self.replay:
-            longest = max(len(item.tokens) for item in self.lessons(ctx))
+            longest = max((len(item.tokens) for item in self.lessons(ctx)), default=0)
             if longest > (context := ctx.policies["solver"].model.context):
                 raise SettingError(f"teacher = {self.teacher!r}: a lesson of {longest} tokens exceeds the model's context of {context}")
 
@@ -96,8 +102,8 @@ class SelfEvolution(Recipe):
         for rollout in kept:
             ctx.label(origin(rollout), rollout.answer)
         own = [under(rollout, ctx.prompt("solver", origin(rollout))) for rollout in kept]
-        replayed = round(self.replay * len(own))
-        lessons = ctx.random("lessons").choices(self.lessons(ctx), k=replayed) if replayed else []
+        replayed, seeds = round(self.replay * len(own)), self.lessons(ctx) if self.replay and own else []
+        lessons = ctx.random("lessons").choices(seeds, k=replayed) if replayed and seeds else []
         ctx.learn("solver", own + lessons, self.objective, self.updates)
 
     async def answer(self, ctx: Context, tasks: Sequence[Task], **sampling: Any) -> list[Rollout]:
@@ -107,35 +113,40 @@ class SelfEvolution(Recipe):
 
     async def criticize(self, ctx: Context, rollouts: Sequence[Rollout]) -> dict[str, str | None]:
         """The policy's critique of each rollout, by its id; None where it cannot be read."""
-        groups = await judgements(ctx, "critic", rollouts, lambda rollout: criticizing(str(origin(rollout).prompt), rollout.text))
+        ask = ctx.world.skill("critique").ask
+        groups = await judgements(ctx, "critic", rollouts, lambda rollout: ask(origin(rollout).prompt, rollout.text))
         return {rollout.id: group.answers[0] for rollout, group in zip(rollouts, groups, strict=True)}
 
     async def refined(self, ctx: Context, answers: Sequence[Rollout], **sampling: Any) -> list[Rollout]:
         """Answers with a critique that finds a fault are refined, and left out where the refinement has no answer; the others stay."""
         found = await self.criticize(ctx, answers)
         faulty = [rollout for rollout in answers if found[rollout.id] not in (FINE, None)]
-        tasks = [Task(f"of-{r.id}", refining(str(r.task.prompt), r.text, str(found[r.id])), hidden={"origin": r.task}) for r in faulty]
+        ask = ctx.world.skill("refine").ask
+        tasks = [Task(f"of-{r.id}", ask(r.task.prompt, r.text, found[r.id]), hidden={"origin": r.task}) for r in faulty]
         mended = [group.rollouts[0] for group in await ctx.sample("refiner", tasks, n=1, **sampling)]
         return [rollout for rollout in answers if found[rollout.id] in (FINE, None)] + [rollout for rollout in mended if rollout.answer is not None]
 
     def lessons(self, ctx: Context) -> list[Example]:
-        """The seed lessons, the same in every round."""
-        teacher = expect(open_world(self.teacher), ChainSkills, f"teacher = {self.teacher!r}: self needs a teacher of critiques and refinements")
+        """The seed lessons, the same in every round; none where the teacher speaks another language than the world."""
+        teacher = open_world(self.teacher)
+        if not (isinstance(teacher, GeneratedWorld) and set(self.skills) <= set(teacher.taught_skills)):
+            raise SettingError(f"teacher = {self.teacher!r}: self needs a teacher of critiques and refinements, such as chain-skills")
+        if teacher.skill("critique").ask != ctx.world.skill("critique").ask:
+            return []
         solver = ctx.policies["solver"]
         return [
             lesson_example(f"lesson/{place}", lesson, solver.tokenizer, task) for place, (task, lesson) in enumerate(self.seed_lessons(teacher, ctx))
         ]
 
-    def seed_lessons(self, teacher: ChainSkills, ctx: Context) -> list[tuple[Task, Lesson]]:
+    def seed_lessons(self, teacher: GeneratedWorld[Any], ctx: Context) -> list[tuple[Task, Lesson]]:
         """What the teacher says about tasks that are in the training split, and neither in the pool nor held out."""
-        pool, random = {task.prompt for task in ctx.pool.tasks}, generator("seed lessons", ctx.seed)
+        pool, random = {str(task.prompt) for task in ctx.pool.tasks}, generator("seed lessons", ctx.seed)
         drawn = (task for task in teacher.stream(seed=key("seed lessons", ctx.seed)) if task is not None)
         tasks = (task for task in drawn if task.prompt not in pool and task not in ctx.held_out)
         return [(task, teacher.lesson(task, random)) for task in islice(tasks, self.seeds)]
 
     async def measure(self, ctx: Context, tasks: Sequence[Task]) -> Metrics:
         known = [task for task in tasks if task.answer is not None]
-        checks.plain(known, "self")
         if not known:
             return {}
         answers = await self.answer(ctx, known, temperature=0.0)

@@ -5,8 +5,6 @@ Evaluated strictly from left to right; every value is one digit, because each re
 """
 
 import random
-import re
-from collections.abc import Callable
 from typing import Any
 
 from pydantic import Field, model_validator
@@ -15,9 +13,8 @@ from autotelic.errors import DataError
 from autotelic.streams import generator
 from autotelic.types import Settings, Task
 from autotelic.worlds.base import GeneratedWorld, Lesson, Longest, Rates, Span, check_span
-
-PROMPT = re.compile(r"[0-9](?:[-+*][0-9])+=")
-_ANSWER = re.compile(r"(?s)(?:.*;)?\s*#([0-9])\s*")
+from autotelic.worlds.chain.arithmetic import PROMPT, answer, apply, written_out
+from autotelic.worlds.chain.language import LANGUAGE
 
 
 class ChainKnobs(Settings):
@@ -49,6 +46,7 @@ class Chain(GeneratedWorld[ChainKnobs]):
     name = "chain"
     alphabet = "#*+-0123456789;="
     settings = ChainKnobs
+    language = LANGUAGE
 
     def draw(self, rng: random.Random, knobs: ChainKnobs) -> tuple[str, dict[str, Any]]:
         """Uniform digits and operations."""
@@ -80,29 +78,8 @@ class Chain(GeneratedWorld[ChainKnobs]):
 
     def parse(self, text: str) -> str | None:
         """The digit after a final '#' that opens the text or follows a ';'."""
-        found = _ANSWER.fullmatch(text)
-        return found[1] if found else None
+        return answer(text)
 
     def bounds(self, knobs: ChainKnobs) -> Longest:
         """Two characters an operation and six a step."""
         return Longest(2 * knobs.ops[1] + 2, 6 * knobs.ops[1] + 2)
-
-
-def written_out(prompt: str, result: Callable[[int, str, int], int]) -> str:
-    """The worked steps of a chain when `result` gives the result of each equation; every result is carried on."""
-    value, steps = int(prompt[0]), []
-    for op, digit in operations(prompt):
-        found = result(value, op, digit)
-        steps.append(f"{value}{op}{digit}={found};")
-        value = found
-    return "".join(steps) + f"#{value}"
-
-
-def operations(prompt: str) -> list[tuple[str, int]]:
-    """The operations of a chain prompt, in order: (sign, right operand)."""
-    return [(op, int(digit)) for op, digit in zip(prompt[1:-1:2], prompt[2:-1:2], strict=True)]
-
-
-def apply(left: int, op: str, right: int) -> int:
-    """left op right modulo 10, of two digits; `op` is '+', '-' or '*'."""
-    return {"+": left + right, "-": left - right, "*": left * right}[op] % 10
