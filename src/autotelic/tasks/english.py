@@ -197,13 +197,14 @@ def english(texts: Texts, world: World, examples: Sequence[Prompt]) -> dict[str,
     shown = "\n\n".join(f"Problem: {words(example)}" for example in examples)
     asked = partial(_asking, shown=_solution)
     mended = partial(_asking, shown=_criticized)
+    answer = partial(world.parse)  # not `world.parse` itself, by which roles are known that are asked the tasks as they are (`runs.framing`)
     skills = (
         Skill("critique", partial(asked, texts.critique), partial(number, most=99), partial(_judged, world, FINE, FLAWED)),
         Skill("judge", partial(asked, texts.judge), grade, partial(_judged, world, "5", "0")),
         Skill("score", partial(mended, texts.score), score),
-        Skill("refine", partial(mended, texts.refine), world.parse),
-        Skill("explain", partial(_asking, texts.explain, shown=lambda answer: {"answer": answer}), world.parse),
-        Skill("continue", partial(_asking, texts.go_on, shown=lambda begun: {"begun": begun.strip()}), world.parse),
+        Skill("refine", partial(mended, texts.refine), answer),
+        Skill("explain", partial(_asking, texts.explain, shown=lambda answer: {"answer": answer}), answer),
+        Skill("continue", partial(_asking, texts.go_on, shown=lambda begun: {"begun": begun.strip()}), answer),
         Skill("propose", lambda: _in_form(like, filled(texts.propose, examples=shown)), problem_of),
         Skill("sneak", partial(_asking, texts.sneak, shown=_placed), one_step, steps=steps),
     )

@@ -13,7 +13,8 @@ from autotelic.runs.opening import Session
 from autotelic.systems.self_rewarding.self_rewarding_lm.recipe import SelfRewarding
 from autotelic.types import Task
 from autotelic.worlds import open_world
-from autotelic.worlds.chain_skills import PROPOSE, ChainSkills
+from autotelic.worlds.chain.language import PROPOSE
+from autotelic.worlds.chain_skills import ChainSkills
 
 
 def session(**settings: Any) -> tuple[SelfRewarding, Session]:

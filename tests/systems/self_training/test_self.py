@@ -135,7 +135,7 @@ def test_the_origin_of_a_refinement_is_the_plain_task() -> None:
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"teacher": "chain"}, "needs a teacher of critiques and refinements; it runs on the world 'chain-skills', not on 'chain'"),
+        ({"teacher": "chain"}, "self needs a teacher of critiques and refinements, such as chain-skills"),
         ({"teacher": "chain-skills?slipz=1"}, "has no knob 'slipz'"),
         (
             {"sampling": {"max_tokens": 150}},

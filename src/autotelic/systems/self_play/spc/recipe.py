@@ -17,6 +17,7 @@ from autotelic.rounds.roles import Role
 from autotelic.streams import key
 from autotelic.systems import checks
 from autotelic.systems.base import Recipe, recipe
+from autotelic.tasks.english import words
 from autotelic.tasks.language import FINE, agrees
 from autotelic.types import Prompt, Rollout, Sampling, Task, World
 
@@ -116,7 +117,7 @@ class SelfPlayCritic(Recipe):
     def setup(self, ctx: Context) -> None:
         critique, sneak, _ = (ctx.world.skill(name).ask for name in self.skills)
         checks.answerable(ctx, "critic", [Task(task.id, critique(task.prompt, "")) for task in ctx.pool.tasks], "model")
-        checks.answerable(ctx, "generator", [Task(task.id, sneak(task.prompt, "", 1)) for task in ctx.pool.tasks], "model")
+        checks.written(ctx.policies["generator"], model=words(sneak("", "", "")))
 
     async def round(self, ctx: Context) -> None:
         sneaks = await self.sneak(ctx, await self.right_solutions(ctx))
