@@ -4,12 +4,12 @@ import math
 
 import pytest
 import torch
-from autotelic.systems.adversarial.spc.recipe import LONGEST, Sneak, put
 from hand import OLD, TOTALS, batch, scores
 
 from autotelic.learning.objectives import Unlikelihood
 from autotelic.systems.multi_agent.comas.recipe import shares
 from autotelic.systems.reinforcement.eepo.recipe import surprise
+from autotelic.systems.self_play.spc.recipe import LONGEST, Sneak, put
 from autotelic.systems.self_rewarding.cream.recipe import consistency
 from autotelic.systems.self_rewarding.self_rewarding_lm.recipe import best_and_worst
 from autotelic.types import Group, Rollout, Task, Turn, TurnKind

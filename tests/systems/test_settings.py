@@ -142,6 +142,8 @@ BESIDE: dict[tuple[str, str], dict[str, Any]] = {
     ("expo", "explanations"): {"everywhere": True},
     ("expo", "instead"): {"everywhere": True},
     ("expo", "coefficient"): {"everywhere": True},
+    ("self", "critiques.top_p"): {"critiques": {"temperature": 1.0}},
+    ("self", "critiques.top_k"): {"critiques": {"temperature": 1.0}},
     ("self-rewarding", "updates.batch_size"): {"updates": {"batch_size": 3}, "tasks_per_round": 12},
 }
 OTHER: dict[tuple[str, str], Any] = {

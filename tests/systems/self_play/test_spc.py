@@ -3,11 +3,11 @@
 import asyncio
 
 import pytest
-from autotelic.systems.adversarial.spc.recipe import Sneak
 from small import small
 
 from autotelic.errors import SettingError
 from autotelic.runs.opening import plan
+from autotelic.systems.self_play.spc.recipe import Sneak
 from autotelic.tasks.language import FINE
 from autotelic.types import Task
 from autotelic.worlds.chain.language import first_wrong, steps
