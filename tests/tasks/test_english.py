@@ -179,7 +179,9 @@ def test_a_shipped_base_is_asked_in_the_language_that_it_was_taught(tmp_path: Pa
         assert plan({**raw, **given}).world.skill("judge").ask("1+3=", "#4") == "J1+3=#4:"
     with pytest.raises(SettingError, match="language = 'chian': did you mean 'chain'"):
         plan({**raw, "language": "chian"})
-    with pytest.raises(SettingError, match="model: the role 'proposer' cannot read it: task write: the model's vocabulary lacks .* of 'Here are some problems"):
+    with pytest.raises(
+        SettingError, match=r"model: the role 'proposer' cannot read it: task write: the model's vocabulary lacks .* of 'Here are some problems"
+    ):
         plan({**raw, "language": "english"})
 
 
