@@ -4,7 +4,8 @@ Made whole are docs/figures, docs/systems and docs/replications. In README.md an
 `<!-- end -->`. Kinds: `file` (a file, verbatim), `output` (a file of terminal output), `variations` (the table of variations), `studies` (the table of studies
 with results), `states` and `counts` (how much of the catalogue is here), `families` (the families; NAME is where their pages are, seen from this one),
 `benchmark` (the table of a benchmark that is a study), `speed` (the tables of a speed benchmark), `metrics` (the numbers that runs log: of one of the tables of
-`measures.metrics`, or of all recipes), `rooms` (the packages by the floors of the import contract).
+`measures.metrics`, or of all recipes), `rooms` (the packages by the floors of the import contract), `surface` (the names of
+`autotelic.__all__`).
 """
 
 import importlib
@@ -22,12 +23,12 @@ from autotelic.systems.registry import recipes
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "docs"))
 
-from making import rooms, systems  # noqa: E402 - beside this file, which is no package
+from making import rooms, surface, systems  # noqa: E402 - beside this file, which is no package
 
 FIGURES = ROOT / "docs" / "figures"
 MADE = ("figures", "systems", "replications")
 """Folders of docs/ that hold only what is made here."""
-KINDS = "file|output|variations|studies|benchmark|speed|states|families|counts|metrics|rooms"
+KINDS = "file|output|variations|studies|benchmark|speed|states|families|counts|metrics|rooms|surface"
 PLACE = re.compile(rf"(?s)(<!-- ({KINDS}): (\S+) -->\n).*?(<!-- end -->)")
 
 
@@ -53,6 +54,7 @@ def content(kind: str, name: str) -> str:
         "counts": systems.counts,
         "metrics": metric_table,
         "rooms": rooms.table,
+        "surface": surface.table,
     }
     if kind in makers:
         return makers[kind](name)

@@ -2,12 +2,7 @@
 
 from pydantic import Field
 
-from autotelic.answers.votes import frequencies
-from autotelic.learning.advantages import center
-from autotelic.learning.learner import Optimizer
-from autotelic.learning.objectives import PolicyGradient
-from autotelic.rounds.context import Context
-from autotelic.systems.base import Recipe, recipe
+from autotelic import Context, Optimizer, PolicyGradient, Recipe, center, frequencies, recipe
 
 
 @recipe(name="soft-vote", system="soft vote", paper="", family="label-free", proxy="rewards/share/mean")

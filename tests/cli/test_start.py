@@ -8,7 +8,7 @@ import typer
 from command import call
 from complaints import ENVIRONMENT
 
-COMMANDS = ("run", "resume", "eval", "sample", "recipes", "replicate", "systems", "base", "validate", "report")
+COMMANDS = ("run", "resume", "eval", "sample", "recipes", "replicate", "systems", "base", "validate", "report", "new")
 HEAVY = ("torch", "transformers", "numpy")
 
 

@@ -1,4 +1,4 @@
-"""The command: its name, its subcommands, and how errors are told. The subcommands are in `run`, `ask`, `inspect` and `lists`, and import what they need when called."""
+"""The command: its name, its subcommands, and how errors are told. The subcommands are in `run`, `ask`, `inspect`, `lists` and `new`, and import what they need when called."""
 
 import os
 import sys
@@ -8,7 +8,7 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 import typer
 
-from autotelic.cli import ask, inspect, lists, run
+from autotelic.cli import ask, inspect, lists, new, run
 from autotelic.errors import AutotelicError
 
 app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, help="Language models that improve themselves.")
@@ -23,6 +23,7 @@ app.command()(lists.systems)
 app.command()(inspect.base)
 app.command()(inspect.validate)
 app.command()(run.report)
+app.command()(new.new)
 
 
 def main() -> None:
