@@ -6,7 +6,7 @@ import statistics
 import pytest
 
 from autotelic.errors import TrainingError
-from autotelic.learning.advantages import MovingAverage, against_others, center, deviation, leave_one_out, standardize, total, whiten
+from autotelic.learning.advantages import MovingAverage, against_others, center, deviation, leave_one_out, over_sets, standardize, total, whiten
 from autotelic.measures.monitors import reward_metrics
 from autotelic.types import Group, Rollout, Task, Turn, TurnKind
 
@@ -82,6 +82,14 @@ def test_rewards_are_summed_by_weight() -> None:
     pair = Group(TASK, [Rollout("x", TASK, [], rewards={"a": 1.0, "b": 5.0}), Rollout("y", TASK, [], rewards={"a": 0.0, "b": 9.0})])
     center([pair], weights={"a": 1.0})
     assert advantages(pair) == [0.5, -0.5]
+
+
+def test_sets_share_what_they_are_worth() -> None:
+    """Right 1 1 1 0, answers a a b x, pairs: worths .5 1 .5 1 .5 .5, mean 2/3; the pairs of each hold .5 1 .5, .5 1 .5, 1 1 .5, .5 .5 .5."""
+    assert over_sets([1, 1, 1, 0], "aabx", 2) == pytest.approx([0, 0, 1 / 6, -1 / 6])
+    assert over_sets([1, 1, 1, 1], "aaaa", 2) == [0, 0, 0, 0]
+    assert over_sets([1, 0], "ab", 3) == [0, 0], "no set is that large"
+    assert over_sets([1, 1, 0, 0], "aabb", 4) == [0, 0, 0, 0], "there is but one set"
 
 
 def test_moving_average_reads_before_it_updates_and_keeps_keys_apart() -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 from committed import contents
-from small import small
+from small import on_their_own, small
 
 from autotelic.errors import AutotelicError
 from autotelic.runs import loop
@@ -15,7 +15,6 @@ from autotelic.runs.progress import Progress
 from autotelic.runs.reading import RunReader
 from autotelic.runs.sealing import read_manifest
 from autotelic.runs.store import Store
-from autotelic.systems.registry import recipes
 
 ROUNDS, KILLED_IN = 4, 3
 CONFIG = {"autotelic": "0", "format": 2, "recipe": {"name": "srt", "settings": {}}, "run": {}}
@@ -44,7 +43,7 @@ def run_and_die(raw: dict, folder: Path) -> None:
     assert os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGKILL
 
 
-@pytest.mark.parametrize("name", [name for name, cls in recipes().items() if cls.about.kind == "recipe"])
+@pytest.mark.parametrize("name", on_their_own())
 def test_killed_and_resumed_is_bitwise_the_whole_run(name: str, tmp_path: Path) -> None:
     raw = small(name, rounds=ROUNDS, gate={"enabled": False})
     loop.start({**raw, "out": str(tmp_path / "whole")}, Progress(quiet=True))

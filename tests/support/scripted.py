@@ -74,14 +74,14 @@ class Noting(Context):
 
 
 def play(recipe: Recipe, policy: Policy, script: dict[str, list[str]]) -> Noting:
-    """The context after one round on the tasks of the script."""
+    """The context after one round on the tasks of the script; further policies are copies of the one."""
     world = Sums()
     policy.batcher.engine = Scripted(policy.tokenizer, script)
     pool = TaskPool([task for task in world.tasks(9, seed=0) if task.id in script], 0)
     ctx = Noting(
         world=world,
         pool=pool,
-        policies={"solver": policy},
+        policies={"solver": policy, **{name: policy.clone(name) for name in recipe.policies()}},
         roles=recipe.roles(world),
         batcher=policy.batcher,
         seed=0,

@@ -83,6 +83,7 @@ BESIDE: dict[tuple[str, str], dict[str, Any]] = {
     ("scpo", "vote.denominator"): {**HOT, "vote": {"min_share": 0.3}},
     ("lmsi", "vote.unparsed"): HOT,
     ("lmsi", "vote.denominator"): {**HOT, "vote": {"min_share": 0.3}},
+    ("restrain", "penalty"): {"vote": {"min_share": 1.0}},
     ("*", "updates.batch_size"): {"updates": {"batch_size": 3}},
     ("supervised", "optimizer.betas"): {"updates": {"steps": 3}},
     ("supervised", "optimizer.warmup"): {"updates": {"steps": 3}},
@@ -155,6 +156,8 @@ OTHER: dict[tuple[str, str], Any] = {
     ("*", "updates.batch_size"): 1,
     ("*", "optimizer.warmup"): 5,
     ("srt", "trained"): 2,
+    ("kdrl", "teacher"): "chain-weak",
+    ("dapo", "cache"): 90,
     ("scpo", "vote.min_share"): 1.0,
     ("srt", "vote.min_share"): 1.0,
     ("lmsi", "vote.min_share"): 1.0,
@@ -243,7 +246,19 @@ OTHER: dict[tuple[str, str], Any] = {
     ("b-star", "thresholds"): [0.2],
     ("self", "teacher"): "chain-skills?ops=2",
 }
-ROUNDS: dict[str, int] = {"cream": 3, "spin": 2, "eepo": 2, "score": 2, "easy-to-hard": 2, "bots": 3, "sec": 4, "exit": 3, "spiral": 3, "soar": 2}
+ROUNDS: dict[str, int] = {
+    "cream": 3,
+    "spin": 2,
+    "eepo": 2,
+    "score": 2,
+    "easy-to-hard": 2,
+    "bots": 3,
+    "sec": 4,
+    "exit": 3,
+    "spiral": 3,
+    "soar": 2,
+    "kdrl": 2,
+}
 """Rounds that a recipe must play before all of its settings can have acted; one where it does not say."""
 
 

@@ -5,6 +5,7 @@ The stateless ones take groups; `MovingAverage` holds state and is saved with th
 
 from collections import defaultdict
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from itertools import combinations
 from statistics import fmean
 from typing import Literal
 
@@ -95,6 +96,22 @@ def against_others(values: Sequence[float]) -> list[float]:
         return [0.0] * len(values)
     summed, others = sum(values), len(values) - 1
     return [value - (summed - value) / others for value in values]
+
+
+def over_sets(values: Sequence[float], keys: Sequence[Hashable], size: int) -> list[float]:
+    """The polychromic advantage (arXiv:2509.25424) of each sample of a group: what its sets are worth on average, minus what all sets are worth.
+
+    A set is any `size` of the samples, and is worth the mean of its values times the share of different keys in it. All members of a set share its worth.
+    """
+    total_of, count_of, worths = [0.0] * len(values), [0] * len(values), []
+    for chosen in combinations(range(len(values)), size):
+        worth = fmean(values[i] for i in chosen) * len({keys[i] for i in chosen}) / size
+        worths.append(worth)
+        for i in chosen:
+            total_of[i] += worth
+            count_of[i] += 1
+    mean = fmean(worths) if worths else 0.0
+    return [summed / count - mean if count else 0.0 for summed, count in zip(total_of, count_of, strict=True)]
 
 
 class MovingAverage:

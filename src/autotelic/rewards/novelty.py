@@ -62,6 +62,35 @@ def spread(texts: Sequence[str]) -> list[float]:
     return [distance / most if most > 1e-9 else 0.0 for distance in far]
 
 
+def likenesses(texts: Sequence[str]) -> NDArray[np.float64]:
+    """(N, N) cosines between texts as counts of character bigrams, 0 to 1; a text of less than two characters is like none."""
+    counts = [grams(text, 2) for text in texts]
+    pairs = {pair: place for place, pair in enumerate(sorted({pair for count in counts for pair in count}))}
+    rows = np.zeros((len(texts), len(pairs)))
+    for row, count in zip(rows, counts, strict=True):
+        row[[pairs[pair] for pair in count]] = list(count.values())
+    rows /= np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-8)
+    return np.clip(rows @ rows.T, 0.0, 1.0)
+
+
+def ranked_novelty(likeness: NDArray[np.float64], sides: Sequence[bool]) -> list[float]:
+    """EVOL-RL's novelty (arXiv:2509.15194) of each of N texts: 1 - (mean likeness to its own side + greatest to any other) / 2, then stretched to 0 to 1
+    within each side; 1 of a side of one, .5 where all of a side are alike. A text alone on its side has its mean over all others.
+    """
+    raw = []
+    for i, side in enumerate(sides):
+        others = [j for j in range(len(sides)) if j != i]
+        own = [j for j in others if sides[j] == side] or others
+        raw.append(1 - (fmean(likeness[i, own]) + max(likeness[i, others])) / 2 if others else 0.5)
+    found = [0.0] * len(raw)
+    for side in (True, False):
+        mine = [i for i, one in enumerate(sides) if one == side]
+        low, high = min((raw[i] for i in mine), default=0.0), max((raw[i] for i in mine), default=0.0)
+        for i in mine:
+            found[i] = 1.0 if len(mine) == 1 else (raw[i] - low) / (high - low) if high - low > 1e-9 else 0.5
+    return found
+
+
 def repetition_shares(texts: Sequence[Sequence[Hashable]], cut: float = 0.5) -> list[float]:
     """R-Zero's repetition penalty (arXiv:2508.05004): the share of all texts that are in a text's cluster.
 

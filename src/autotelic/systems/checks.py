@@ -79,3 +79,13 @@ def answerable(ctx: Context, role: str, tasks: Iterable[Task], what: str, more: 
         if used + speaker.sampling.max_tokens > policy.model.context:
             needed = f"a prompt of {used} tokens and a reply of {speaker.sampling.max_tokens}"
             raise SettingError(f"{what}: the role {role!r} has no room for {needed} in a context of {policy.model.context} (task {task.id!r})")
+
+
+def same_vocabulary(policy: Policy, other: Policy, what: str) -> None:
+    """A policy that is to judge the tokens of another; `what` names the setting that brings them together.
+
+    Raises:
+        SettingError: their tokens do not mean the same.
+    """
+    if policy.tokenizer.inner.get_vocab() != other.tokenizer.inner.get_vocab():
+        raise SettingError(f"{what}: its vocabulary is not that of the model, so that it cannot say how likely the model's tokens are")

@@ -29,16 +29,16 @@ def test_stage_one_credits_the_second_answer_alone() -> None:
 
 def test_stage_two_pays_for_improvement() -> None:
     # r2 + 10 (r2 - r1): 11 for a mended answer, 1 for one right twice, -10 for a spoiled one, 0 for one wrong twice.
-    assert second_stage(attempted((0, 1), (1, 1)), 10, total=False) == [(-1, 10), (1, -10)]
-    assert second_stage(attempted((1, 0), (0, 0)), 10, total=False) == [(1, -10), (-1, 10)]
+    assert second_stage(attempted((0, 1), (1, 1)), 10) == [(-1, 10), (1, -10)]
+    assert second_stage(attempted((1, 0), (0, 0)), 10) == [(1, -10), (-1, 10)]
     # The sum of all rewards is 11 and 2: it pays the first attempt for being wrong.
-    assert second_stage(attempted((0, 1), (1, 1)), 10, total=True) == [(9, 9), (-9, -9)]
-    assert second_stage(attempted((0, 1), (1, 1)), 0, total=True) == [(-1, -1), (1, 1)]
+    assert second_stage(attempted((0, 1), (1, 1)), 10, "total") == [(9, 9), (-9, -9)]
+    assert second_stage(attempted((0, 1), (1, 1)), 0, "total") == [(-1, -1), (1, 1)]
 
 
 @pytest.mark.parametrize("rights", [[(1, 1), (1, 1)], [(0, 0), (0, 0), (0, 0)], [(0, 1)]])
 def test_attempts_that_end_alike_carry_no_signal(rights: list[tuple[float, float]]) -> None:
-    assert first_stage(attempted(*rights)) == second_stage(attempted(*rights), 10, total=False) == [(0, 0)] * len(rights)
+    assert first_stage(attempted(*rights)) == second_stage(attempted(*rights), 10) == [(0, 0)] * len(rights)
 
 
 def test_changes() -> None:

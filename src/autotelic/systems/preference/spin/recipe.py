@@ -1,5 +1,6 @@
 """The given answer against the policy's own: SPIN."""
 
+from collections.abc import Sequence
 from typing import ClassVar
 
 from pydantic import Field
@@ -8,8 +9,10 @@ from autotelic.learning.examples import pair, written
 from autotelic.learning.learner import Updates
 from autotelic.learning.objectives import DPO
 from autotelic.measures.metrics import Metric
+from autotelic.policies.policy import Policy
 from autotelic.rounds.context import Context
 from autotelic.systems.base import Recipe, recipe
+from autotelic.types import Task
 
 
 @recipe(
@@ -46,7 +49,6 @@ class SelfPlayFineTuning(Recipe):
         return True
 
     async def round(self, ctx: Context) -> None:
-        solver = ctx.policies["solver"]
         groups = await ctx.sample("solver", ctx.pool.draw(self.tasks_per_round), n=1)
         plays = [[group.task.id, group.rollouts[0].turns[-1].tokens] for group in groups]
         pairs = []
@@ -58,4 +60,8 @@ class SelfPlayFineTuning(Recipe):
                 pairs += pair(chosen, rejected)
         ctx.state["previous"] = plays if self.keep_previous else []
         ctx.log(**{"pairs/task": len(pairs) / 2 / len(plays)})
-        ctx.learn("solver", pairs, self.objective, self.updates, reference=solver.clone("opponent"))
+        ctx.learn("solver", pairs, self.objective, self.updates, reference=self.opponent(ctx, [group.task for group in groups]))
+
+    def opponent(self, ctx: Context, tasks: Sequence[Task]) -> Policy:
+        """The reference of the pair loss: the policy at the start of the round."""
+        return ctx.policies["solver"].clone("opponent")

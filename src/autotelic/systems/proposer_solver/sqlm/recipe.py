@@ -7,7 +7,7 @@ from typing import Any, ClassVar, Literal
 from pydantic import Field
 
 from autotelic.answers.votes import VoteRule, vote
-from autotelic.learning.advantages import center
+from autotelic.learning.advantages import Scale, center
 from autotelic.learning.learner import Optimizer
 from autotelic.learning.objectives import PolicyGradient
 from autotelic.measures.metrics import Metric
@@ -18,7 +18,7 @@ from autotelic.systems.base import Recipe, recipe
 from autotelic.systems.proposer_solver.posing import SKILL, asked_for, labeled, posed, proposer, purity, report, trainable
 from autotelic.types import Group, Sampling, Task, World
 
-Pay = Literal["some", "half", "random"]
+Pay = Literal["some", "half", "minimax", "random"]
 Judge = Literal["majority", "verifier"]
 
 
@@ -26,10 +26,12 @@ def worth(right: int, size: int, pay: Pay = "some", judge: Judge = "majority") -
     """A proposer's reward for a question to which `right` of `size` answers are right.
 
     "some": 1 if not all are, and more than one is by the majority (which one answer always is), or any by the verifier; else 0. "half":
-    1 - |2 p - 1| with p = right / size; 0 where no answer is right.
+    1 - |2 p - 1| with p = right / size; 0 where no answer is right. "minimax": - p, what the solver loses.
     """
     if pay == "some":
         return float((judge == "majority") < right < size)
+    if pay == "minimax":
+        return -right / size
     return 1 - abs(2 * right / size - 1) if right else 0.0
 
 
@@ -76,6 +78,7 @@ class SelfQuestioning(Recipe):
     proposer_every: int = Field(1, ge=1)
     """Rounds between updates of the proposer; 5 in the published configuration."""
     vote: VoteRule = VoteRule(unparsed="candidate", denominator="all")
+    scale: Scale = "std"
     asking: Sampling = Sampling(max_tokens=32)
     optimizer: Optimizer = Optimizer(learning_rate=3e-4)
     objective: PolicyGradient = PolicyGradient(staleness=1)
@@ -111,9 +114,9 @@ class SelfQuestioning(Recipe):
         for rollout in askers:
             question = questions.get(rollout.id)
             rollout.rewards["worth"] = self.paid(ctx, rollout.id, round(right[question.id])) if question else self.invalid or 0.0
-        ctx.learn("solver", center(trainable(ctx, answered), "std"), self.objective)
+        ctx.learn("solver", center(trainable(ctx, answered), self.scale), self.objective)
         if self.proposer == "trained" and ctx.round % self.proposer_every == 0:
-            ctx.learn("solver", center([askers], "std"), self.objective)
+            ctx.learn("solver", center([askers], self.scale), self.objective)
         report(ctx, list(questions.values()))
         purity(ctx, labeled(list(questions.values()), {name: found.label for name, found in votes.items()}))
         if votes:

@@ -1,11 +1,15 @@
 """Reinforcement learning against a gold verifier: the reference arm."""
 
+from collections.abc import Sequence
+
 from pydantic import Field
 
 from autotelic.learning.advantages import Scale, center
+from autotelic.learning.learner import Updates
 from autotelic.learning.objectives import PolicyGradient
 from autotelic.rounds.context import Context
 from autotelic.systems.base import Recipe, recipe
+from autotelic.types import Group
 
 
 @recipe(
@@ -30,10 +34,20 @@ class GoldVerifier(Recipe):
     tasks_per_round: int = Field(32, ge=1)
     group_size: int = Field(16, ge=2)
     scale: Scale = "none"
+    updates: Updates = Updates()
+    """More than one make ratios and their clips matter."""
     objective: PolicyGradient = PolicyGradient(clip_low=0.2, clip_high=0.28)
 
     async def round(self, ctx: Context) -> None:
         groups = await ctx.sample("solver", ctx.pool.draw(self.tasks_per_round), n=self.group_size)
         for group in groups:
-            group.reward(correct=[ctx.world.verify(group.task, answer) for answer in group.answers])
-        ctx.learn("solver", center(groups, self.scale), self.objective)
+            self.reward(ctx, group)
+        self.learn(ctx, groups)
+
+    def reward(self, ctx: Context, group: Group) -> None:
+        """Say what each completion of a group is worth."""
+        group.reward(correct=[ctx.world.verify(group.task, answer) for answer in group.answers])
+
+    def learn(self, ctx: Context, groups: Sequence[Group]) -> None:
+        """Update the solver."""
+        ctx.learn("solver", center(groups, self.scale), self.objective, self.updates)

@@ -14,6 +14,8 @@ from autotelic.systems.base import Recipe, recipe
 from autotelic.systems.self_correction.attempts import answered, changes, named, two_attempts
 from autotelic.types import Group, Metrics, Task
 
+Credit = Literal["own", "total", "none"]
+
 
 @recipe(
     name="score",
@@ -51,8 +53,8 @@ class SelfCorrection(Recipe):
     """Weight of the improvement from the first to the second answer."""
     hold: float = Field(10.0, ge=0.0)
     """Multiple of the KL coefficient on the first attempt's tokens in stage I."""
-    credit: Literal["own", "total"] = "own"
-    """What the first attempt's tokens are credited with in stage II: its own reward, or the sum of all."""
+    credit: Credit = "own"
+    """What the first attempt's tokens are credited with in stage II: its own reward, the sum of all, or nothing."""
     objective: PolicyGradient = PolicyGradient(kl=0.01)
 
     def setup(self, ctx: Context) -> None:
@@ -64,7 +66,7 @@ class SelfCorrection(Recipe):
         rollouts = [rollout for group in groups for rollout in group]
         ctx.log(**named("turns", changes(rollouts)))
         one = ctx.round <= self.stage_one
-        credited = first_stage(groups) if one else second_stage(groups, self.alpha, self.credit == "total")
+        credited = first_stage(groups) if one else second_stage(groups, self.alpha, self.credit)
         for rollout, (first, second) in zip(rollouts, credited, strict=True):
             by_action(rollout, [first, second])
         kl = {0: self.hold} if one else None
@@ -80,10 +82,12 @@ def first_stage(groups: Sequence[Group]) -> list[tuple[float, float]]:
     return [(0.0, second) for second in over_others(groups, {"second": 1.0})]
 
 
-def second_stage(groups: Sequence[Group], alpha: float, total: bool) -> list[tuple[float, float]]:
-    """Advantages of both attempts in stage II: of r1 and of r2 + alpha (r2 - r1), or of the sum of these for both."""
-    second = over_others(groups, {"second": 1.0 + alpha, "first": (1.0 - alpha) if total else -alpha})
-    return list(zip(second if total else over_others(groups, {"first": 1.0}), second, strict=True))
+def second_stage(groups: Sequence[Group], alpha: float, credit: Credit = "own") -> list[tuple[float, float]]:
+    """Advantages of both attempts in stage II: of r1, or 0, and of r2 + alpha (r2 - r1); or of the sum of these for both."""
+    second = over_others(groups, {"second": 1.0 + alpha, "first": (1.0 - alpha) if credit == "total" else -alpha})
+    if credit == "none":
+        return [(0.0, value) for value in second]
+    return list(zip(second if credit == "total" else over_others(groups, {"first": 1.0}), second, strict=True))
 
 
 def over_others(groups: Sequence[Group], weights: Mapping[str, float]) -> list[float]:

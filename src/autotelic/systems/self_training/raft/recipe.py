@@ -1,5 +1,7 @@
 """Best of K, then likelihood: RAFT."""
 
+from collections.abc import Sequence
+
 from pydantic import Field
 
 from autotelic.learning.examples import example
@@ -8,6 +10,7 @@ from autotelic.learning.objectives import NLL
 from autotelic.rewards.graded import prefix_share
 from autotelic.rounds.context import Context
 from autotelic.systems.base import Recipe, recipe
+from autotelic.types import Example, Group
 
 
 @recipe(
@@ -36,7 +39,11 @@ class RewardRankedFineTuning(Recipe):
 
     async def round(self, ctx: Context) -> None:
         groups = await ctx.sample("solver", ctx.pool.draw(self.tasks_per_round), n=self.group_size)
+        ctx.learn("solver", self.targets(ctx, groups), self.objective, self.updates)
+
+    def targets(self, ctx: Context, groups: Sequence[Group]) -> list[Example]:
+        """What is kept of the groups, with its weights."""
         for group in groups:
             group.reward(score=[prefix_share(rollout.text, ctx.world.gold(group.task)) for rollout in group])
         best = [max(group.rollouts, key=lambda rollout: rollout.rewards["score"]) for group in groups]
-        ctx.learn("solver", [example(rollout) for rollout in best], self.objective, self.updates)
+        return [example(rollout) for rollout in best]
