@@ -188,3 +188,27 @@ def test_padding_that_a_model_has_not_is_replaced(family: str, pad: int | None, 
     assert solver.check_engine(prompts, 1e-4) < 1e-4
     assert len(solver.scores([*prompts], [1, 1])) == 2
     assert 0 <= solver.tokenizer.pad < 320
+
+
+def test_ends_that_a_model_cannot_reach_are_left_out(tmp_path: Path) -> None:
+    write_model(tmp_path, subwords(), {"eos_token_id": [2, 5000, 10**25]})
+    solver = Policy.load("solver", tmp_path, Batcher(TorchEngine()))
+    assert solver.tokenizer.end == {2}
+    solver.check_engine([solver.tokenizer.encode_prompt("a")], 1e-4)
+
+
+@pytest.mark.parametrize(
+    ("file", "changes", "message"),
+    [
+        ("tokenizer_config.json", {"model_max_length": "long"}, "no tokenizer that transformers can load"),
+        ("config.json", {"sliding_window": {}}, "transformers cannot load this model"),
+        ("config.json", {"sliding_window": "x"}, "transformers cannot load this model"),
+    ],
+)
+def test_what_only_fails_when_it_is_used_is_used_when_it_is_loaded(file: str, changes: dict[str, object], message: str, tmp_path: Path) -> None:
+    write_model(tmp_path, subwords())
+    for name, more in (("config.json", {"model_type": "mistral", "head_dim": 8}), (file, changes)):
+        path = tmp_path / name
+        path.write_text(json.dumps({**json.loads(path.read_text()), **more}))
+    with pytest.raises(DataError, match=message):
+        Policy.load("solver", tmp_path, Batcher(TorchEngine()))

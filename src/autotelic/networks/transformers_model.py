@@ -68,15 +68,21 @@ class TransformersModel(LanguageModel):
             raise DataError(f"{source}: {type(inner).__name__} has no output embedding; it is no causal language model")
         if head.weight is not embedding.weight:  # Two different tensors stay apart whatever the config says.
             inner.config.get_text_config().tie_word_embeddings = inner.config.tie_word_embeddings = False
-        model = cls(inner.eval())
-        model.check_head(source)
+        try:
+            model = cls(inner.eval())
+            model.check_head(source)
+        except DataError:
+            raise
+        except Exception as error:  # A config that a model can be made of may still be one that it cannot run with.
+            raise not_loadable(source, error) from error
         return model
 
     @torch.no_grad()
     def check_head(self, folder: Path) -> None:
         """Raises DataError where the logits are scaled or capped after the head, as in Gemma 2 and Cohere: they are computed inside
         the model's forward pass, which this class does not call."""
-        tokens = torch.arange(min(4, self.vocab_size), device=self.device)[None]
+        tokens = torch.arange(min(4, self.vocab_size, self.context), device=self.device)[None]
+        self.prefill(tokens, torch.tensor([tokens.shape[1]], device=self.device), tokens.shape[1])
         if not torch.allclose(self.inner(tokens, use_cache=False).logits, self.head(self.hidden(tokens)), atol=1e-4, rtol=1e-4):
             raise DataError(
                 f"{folder}: the logits of {type(self.inner).__name__} are not those of its output embedding alone, which is not supported"

@@ -85,6 +85,7 @@ class Tokenizer:
         generation, ends = declared_ends(model or path)
         try:
             inner = AutoTokenizer.from_pretrained(str(folder), trust_remote_code=False, **options)
+            inner.encode("0")
         except Exception as error:  # The tokenizers library raises plain exceptions, transformers what a broken file happens to cause.
             reason = (str(error).strip() or type(error).__name__).splitlines()[0]
             raise DataError(f"{source}: no tokenizer that transformers can load ({type(error).__name__}: {reason})") from error
@@ -98,7 +99,7 @@ class Tokenizer:
         self.inner.save_pretrained(str(folder))
 
     def fit(self, vocab_size: int) -> None:
-        """Take a padding id that a model with so many tokens has: padding is never read, but looked up.
+        """Leave out ends that a model with so many tokens can never reach, and take a padding id that it has: padding is never read, but looked up.
 
         Raises:
             DataError: the model lacks the end token.
@@ -106,6 +107,7 @@ class Tokenizer:
         for end in {self.end_id, self.chat_end_id}:
             if end >= vocab_size:
                 raise DataError(f"the tokenizer's end token {end} is outside the model's vocabulary of {vocab_size}")
+        self.end = frozenset(end for end in self.end if end < vocab_size)
         if not 0 <= self.pad < vocab_size:
             self.pad = self.end_id
 
@@ -279,7 +281,10 @@ class Tokenizer:
         return ids[len(before) :] if ids[: len(before)] == before and ids else self._plain(text, special_text)
 
     def _plain(self, text: str, special_text: bool) -> list[int]:
-        ids = list(self.inner.encode(text, add_special_tokens=False, split_special_tokens=not special_text))
+        try:
+            ids = list(self.inner.encode(text, add_special_tokens=False, split_special_tokens=not special_text))
+        except Exception as error:  # The tokenizers library raises plain exceptions.
+            raise DataError(f"the tokenizer fails on {text[:60]!r}: {error}") from error
         unknown = self.inner.unk_token_id
         # A tokenizer without unknown text may name an ordinary special token here, which a template then uses.
         if unknown is not None and unknown in ids and not (special_text and str(self.inner.unk_token) in text):
