@@ -39,6 +39,7 @@ def load_gguf(path: Path) -> LanguageModel:
     config = None if missing else decoder_config(path, inner.config.to_dict())
     if config is None:
         return TransformersModel.of(path, inner, missing)
+    check_memory(path, 2 * config.context * config.head_dim, free_memory())  # the table of rotations
     state: dict[str, Tensor] = dict(inner.state_dict())
     del inner
     return decoder(path, config, state)
