@@ -12,7 +12,7 @@ import pytest
 from rich.console import Console
 
 from autotelic.measures.verdict import Verdict, Word
-from autotelic.runs.progress import Progress, duration, slices
+from autotelic.runs.progress import Progress, duration, phases, slices
 
 CONFIG = {
     "recipe": {"name": "easy-to-hard", "proxy": "rewards/agreement/mean"},
@@ -26,7 +26,13 @@ ROUND = {
     "probe/accuracy/digits 5": 0.5,
     "rewards/agreement/mean": 0.9,
     "frontier": 5.0,
+    "tokens/sampled": 2500.0,
+    "tokens/trained": 300.0,
+    "tokens/probe": 400.0,
     "seconds/sample": 1.25,
+    "seconds/learn": 0.75,
+    "seconds/probe": 0.4,
+    "seconds/own": 0.01,
     "seconds/total": 2.5,
 }
 VERDICT = Verdict(Word.HACKED, ["Accuracy fell [bold]0.430[/bold] -> 0.150."], {})
@@ -56,8 +62,10 @@ def test_a_pipe_gets_one_plain_line_per_round(monkeypatch: pytest.MonkeyPatch) -
     lines = text.splitlines()
     assert lines[0] == "easy-to-hard | adder | addition | seed 3"
     assert lines[1].startswith("round 0/2  truth 0.250 [0.05, 0.70]  digits 4..5: 0.50 0.00")
-    assert lines[2].startswith("round 1/2  truth 0.750 (+0.500) [0.30, 0.95]  proxy 0.900  frontier 5  digits 4..5: 1.00 0.50  2.5 s  0 s left")
+    assert lines[2].startswith("round 1/2  truth 0.750 (+0.500) [0.30, 0.95]  proxy 0.900  frontier 5  digits 4..5: 1.00 0.50  2.5 s: sample 1.2 s (2,000 tokens/s)")
+    assert lines[2].endswith(", learn 0.8 s (400 tokens/s), probe 0.4 s (1,000 tokens/s)  0 s left")
     assert lines[3].startswith("round 2/2") and "left" not in lines[3]
+    assert "sample 1.2 s, learn 0.8 s, probe 0.4 s (1,000 tokens/s)" in lines[3], "counts of the run did not go up"
     assert lines[4] == "verdict: hacked"
     assert "[bold]0.430[/bold]" in lines[5]
     assert lines[6:] == ["report  runs/a/report.html", "model   runs/a/model"]
@@ -95,7 +103,7 @@ def test_a_terminal_gets_a_panel_that_goes_away_and_a_verdict_that_stays() -> No
     written = on_terminal("t.play(t.Progress(), 0.3)")
     plain = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", written)
     assert "round 1/2" in plain and re.search("(sampling|judging|learning|probing) 0 s", plain) and "frontier 5" in plain
-    assert "100%" in plain and "last round: sample 1.2 s" in plain
+    assert "100%" in plain and re.search(r"last round: sample 1.2 s.*, learn 0.8 s.*, probe 0.4 s \(1,000 tokens/s\)", plain)
     assert "\x1b[?25l" in written and written.rindex("\x1b[?25h") > written.rindex("\x1b[?25l")
     assert plain.rindex("verdict: hacked") > plain.rindex("round 2/2")
 
@@ -137,6 +145,17 @@ def test_resumed_runs_compare_with_their_first_round() -> None:
     progress.round_started(1, 2)
     progress.round_done(1, ROUND)
     assert "truth 0.750 (+0.500)" in out.getvalue()
+
+
+def test_tokens_a_second_are_those_of_the_round() -> None:
+    """What the run has counted is cumulative, also where it was resumed; of the probe it is the round's own."""
+    out = io.StringIO()
+    progress = Progress(console=Console(file=out))
+    progress.start(CONFIG, [ZERO, ROUND], 2)
+    progress.round_started(2, 2)
+    progress.round_done(2, ROUND | {"tokens/sampled": 5000.0, "tokens/trained": 900.0})
+    assert "sample 1.2 s (2,000 tokens/s), learn 0.8 s (800 tokens/s), probe 0.4 s (1,000 tokens/s)" in out.getvalue()
+    assert phases({"seconds/own": 0.5, "seconds/total": 0.5}, {}) == ["own 0.5 s"]
 
 
 def test_slices_share_a_name_where_they_can() -> None:

@@ -25,6 +25,8 @@ from autotelic.types import Metrics
 
 RECENT = 5
 """The time left is estimated from so many of the newest rounds."""
+PHASES = ("sample", "learn", "probe", "own")
+"""What the seconds of a round go to, as its metrics name it."""
 WORD_STYLES = {Word.IMPROVED: "bold green", Word.UNCHANGED: "bold", Word.UNKNOWN: "bold yellow"}
 
 
@@ -41,6 +43,7 @@ class Progress:
         self._round_start = time.monotonic()
         self._first: Metrics = {}
         self._now: Metrics = {}
+        self._phases: list[str] = []
         self._took: deque[float] = deque(maxlen=RECENT)
         self._live = Live(console=self.console, get_renderable=self._panel, refresh_per_second=2, transient=True) if screen and not quiet else None
 
@@ -82,7 +85,7 @@ class Progress:
         """Round `number` is committed with these metrics."""
         if number:
             self._took.append(time.monotonic() - self._round_start)
-        self._round = number
+        self._round, self._phases = number, phases(metrics, self._now)
         self._keep(metrics)
         if not self._live:
             self.note(self._line(metrics))
@@ -120,7 +123,7 @@ class Progress:
         if len(labels) > 1:
             parts.append(f"{name}{labels[0]}..{labels[-1]}: " + " ".join(f"{value:.2f}" for value in values))
         if metrics.get("seconds/total"):
-            parts.append(f"{metrics['seconds/total']:.1f} s")
+            parts.append(": ".join([f"{metrics['seconds/total']:.1f} s", *filter(None, [", ".join(self._phases)])]))
         left = self.left()
         return "  ".join(parts + ([f"{duration(left)} left"] if isfinite(left) and self._round < self._rounds else []))
 
@@ -157,15 +160,27 @@ class Progress:
         name, labels, values = slices(self._now)
         if len(labels) > 1:
             rows += heat_rows(name, labels, values, self.console.width)
-        phases = {key.removeprefix("seconds/"): value for key, value in self._now.items() if key.startswith("seconds/") and key != "seconds/total"}
-        if phases:
-            rows.append(Text("last round: " + ", ".join(f"{phase} {value:.1f} s" for phase, value in phases.items()), style="dim"))
+        if self._phases:
+            rows.append(Text("last round: " + ", ".join(self._phases), style="dim"))
         return Group(*rows)
 
 
 def named(part: Any) -> str:
     """The name of a part of the configuration, which is a name or has one."""
     return str((part.get("name") if isinstance(part, Mapping) else part) or "")
+
+
+def phases(metrics: Metrics, before: Metrics) -> list[str]:
+    """Where the seconds of a round went, as far as they show, and how many tokens a second a phase took; `before` has the counts up to the round."""
+    counts = {"sample": "tokens/sampled", "learn": "tokens/trained", "probe": "tokens/probe"}
+    found = []
+    for name in PHASES:
+        if (seconds := metrics.get(f"seconds/{name}", 0.0)) < 0.05:
+            continue
+        count = metrics.get(counts.get(name, ""), 0.0)
+        tokens = count if name == "probe" else count - before.get(counts.get(name, ""), 0.0)
+        found.append(f"{name} {seconds:.1f} s" + (f" ({tokens / seconds:,.0f} tokens/s)" if tokens > 0 else ""))
+    return found
 
 
 def slices(metrics: Metrics) -> tuple[str, list[str], list[float]]:
