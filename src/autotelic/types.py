@@ -10,10 +10,12 @@ These are plain values. They know nothing of weights, engines, files or recipes.
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
+from functools import cache
 from math import isfinite, nan
 from typing import Any, Literal, NotRequired, Protocol, TypedDict
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
+from pydantic_core import PydanticCustomError
 
 from autotelic.errors import TrainingError
 
@@ -33,10 +35,50 @@ class Message(TypedDict):
 Prompt = str | list[Message]
 
 
+LARGEST = 10**9
+"""A setting with no bound of its own lies between 0 and this. It may be below 0 where its default is, or where its upper bound is not above 0."""
+
+
 class Settings(BaseModel):
-    """Base of every typed setting: unknown keys are errors, values are checked, numbers are finite, instances are immutable."""
+    """Base of every typed setting: unknown keys are errors, values are checked, numbers are finite and bounded, instances are immutable."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+    @field_validator("*", mode="after")
+    @classmethod
+    def _bounded(cls, value: Any, info: ValidationInfo) -> Any:
+        low, high = bounds(cls, str(info.field_name))
+        for number in numbers_in(value):
+            if low is not None and number < low:
+                raise PydanticCustomError("bound", "Input should be at least {bound}", {"bound": low})
+            if high is not None and number > high:
+                raise PydanticCustomError("bound", "Input should be at most {bound}", {"bound": high})
+        return value
+
+
+@cache
+def bounds(cls: type[BaseModel], name: str) -> tuple[int | None, int | None]:
+    """The bounds that a setting has because it has none of its own; None where it has, or is no number."""
+    field = cls.model_fields[name]
+    if "int" not in (annotation := str(field.annotation)) and "float" not in annotation:
+        return None, None
+    lows = [getattr(one, "ge", getattr(one, "gt", None)) for one in field.metadata]
+    highs = [one for one in (getattr(one, "le", getattr(one, "lt", None)) for one in field.metadata) if one is not None]
+    negative = min([0, *numbers_in(field.default)]) < 0 or any(high <= 0 for high in highs)
+    low = -LARGEST if negative else 0
+    return (None if any(one is not None for one in lows) else low), (None if highs else LARGEST)
+
+
+def numbers_in(value: Any) -> Iterator[float]:
+    """The numbers in a value of a setting; groups of settings see to their own."""
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        yield value
+    elif isinstance(value, Mapping):
+        for one in value.values():
+            yield from numbers_in(one)
+    elif isinstance(value, tuple | list):
+        for one in value:
+            yield from numbers_in(one)
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,7 +207,7 @@ class Sampling(Settings):
     top_p: float = Field(1.0, gt=0.0, le=1.0)
     top_k: int = Field(0, ge=0)
     """0 keeps all tokens."""
-    max_tokens: int = Field(64, ge=1)
+    max_tokens: int = Field(64, ge=1, le=10**6)
     stop: tuple[str, ...] = ()
     """Strings after which a completion ends; the stop string stays in it."""
 

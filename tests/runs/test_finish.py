@@ -68,8 +68,16 @@ def test_the_gate_keeps_weights_that_cannot_work_out(tmp_path: Path) -> None:
 
 
 def test_a_loss_that_is_not_finite_stops_the_run_with_the_last_good_weights(tmp_path: Path) -> None:
-    """The first update of round 1 throws the weights so far that the second cannot be computed."""
-    tricks = ("optimizer.learning_rate=1e30", "updates.batch_size=4", "tasks_per_round=16", "pool_size=48", "probe_size=10", "probe_samples=0")
+    """The first updates of round 1 throw the weights so far that the next cannot be computed: decay multiplies them by about minus a billion."""
+    tricks = (
+        "optimizer.learning_rate=1",
+        "optimizer.weight_decay=1e9",
+        "updates.batch_size=4",
+        "tasks_per_round=16",
+        "pool_size=48",
+        "probe_size=10",
+        "probe_samples=0",
+    )
     found = call("run", "supervised", "rounds=3", *tricks, "--out", tmp_path / "run")
     assert found.status == 1 and found.err.startswith(
         ("error: stopped in round 1: the loss is not", "error: stopped in round 1: the gradient is not")

@@ -62,7 +62,9 @@ def test_a_pipe_gets_one_plain_line_per_round(monkeypatch: pytest.MonkeyPatch) -
     lines = text.splitlines()
     assert lines[0] == "easy-to-hard | adder | addition | seed 3"
     assert lines[1].startswith("round 0/2  truth 0.250 [0.05, 0.70]  digits 4..5: 0.50 0.00")
-    assert lines[2].startswith("round 1/2  truth 0.750 (+0.500) [0.30, 0.95]  proxy 0.900  frontier 5  digits 4..5: 1.00 0.50  2.5 s: sample 1.2 s (2,000 tokens/s)")
+    assert lines[2].startswith(
+        "round 1/2  truth 0.750 (+0.500) [0.30, 0.95]  proxy 0.900  frontier 5  digits 4..5: 1.00 0.50  2.5 s: sample 1.2 s (2,000 tokens/s)"
+    )
     assert lines[2].endswith(", learn 0.8 s (400 tokens/s), probe 0.4 s (1,000 tokens/s)  0 s left")
     assert lines[3].startswith("round 2/2") and "left" not in lines[3]
     assert "sample 1.2 s, learn 0.8 s, probe 0.4 s (1,000 tokens/s)" in lines[3], "counts of the run did not go up"

@@ -32,7 +32,7 @@ Multiple = Annotated[float, Field(ge=0.0)]
 class Optimizer(Settings):
     """AdamW (arXiv:1711.05101) and what surrounds it."""
 
-    learning_rate: float = Field(2e-4, gt=0)
+    learning_rate: float = Field(2e-4, gt=0, le=1)
     betas: tuple[Decay, Decay] = (0.9, 0.95)
     weight_decay: float = Field(0.0, ge=0)
     """Of matrices; the gains of norms and biases are left alone, as in transformers."""
@@ -44,7 +44,7 @@ class Optimizer(Settings):
     """Tokens in one micro-batch, shared prompts once: what bounds memory. Does not change the update."""
     precision: Precision = "fp32"
     """Of products of weights and activations; weights, their updates, the residual stream, attention and the head are fp32 always."""
-    processes: int = Field(1, ge=1)
+    processes: int = Field(1, ge=1, le=1024)
     """Processes that share the rows of a step, each on one thread. Gradients differ by the rounding of sums in another order."""
 
 

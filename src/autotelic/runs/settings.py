@@ -50,25 +50,25 @@ class RunSettings(Settings):
     language of its world, if that has one; else English."""
     texts: Texts = Texts()
     """The words of English: how a model is asked to judge, criticize, mend or write problems."""
-    pool_size: int = Field(2048, ge=1)
+    pool_size: int = Field(2048, ge=1, le=10**7)
     """Tasks a world makes for the pool, or most tasks read from a file."""
-    probe_size: int = Field(200, ge=1)
-    probe_samples: int = Field(8, ge=0)
+    probe_size: int = Field(200, ge=1, le=10**6)
+    probe_samples: int = Field(8, ge=0, le=10**5)
     """Samples per probe task, for pass@k and the majority vote."""
     probe_sampling: ProbeSampling = ProbeSampling()
     """How they are drawn; what is left out is as the probed role samples in training."""
     probe_every: int | None = Field(None, ge=1)
     """Rounds between probes; None: every round, of a large model (`probing.SMALL`) so seldom that probes take a fifth of all tokens. The first and the
     last weights are always probed."""
-    seed: int = 0
+    seed: int = Field(0, ge=0, lt=2**63)
     out: str | None = None
     """Run directory; None: a new one under runs/."""
     engine: Literal["auto", "native", "torch"] = "auto"
     precision: Literal["fp32", "bf16"] = "fp32"
     """Arithmetic of the native engine; training is fp32."""
-    workers: int | None = Field(None, ge=1)
+    workers: int | None = Field(None, ge=1, le=1024)
     """Sampling threads of the native engine; None: one per core this process may use."""
-    threads: int = Field(1, ge=1)
+    threads: int = Field(1, ge=1, le=1024)
     """Threads of one torch operation. More than one beside another busy process is many times slower."""
     device: str = "auto"
     lora: LoRA | None = None
@@ -138,7 +138,7 @@ def read_file(path: Path) -> dict[str, Any]:
         raw = json.loads(text) if path.suffix == ".json" else tomllib.loads(text)
     except FileNotFoundError:
         raise DataError(f"{path}: no such settings file") from None
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, json.JSONDecodeError) as error:
+    except (OSError, ValueError, RecursionError) as error:  # what is not UTF-8, not TOML, not JSON, or too deep
         raise DataError(f"{path}: cannot be read as settings: {error}") from error
     if not isinstance(raw, dict):
         raise DataError(f"{path}: expected settings by name")
@@ -168,5 +168,5 @@ def literal(text: str) -> Any:
         return words[text]
     try:
         return json.loads(text)
-    except json.JSONDecodeError:
+    except (ValueError, RecursionError):  # not JSON, or with a number of thousands of digits, or nested thousands deep
         return text

@@ -49,7 +49,7 @@ class BalancedSelfTaughtReasoner(Recipe):
     controller: bool = True
     temperature: float = Field(1.0, gt=0.0)
     """Without the controller; `sampling.temperature` is the probe's alone."""
-    threshold: float = 0.5
+    threshold: float = Field(0.5, ge=-10.0, le=10.0)
     """Without the controller."""
     temperatures: tuple[Annotated[float, Field(gt=0.0)], ...] = Field((0.5, 0.6, 0.7, 0.8, 0.9, 1.0, 1.1, 1.2), min_length=1)
     thresholds: tuple[float, ...] = Field(tuple(step / 10 for step in range(-5, 16)), min_length=1)
