@@ -99,15 +99,25 @@ class Theirs(Recipe):
 
     async def round(self, ctx):
         pass
+
+
+class Answers:
+    """A world with one task."""
+
+    name = "answers"
+
+    def __init__(self, right="42"):
+        self.right = str(right)
 '''
 
 
-def test_other_packages_ship_systems_by_entry_points(tmp_path: Path) -> None:
+def test_other_packages_ship_systems_and_worlds_by_entry_points(tmp_path: Path) -> None:
     (tmp_path / "their_package.py").write_text(PACKAGE, encoding="utf-8")
     info = tmp_path / "their_package-1.0.dist-info"
     info.mkdir()
     (info / "METADATA").write_text("Metadata-Version: 2.1\nName: their-package\nVersion: 1.0\n", encoding="utf-8")
     points = "[autotelic.systems]\ntheirs = their_package:Theirs\nbroken = no_such_package:Theirs\nodd = their_package:Recipe\nsrt = their_package:Theirs\n"
+    points += "[autotelic.worlds]\nanswers = their_package:Answers\nlost = their_package:Lost\nchain = their_package:Answers\n"
     (info / "entry_points.txt").write_text(points, encoding="utf-8")
     program = """
 import sys
@@ -122,18 +132,23 @@ assert "torch" not in sys.modules and "their_package" not in sys.modules
 from autotelic.errors import SettingError
 from autotelic.systems.registry import find
 print(find("theirs").about.system, find("srt").about.system)
-for name in ("broken", "odd"):
+from autotelic.worlds import open_world
+from autotelic.runs.opening import is_world
+assert is_world("answers?right=7") and open_world("answers?right=7").right == "7" and open_world("chain").name == "chain"
+for call in (lambda: find("broken"), lambda: find("odd"), lambda: open_world("lost"), lambda: open_world("answrs")):
     try:
-        find(name)
+        call()
     except SettingError as error:
         print(error)
 """
     text = python(program, path=str(tmp_path))
     assert "theirs                 other            theirs\n    A system of the package their-package." in text
-    assert text.splitlines()[-3:] == [
+    assert text.splitlines()[-5:] == [
         "Theirs SRT",
         "recipe 'broken': the entry point 'no_such_package:Theirs' of their-package cannot be loaded: No module named 'no_such_package'",
         "recipe 'odd': the entry point 'their_package:Recipe' of their-package is no class declared with @recipe or @variation",
+        "world 'lost': the entry point 'their_package:Lost' of their-package cannot be loaded: module 'their_package' has no attribute 'Lost'",
+        "no world 'answrs': did you mean 'answers'?",
     ]
 
 

@@ -40,7 +40,7 @@ from autotelic.tasks.language import ENGLISH, Language, speaks
 from autotelic.tasks.pool import TaskPool
 from autotelic.tasks.validate import Misfit
 from autotelic.types import Metrics, Sampling, Task, World
-from autotelic.worlds import WORLDS, open_world
+from autotelic.worlds import WORLDS, known_worlds, open_world
 
 LOGPROB_LIMIT = {"fp32": 1e-4, "bf16": 0.5}
 """Largest difference between sampler and trainer that a policy may have when it is loaded. Ten times as much on a GPU, which sums in other orders."""
@@ -137,7 +137,7 @@ def open_tasks(spec: str, settings: RunSettings, held_out: float = 0.1) -> World
     try:
         found = read(spec, columns)
     except DataError as error:
-        raise DataError(f"{error}; nor is it a world; {nearest(spec, WORLDS)}") if is_word(spec) else error from error
+        raise DataError(f"{error}; nor is it a world; {nearest(spec, known_worlds())}") if is_word(spec) else error from error
     if found.note:
         print(f"note: {found.note}", file=sys.stderr)
     return FileWorld(
@@ -158,7 +158,7 @@ def spoken(settings: RunSettings) -> Language | None:
 
 def is_world(spec: str) -> bool:
     """Whether a tasks spec names a generated world rather than a file or a data set."""
-    return spec.split("?")[0] in WORLDS or spec.startswith("reasoning-gym:")
+    return spec.split("?")[0] in known_worlds() or spec.startswith("reasoning-gym:")
 
 
 def is_word(spec: str) -> bool:

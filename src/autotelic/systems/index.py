@@ -7,11 +7,12 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
-from importlib.metadata import EntryPoint, entry_points
+from importlib.metadata import EntryPoint
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
+from autotelic.entries import package, points
 from autotelic.errors import DataError
 from autotelic.systems.about import About
 
@@ -68,7 +69,7 @@ def _index() -> dict[str, Any]:
 
 def systems() -> dict[str, System]:
     """Every system by name: the shipped ones, then those of other packages, of which no more is known than the name until they are loaded."""
-    return shipped() | {name: elsewhere(point) for name, point in sorted(foreign().items())}
+    return shipped() | {name: elsewhere(point) for name, point in foreign().items()}
 
 
 @cache
@@ -85,14 +86,12 @@ def system(row: Mapping[str, Any]) -> System:
 
 def elsewhere(point: EntryPoint) -> System:
     """What is known of a system of another package."""
-    package = point.dist.name if point.dist else point.module
-    return System(About(point.name, point.name, "", "other", f"A system of the package {package}."), point.module, {})
+    return System(About(point.name, point.name, "", "other", f"A system of the package {package(point)}."), point.module, {})
 
 
-@cache
 def foreign() -> dict[str, EntryPoint]:
     """The entry points of other packages, by the name of the system. A name that is shipped here is this package's."""
-    return {point.name: point for point in entry_points(group=GROUP) if point.name not in shipped()}
+    return {name: point for name, point in points(GROUP).items() if name not in shipped()}
 
 
 @cache

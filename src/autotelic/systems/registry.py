@@ -7,6 +7,7 @@ from functools import cache
 from pathlib import Path
 from types import ModuleType
 
+from autotelic.entries import load, package
 from autotelic.errors import DataError, SettingError, nearest
 from autotelic.systems import index
 from autotelic.systems.base import Recipe
@@ -59,14 +60,10 @@ def loaded(name: str) -> type[Recipe]:
     Raises:
         SettingError: its package cannot be loaded, or has no recipe of that name there.
     """
-    point = index.foreign()[name]
-    where = f"recipe {name!r}: the entry point {point.value!r} of {point.dist.name if point.dist else 'another package'}"
-    try:
-        cls = point.load()
-    except (ImportError, AttributeError) as error:
-        raise SettingError(f"{where} cannot be loaded: {error}") from error
+    cls = load(index.GROUP, name, "recipe")
     if not (isinstance(cls, type) and issubclass(cls, Recipe) and "about" in vars(cls)):
-        raise SettingError(f"{where} is no class declared with @recipe or @variation")
+        point = index.foreign()[name]
+        raise SettingError(f"recipe {name!r}: the entry point {point.value!r} of {package(point)} is no class declared with @recipe or @variation")
     return cls
 
 

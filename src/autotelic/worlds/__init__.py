@@ -5,6 +5,7 @@ from collections.abc import Callable
 from typing import Any
 from urllib.parse import unquote
 
+from autotelic.entries import load, points
 from autotelic.errors import SettingError, nearest
 from autotelic.types import World
 from autotelic.worlds.addition import Addition
@@ -19,13 +20,20 @@ from autotelic.worlds.programs import Programs
 from autotelic.worlds.reasoning_gym import ReasoningGym
 from autotelic.worlds.strings import Strings
 
-__all__ = ["WORLDS", "GeneratedWorld", "Lesson", "Longest", "ReasoningGym", "open_world"]
+__all__ = ["WORLDS", "GeneratedWorld", "Lesson", "Longest", "ReasoningGym", "known_worlds", "open_world"]
 
 WORLDS: dict[str, Callable[..., GeneratedWorld[Any]]] = {
     made.name: made for made in (Addition, Chain, ChainSkills, Countdown, CountdownSteps, Facts, Games, Programs, Strings)
 }
 """The generated worlds by name; each takes its knobs as keyword arguments."""
+GROUP = "autotelic.worlds"
+"""The group of entry points by which other packages ship worlds: the name of the world, and what makes it from its knobs."""
 _GYM = "reasoning-gym"
+
+
+def known_worlds() -> list[str]:
+    """Names of the generated worlds, of this package and of others."""
+    return [*WORLDS, *(name for name in points(GROUP) if name not in WORLDS)]
 
 
 def open_world(spec: str) -> World:
@@ -39,9 +47,10 @@ def open_world(spec: str) -> World:
     family, colon, dataset = name.partition(":")
     if family == _GYM and colon:
         return ReasoningGym(dataset, **{knob: _value(text) for knob, text in knobs.items()})
-    if name not in WORLDS:
-        raise SettingError(f"no world {name!r}: {nearest(name, [*WORLDS, _GYM + ':DATASET'])}")
-    return WORLDS[name](**knobs)
+    if name not in known_worlds():
+        raise SettingError(f"no world {name!r}: {nearest(name, [*known_worlds(), _GYM + ':DATASET'])}")
+    made: World = (WORLDS[name] if name in WORLDS else load(GROUP, name, "world"))(**knobs)
+    return made
 
 
 def _pair(item: str, spec: str) -> tuple[str, str]:
