@@ -50,13 +50,13 @@ def test_the_words_of_every_skill() -> None:
         "refine": shown + "A reviewer says: step 2 is the first wrong one.\n\nWrite a better solution, step by step." + end,
         "explain": f"Problem:\n{PROBLEM}\n\nThe answer is 7. Explain step by step how to find it." + end,
         "continue": f"Problem:\n{PROBLEM}\n\nThis is how a solution begins:\nHe has 3.\n\nContinue it from there, without repeating it." + end,
-        "propose": f"Here are some problems.\n\nProblem: {PROBLEM}\n\nWrite one new problem of this kind, without its solution.\n\nProblem:",
+        "propose": f"Here are some problems.\n\nProblem: {PROBLEM}\n\nWrite one new problem of this kind. Write only the problem, not its solution.",
         "sneak": shown + "Rewrite step 2 so that it is wrong, but looks right. Write the new step in one line, and nothing else.",
     }
     assert set(expected) == set(NAMES)
     plain, chat = world(), world(user(PROBLEM))
     for name, text in expected.items():
-        assert plain.skill(name).ask(*given[name]) == text + "\n"
+        assert plain.skill(name).ask(*given[name]) == text + ("\n\nProblem:" if name == "propose" else "\n")
         assert chat.skill(name).ask(*(user(PROBLEM) if part == PROBLEM else part for part in given[name])) == user(text)
 
 

@@ -65,7 +65,7 @@ class Texts(Settings):
         "Problem:\n{problem}\n\nThis is how a solution begins:\n{begun}\n\nContinue it from there, without repeating it. End with a line 'Answer: ' "
         "and the answer."
     )
-    propose: str = "Here are some problems.\n\n{examples}\n\nWrite one new problem of this kind, without its solution.\n\nProblem:"
+    propose: str = "Here are some problems.\n\n{examples}\n\nWrite one new problem of this kind. Write only the problem, not its solution."
     sneak: str = (
         "Problem:\n{problem}\n\nSolution:\n{solution}\n\nRewrite step {place} so that it is wrong, but looks right. Write the new step in one line, "
         "and nothing else."
@@ -195,6 +195,8 @@ def english(texts: Texts, world: World, examples: Sequence[Prompt]) -> dict[str,
     """The skills by name, for a world whose problems are words; `examples` are what a writer of problems is shown."""
     like = examples[0] if examples else ""
     shown = "\n\n".join(f"Problem: {words(example)}" for example in examples)
+    proposing = filled(texts.propose, examples=shown)
+    propose = f"{proposing}\n\nProblem:" if isinstance(like, str) else _in_form(like, proposing)
     asked = partial(_asking, shown=_solution)
     mended = partial(_asking, shown=_criticized)
     answer = partial(world.parse)  # not `world.parse` itself, by which roles are known that are asked the tasks as they are (`runs.framing`)
@@ -205,7 +207,7 @@ def english(texts: Texts, world: World, examples: Sequence[Prompt]) -> dict[str,
         Skill("refine", partial(mended, texts.refine), answer),
         Skill("explain", partial(_asking, texts.explain, shown=lambda answer: {"answer": answer}), answer),
         Skill("continue", partial(_asking, texts.go_on, shown=lambda begun: {"begun": begun.strip()}), answer),
-        Skill("propose", lambda: _in_form(like, filled(texts.propose, examples=shown)), problem_of),
+        Skill("propose", lambda: propose, problem_of),
         Skill("sneak", partial(_asking, texts.sneak, shown=_placed), one_step, steps=steps),
     )
     return {skill.name: skill for skill in skills}
