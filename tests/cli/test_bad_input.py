@@ -274,7 +274,7 @@ def test_settings_files(out: Path, tmp_path: Path) -> None:
 
 def test_own_recipe_files(out: Path, tmp_path: Path) -> None:
     path = lines(tmp_path / "mine.py", "x = 1")
-    names(refused(out, path), path, "exactly one class declared with @recipe, found 0")
+    names(refused(out, path), path, "exactly one class declared with @recipe or @variation, found 0")
 
 
 def test_eval_and_sample_and_base(model: Path, tmp_path: Path) -> None:
