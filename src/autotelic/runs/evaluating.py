@@ -187,7 +187,8 @@ def written(asked: Iterator[Answered], path: Path) -> Iterator[Answered]:
     except OSError as error:
         raise DataError(f"{path}: cannot be written ({error.strerror}); it holds {count} tasks") from error
     except KeyboardInterrupt as stop:
-        stop.add_note(f"{path} holds {count} tasks")
+        whole = path.read_bytes().count(b"\n")  # the last one may be written and not yet counted
+        stop.add_note(f"{path} holds {whole} tasks")
         raise
 
 
