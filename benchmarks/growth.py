@@ -28,7 +28,8 @@ from typing import Any
 import numpy as np
 import torch
 
-from autotelic.bases.making import BaseSpec, make
+from autotelic.bases.making import make
+from autotelic.bases.specs import BaseSpec
 from autotelic.engines.base import Request
 from autotelic.engines.batching import Batcher
 from autotelic.engines.native import NativeEngine

@@ -22,7 +22,7 @@ MODULES: dict[str, tuple[str, ...]] = {
     "episodes.roles": ("rounds.roles",),
     "rewards.votes": ("answers.votes",),
     "rewards.verifiers": ("answers.places", "answers.numbers", "answers.mathematics", "answers.safe"),
-    "policies.bases": ("bases.making",),
+    "policies.bases": ("bases.making", "bases.specs"),
     "runs.session": ("runs.opening",),
     **{f"policies.{name}": (f"networks.{name}",) for name in ("decoder", "lora", "model", "packing", "scoring", "transformers_model")},
 }

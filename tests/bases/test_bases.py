@@ -7,7 +7,8 @@ import pytest
 import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
-from autotelic.bases.making import BASES, BaseSpec, find_spec, make, shipped
+from autotelic.bases.making import make
+from autotelic.bases.specs import BASES, BaseSpec, find_spec, shipped
 from autotelic.errors import SettingError
 from autotelic.policies.checkpoint import load_model
 

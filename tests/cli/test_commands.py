@@ -223,7 +223,7 @@ def test_sample_answers_each_line_as_it_comes() -> None:
 
 
 def test_base_lists_and_makes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from autotelic.bases import making as bases
+    from autotelic.bases import specs as bases
 
     listed = call("base").out
     assert all(name in listed for name in bases.BASES)

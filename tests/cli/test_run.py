@@ -14,7 +14,8 @@ import torch
 from command import call
 
 import autotelic
-from autotelic.bases.making import BaseSpec, make, shipped
+from autotelic.bases.making import make
+from autotelic.bases.specs import BaseSpec, shipped
 from autotelic.engines.batching import Batcher
 from autotelic.engines.torch_engine import TorchEngine
 from autotelic.policies.policy import Policy

@@ -12,8 +12,12 @@ COMMANDS = ("run", "resume", "eval", "sample", "recipes", "replicate", "systems"
 HEAVY = ("torch", "transformers", "numpy")
 
 
-@pytest.mark.parametrize("arguments", [["--help"], *([command, "--help"] for command in COMMANDS)], ids=" ".join)
-def test_help_imports_nothing_heavy(arguments: list[str]) -> None:
+LISTS = ("recipes", "systems", "base", "replicate")
+"""Commands that list what is here when they are given nothing more."""
+
+
+def run_without_heavy(arguments: list[str]) -> str:
+    """What the command prints, in a process that must not import anything heavy."""
     program = (
         "import sys; from autotelic.cli.main import main; sys.argv = ['autotelic', *sys.argv[1:]]\n"
         "try: main()\nexcept SystemExit as stop: assert not stop.code\n"
@@ -21,7 +25,17 @@ def test_help_imports_nothing_heavy(arguments: list[str]) -> None:
     )
     found = subprocess.run([sys.executable, "-c", program, *arguments], env=ENVIRONMENT, capture_output=True, text=True, check=False, timeout=60)
     assert found.returncode == 0, found.stderr
-    assert "Usage: autotelic" in found.stdout
+    return found.stdout
+
+
+@pytest.mark.parametrize("arguments", [["--help"], *([command, "--help"] for command in COMMANDS)], ids=" ".join)
+def test_help_imports_nothing_heavy(arguments: list[str]) -> None:
+    assert "Usage: autotelic" in run_without_heavy(arguments)
+
+
+@pytest.mark.parametrize("command", LISTS)
+def test_lists_import_nothing_heavy(command: str) -> None:
+    assert len(run_without_heavy([command]).splitlines()) > 10
 
 
 def test_help_names_every_command() -> None:

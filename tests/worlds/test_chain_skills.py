@@ -5,7 +5,8 @@ from collections import Counter
 
 import pytest
 
-from autotelic.bases.making import find_spec, fresh, lesson_example
+from autotelic.bases.making import fresh, lesson_example
+from autotelic.bases.specs import find_spec
 from autotelic.errors import SettingError
 from autotelic.tasks.language import NAMES
 from autotelic.types import Task

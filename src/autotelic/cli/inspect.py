@@ -45,13 +45,15 @@ def base(
     out: Annotated[Path | None, typer.Option(help="Folder to write; default: ./NAME.", show_default=False)] = None,
 ) -> None:
     """Make one of the shipped base models again, from nothing."""
-    from autotelic.bases.making import BASES, find_spec, make, shipped
+    from autotelic.bases.specs import BASES, find_spec, shipped
 
     if name is None:
         for spec in BASES.values():
             print(f"{spec.name:16} {'shipped' if spec.name in shipped() else '':8} {spec.note}")
         return
     import torch
+
+    from autotelic.bases.making import make
 
     torch.set_num_threads(1)
     spec = find_spec(name)

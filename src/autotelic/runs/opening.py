@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import torch
 
 import autotelic
-from autotelic.bases.making import BASES, base_folder, shipped
+from autotelic.bases.specs import BASES, base_folder, shipped
 from autotelic.engines.base import Engine
 from autotelic.engines.batching import Batcher
 from autotelic.engines.torch_engine import TorchEngine

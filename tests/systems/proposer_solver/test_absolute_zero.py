@@ -8,7 +8,8 @@ from replying import context
 from scripted import Noting, made
 from small import small
 
-from autotelic.bases.making import find_spec, fresh
+from autotelic.bases.making import fresh
+from autotelic.bases.specs import find_spec
 from autotelic.engines.batching import Batcher
 from autotelic.engines.torch_engine import TorchEngine
 from autotelic.errors import SettingError

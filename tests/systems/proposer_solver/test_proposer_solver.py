@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 from small import small
 
-from autotelic.bases.making import base_folder, find_spec, fresh
+from autotelic.bases.making import fresh
+from autotelic.bases.specs import base_folder, find_spec
 from autotelic.engines.batching import Batcher
 from autotelic.engines.torch_engine import TorchEngine
 from autotelic.errors import SettingError

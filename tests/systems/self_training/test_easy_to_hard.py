@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from autotelic.bases.making import BaseSpec, make
+from autotelic.bases.making import make
+from autotelic.bases.specs import BaseSpec
 from autotelic.measures.monitors import purity
 from autotelic.runs.opening import Session, prepare
 from autotelic.runs.settings import resolve

@@ -7,7 +7,8 @@ from typing import Any, ClassVar
 
 from pydantic import Field
 
-from autotelic.bases.making import BASES, lesson_example
+from autotelic.bases.making import lesson_example
+from autotelic.bases.specs import BASES
 from autotelic.errors import SettingError
 from autotelic.learning.examples import under
 from autotelic.learning.learner import Updates
