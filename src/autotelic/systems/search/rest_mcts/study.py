@@ -16,8 +16,8 @@ STUDY = Study(
     },
     control="not guided",
     finding="""\
-Solutions found by trees raise the accuracy of the policy (.29 to .57), and the value model's guidance adds nothing: unguided trees do as well (.56) and accepted samples at about the same
-number of tokens too (.62). In the search itself guidance is worse than spreading out (.49 against .62 on held-out tasks, within noise at three seeds): the value model has seen a few
-hundred steps, is sure too early, and on a chain, where one wrong digit is carried to the end, the start of a solution says little. Best-of-n judged by the same model gives .48.""",
+Solutions found by trees raise the accuracy of the policy (.29 to .52), and the value model's guidance adds nothing: unguided trees do as well (.56) and accepted samples at about the same
+number of tokens too (.62). In the search itself guidance is worse than spreading out (.48 against .63 on held-out tasks, beyond noise): the value model has seen a few
+hundred steps, is sure too early, and on a chain, where one wrong digit is carried to the end, the start of a solution says little. Best-of-n judged by the same model gives .45.""",
     outcome="no",
 )

@@ -17,8 +17,8 @@ STUDY = Study(
     },
     control="coin",
     finding="""\
-Accuracy goes from .54 to .93 in six rounds, where grading by a coin leaves it where it was; with the weights of the start as the judge it goes to .90, so that little of the gain is owed to
-a judge that learns. The judge puts a right answer above a wrong one in .58 of the probe's pairs at first and .62 at last, within noise: it does not get better. It is a better judge of
+Accuracy goes from .54 to .89 in six rounds, where grading by a coin leaves it where it was; with the weights of the start as the judge it goes to .86, so that little of the gain is owed to
+a judge that learns. The judge puts a right answer above a wrong one in .58 of the probe's pairs at first and .60 at last, within noise: it does not get better. It is a better judge of
 steps than of answers, because this base was taught to grade on text made by a program that knows the truth; a pair it orders wrongly often has a better way to a worse end.""",
     outcome="partly",
 )
