@@ -137,6 +137,16 @@ def test_a_disk_that_is_really_full(disk: Path, tmp_path: Path) -> None:
     assert same(run / "model", tmp_path / "whole" / "model")
 
 
+def test_a_file_system_that_is_read_only(disk: Path) -> None:
+    run = disk / "run"
+    start(run, "srt", rounds=0)
+    subprocess.run(["mount", "-o", "remount,ro", disk], check=True)
+    for arguments in (("resume", run), ("report", run), ("run", "srt", "pool_size=48", "probe_size=6", "--out", disk / "other")):
+        assert "cannot be written: " in (complaint := call(*arguments).complaint) and "ead-only file system" in complaint
+    subprocess.run(["mount", "-o", "remount,rw", disk], check=True)
+    assert call("resume", run, "--rounds", 1).status == 0
+
+
 def fill(path: Path) -> None:
     """Write until nothing more fits."""
     with path.open("wb", buffering=0) as file:

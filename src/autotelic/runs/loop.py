@@ -21,12 +21,13 @@ from autotelic.measures.monitors import round_metrics
 from autotelic.measures.probe import ProbeResult
 from autotelic.measures.verdict import Verdict, Word, judge
 from autotelic.rounds.context import Context
+from autotelic.runs.disk import explained
 from autotelic.runs.opening import Saved, Session, check_beginnings, config_of, plan, prepare, probe_is_train
 from autotelic.runs.page import write_report
 from autotelic.runs.probing import due, probe
 from autotelic.runs.progress import Progress
 from autotelic.runs.settings import resolve
-from autotelic.runs.store import Store, Tensors, explained
+from autotelic.runs.store import Store, Tensors
 from autotelic.tasks.pool import TaskPool
 from autotelic.types import Metrics
 
@@ -311,8 +312,7 @@ async def finish(session: Session, store: Store, progress: Progress, stopped: st
     for name in session.ctx.learners.keys() - {main}:
         store.save_other(name, session.ctx.policies[name].save)
     store.save_verdict(verdict)
-    with explained(store.folder, store.folder):
-        report = write_report(store.folder)
+    report = write_report(store.folder)
     progress.finished(verdict, {"report": report, "model": model, "run": store.folder})
     return Outcome(store.folder, verdict, model, report, stopped)
 

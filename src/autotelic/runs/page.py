@@ -6,6 +6,7 @@ This module arranges; reading is `runs.reading`, charts are in `runs.plots`, wor
 """
 
 import json
+import os
 import shlex
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
@@ -23,6 +24,7 @@ from autotelic.measures.metrics import Metric, find
 from autotelic.measures.probe import ProbeResult
 from autotelic.measures.stats import wilson
 from autotelic.measures.verdict import Verdict, Word, how
+from autotelic.runs.disk import explained
 from autotelic.runs.plots import Bar, Series, bar_chart, heat_map, line_chart
 from autotelic.runs.progress import duration, named
 from autotelic.runs.reading import RunReader, flat
@@ -145,11 +147,13 @@ def write_report(run_dir: Path) -> Path:
 
     Raises:
         DataError: it is no run directory, or one of its files cannot be read.
+        AutotelicError: it cannot be written.
     """
     html = render(read_run(run_dir))
-    target, draft = run_dir / "report.html", run_dir / "report.html.part"
-    draft.write_text(html, encoding="utf-8", errors="backslashreplace")
-    draft.replace(target)
+    target, draft = run_dir / "report.html", run_dir / f"report.html.{os.getpid()}.part"
+    with explained(run_dir, run_dir):
+        draft.write_text(html, encoding="utf-8", errors="backslashreplace")
+        draft.replace(target)
     return target
 
 

@@ -1,7 +1,6 @@
 """A run's directory, written. A round is committed whole, by one rename, or not at all, with digests of its files. What is not under `rounds/` is made
 from what is, but for `config.json`, of which round 0 keeps a copy, and `events.jsonl`, which is for people. Reading is `runs.reading`."""
 
-import errno
 import json
 import os
 import shutil
@@ -22,6 +21,7 @@ from autotelic.errors import AutotelicError, DataError
 from autotelic.jsonfiles import flush, read_json, read_lines, write_json, write_lines
 from autotelic.measures.probe import ProbeResult
 from autotelic.measures.verdict import Verdict
+from autotelic.runs.disk import GONE, explained
 from autotelic.runs.lock import LOCK, Lock
 from autotelic.runs.reading import FORMAT, WEIGHTS, RunReader, is_needed, is_record, is_weights, objects
 from autotelic.runs.sealing import drop, read_manifest, write_manifest, write_sealed
@@ -29,7 +29,6 @@ from autotelic.types import Group, Metrics, Rollout, TurnKind
 
 Tensors = dict[str, dict[str, Tensor]]
 """Named sets of named tensors, such as "policy.solver" to its weights."""
-GONE = "{}: the run directory is gone: it was deleted, moved or replaced while the run was on"
 
 
 class Store(RunReader):
@@ -289,30 +288,6 @@ def check_version(run: RunReader) -> None:
         )
     if run.config["format"] != FORMAT or made.split(".")[:2] != here.split(".")[:2]:
         raise DataError(f"{run.folder}: was made by autotelic {made}, and this is {here}, which may compute otherwise; resume it by that one")
-
-
-class explained:
-    """A context in which failures of the file system become errors a user can act on; `run` is the run directory that is written, if one is."""
-
-    def __init__(self, path: Path, run: Path | None = None) -> None:
-        self.path, self.run = path, run
-
-    def __enter__(self) -> None:
-        return None
-
-    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
-        if not isinstance(error, OSError) and "SafetensorError" not in type(error).__name__:
-            return
-        if self.path.name.endswith(".tmp"):
-            shutil.rmtree(self.path, ignore_errors=True)
-        for part in self.path.glob("*.part"):
-            part.unlink()
-        if self.run is not None and not self.run.exists():
-            raise AutotelicError(GONE.format(self.run)) from error
-        full = getattr(error, "errno", None) == errno.ENOSPC or "os error 28" in str(error)
-        reason = "no space left on the disk" if full else str(error)
-        rest = "; all rounds committed before are intact, and `autotelic resume` goes on from them" if self.run is not None else ""
-        raise AutotelicError(f"{self.path}: cannot be written: {reason}{rest}") from error
 
 
 def rollout_row(rollout: Rollout, weight: float | None = None) -> dict[str, Any]:

@@ -17,9 +17,9 @@ from time import perf_counter
 from typing import Any
 
 from autotelic.errors import SettingError, nearest
+from autotelic.runs.disk import explained
 from autotelic.runs.reading import RunReader
 from autotelic.runs.settings import literal
-from autotelic.runs.store import explained
 from autotelic.studies.results import FAILED, Row, ends, number, read, write
 from autotelic.systems.study import Study
 
