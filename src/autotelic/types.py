@@ -2,7 +2,8 @@
 
 A `Task` is a problem. A `Rollout` is what a policy did with it: a path of `Turn`s with the token ids and log-probabilities of
 the moment they were sampled. Rewards are written on a rollout by name and stay unsummed until an advantage is made of them.
-A `Group` is the rollouts of one task. An `Example` is one training sequence with what objectives need of it. `Sampling` belongs to a call, never to a model.
+A `Group` is the rollouts of one task. An `Example` is one training sequence with what objectives need of it. `Sampling` belongs to a call,
+never to a model.
 
 These are plain values. They know nothing of weights, engines, files or recipes.
 """
@@ -247,8 +248,11 @@ class Rollout:
     answer: str | None = None
     """What the role's parser found in the last utterance; None when it did not parse or was cut off by the limit on new tokens."""
     rewards: dict[str, float] = field(default_factory=dict)
+    """Rewards by name. They are not summed before an advantage is made of them."""
     keys: dict[str, Any] = field(default_factory=dict)
+    """What an episode notes about it, such as its role or the seat of a player; advantages can be grouped by it."""
     parent: str | None = None
+    """Id of the rollout that it was forked from."""
     advantage: float | list[float] | None = None
     """One number for every action token, or one per action token."""
     trained: bool = True
@@ -356,6 +360,7 @@ class Example:
     weight: float = 1.0
     """Weight of the whole example."""
     advantage: list[float] | None = None
+    """(T,) what a policy gradient weighs each target by; None for text that is trained on by likelihood or in pairs."""
     old_logprobs: list[float] | None = None
     """(T,) behavior log-probabilities; None when the text was not sampled as it stands."""
     temperature: float = 1.0
@@ -363,7 +368,7 @@ class Example:
     pair: str | None = None
     """Name of the pair whose side it is; both sides land in one micro-batch."""
     side: Literal["chosen", "rejected"] | None = None
-    """Of its pair; without a pair, whether it is good or bad by itself."""
+    """Which side of its pair it is. Without a pair: "chosen" for a text that is good by itself, "rejected" for one that is bad (`KTO`)."""
     version: int | None = None
     """Version of the policy that sampled it; None for text from elsewhere."""
     kl: list[float] | None = None

@@ -1,4 +1,5 @@
-"""One play of an environment: whose turn it is asks its role, sees what it is shown, and is judged by the outcome. One rollout per player.
+"""One play of an environment: at each turn the role of the player who is to move is asked; what others see of the move is shown to
+them; the outcome is the reward. One rollout per player.
 
 It neither chooses opponents (`episodes.opponents`) nor makes advantages of the rewards.
 """
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from autotelic.rounds.context import Context
 
 Seat = str | Callable[[Any, Random], str]
-"""Who sits on it: the name of a role, or a scripted player that is given the environment and a generator."""
+"""A player: the name of a role, or a scripted player that is given the environment and a generator."""
 
 
 class Ending(StrEnum):

@@ -1,4 +1,4 @@
-"""From the rows of one optimizer step to micro-batches of tensors within a token budget. Knows no objective and no network."""
+"""From the rows of one optimizer step to micro-batches of tensors within a token budget. It uses no objective and no network."""
 
 import math
 from collections.abc import Iterator, Sequence

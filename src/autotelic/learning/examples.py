@@ -1,4 +1,4 @@
-"""From rollouts to what a learner eats. Filters, pairs and masks live here; formulas do not."""
+"""Makes training sequences (`Example`) from rollouts: filters, pairs and masks. Formulas are in `objectives`."""
 
 import math
 from collections import defaultdict

@@ -1,4 +1,5 @@
-"""What the house asks of a network: hidden states, a head, and a cache to continue from. Not a network."""
+"""The interface of a language model in this package: hidden states, a head, and a cache to continue from. Networks themselves are in `decoder` and
+`transformers_model`."""
 
 from typing import Protocol
 

@@ -1,4 +1,4 @@
-"""Any other causal language model, run by the transformers library behind the house's interface."""
+"""Any other causal language model, run by the transformers library behind the interface in `model`."""
 
 import math
 from collections.abc import Iterable, Mapping, Sequence

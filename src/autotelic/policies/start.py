@@ -1,4 +1,4 @@
-"""The weights as a run began, for whoever asks for them later. No copy of a model is made before somebody does."""
+"""The weights as they were when the run began. They are copied only when they are first asked for."""
 
 from collections.abc import Callable
 from functools import cache

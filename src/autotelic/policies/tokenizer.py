@@ -36,7 +36,7 @@ SAID = "what the {} said"
 
 
 class Tokenizer:
-    """A Hugging Face tokenizer with the few operations the house needs.
+    """A Hugging Face tokenizer with the few operations that this package needs.
 
     Special tokens are of two kinds. *Control* tokens end, begin or pad a text, stand for what is unknown, or mark the turns of a chat: in a text that is
     encoded, their spelling is only text, so that nothing in a prompt can end or open a turn. All others are text of their own, such as `<answer>` where it

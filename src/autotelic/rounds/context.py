@@ -1,4 +1,4 @@
-"""What a recipe's round may use: the pool, the roles, the learners, streams and a place for state. It hides engines and files, nothing else.
+"""What a recipe's round may use: the pool, the roles, the learners, streams and a place for state. Engines and files are out of its sight.
 
 Its parts are `asking` (sampling, dialogues, plays), `weights` (learning, clones) and `notes` (metrics, groups, audits).
 """

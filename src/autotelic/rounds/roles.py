@@ -1,4 +1,4 @@
-"""Who speaks: a policy's name, how a task is put to it, how it samples, how its text is read."""
+"""A role: the name of its policy, how a task is put to it, how it samples, and how its text is read."""
 
 from collections.abc import Callable
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""`autotelic eval`: a model on tasks that have gold answers, without a run. How sure the numbers are stands beside them."""
+"""`autotelic eval`: a model on tasks that have gold answers, without a run. Every number comes with an interval."""
 
 import json
 import sys

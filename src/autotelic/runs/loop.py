@@ -1,4 +1,4 @@
-"""The loop: round after round, then the verdict. It knows stores, probes and gates; of the method it knows `recipe.round`."""
+"""The loop: round after round, then the verdict. It calls the store, the probe and the gate. All that it knows of a method is `recipe.round`."""
 
 import asyncio
 import gc

@@ -32,7 +32,9 @@ class RunSettings(Settings):
     probe: str | None = None
     """Held-out tasks from another source; None: a split of `tasks` that training never sees."""
     prompt_column: str = "prompt"
+    """Column of a task file that holds the prompt."""
     answer_column: str | None = None
+    """Column of a task file that holds the gold answer; None: the first of the usual names that the file has."""
     verifier: Literal["exact", "number", "math"] = "exact"
     """How answers of a task file are compared."""
     slice_column: str | None = None
@@ -53,6 +55,7 @@ class RunSettings(Settings):
     pool_size: int = Field(2048, ge=1, le=10**7)
     """Tasks a world makes for the pool, or most tasks read from a file."""
     probe_size: int = Field(200, ge=1, le=10**6)
+    """Held-out tasks that the probe asks."""
     probe_samples: int = Field(8, ge=0, le=10**5)
     """Samples per probe task, for pass@k and the majority vote."""
     probe_sampling: ProbeSampling = ProbeSampling()
@@ -61,9 +64,11 @@ class RunSettings(Settings):
     """Rounds between probes; None: every round, of a large model (`probing.SMALL`) so seldom that probes take a fifth of all tokens. The first and the
     last weights are always probed."""
     seed: int = Field(0, ge=0, lt=2**63)
+    """Of all random streams of the run."""
     out: str | None = None
     """Run directory; None: a new one under runs/."""
     engine: Literal["auto", "native", "torch"] = "auto"
+    """What samples; "auto": the native engine where the model, the device and a compiler allow it, else torch."""
     precision: Literal["fp32", "bf16"] = "fp32"
     """Arithmetic of the native engine; training is fp32."""
     workers: int | None = Field(None, ge=1, le=1024)
@@ -71,6 +76,7 @@ class RunSettings(Settings):
     threads: int = Field(1, ge=1, le=1024)
     """Threads of one torch operation. More than one beside another busy process is many times slower."""
     device: str = "auto"
+    """Torch device, such as "cpu" or "cuda"; "auto": the GPU where there is one."""
     lora: LoRA | None = None
     """Train an adapter instead of all weights."""
     gate: GateSettings = GateSettings()

@@ -1,4 +1,4 @@
-"""The figure of a replica: its first quantity by arm over rounds, mean and range of the seeds, as an SVG file that stands by itself."""
+"""The figure of a study: its first quantity by arm over rounds, mean and range of the seeds, as an SVG file that stands by itself."""
 
 from collections.abc import Sequence
 from importlib.resources import files

@@ -1,4 +1,4 @@
-"""What the runs of a replica left: one row a run, files of rows, arms compared over seeds, tables. Reads and counts; runs nothing."""
+"""What the runs of a study left: one row a run, files of rows, arms compared over seeds, tables. It reads and counts, and runs nothing."""
 
 import json
 from collections.abc import Iterable, Sequence
@@ -34,7 +34,7 @@ class Row:
     proxy: list[float] | None = None
     """First and last value of the metric that the recipe optimizes."""
     history: dict[str, list[tuple[int, float]]] = field(default_factory=dict)
-    """(round, value) of every quantity of the replica, in all rounds that have it."""
+    """(round, value) of every quantity of the study, in all rounds that have it."""
     error: str | None = None
     """Why the run failed, or ended before its last round."""
 
@@ -57,7 +57,7 @@ class Comparison:
     interval: Interval
     """95% t interval of that difference."""
     said: Said | None
-    """Whether it moves as the paper says; None where the replica claims nothing of it."""
+    """Whether it moves as the paper says; None where the study claims nothing of it."""
 
 
 def read(path: Path, replica: Study) -> list[Row]:
@@ -141,7 +141,7 @@ def says(move: Move, change: Interval, difference: Interval) -> Said:
 
 
 def comparisons(replica: Study, rows: Sequence[Row]) -> list[Comparison]:
-    """All arms, all quantities, in the order in which the replica names them."""
+    """All arms, all quantities, in the order in which the study names them."""
     found = (compare(replica, rows, arm, quantity) for arm in replica.arms for quantity in replica.quantities)
     return [one for one in found if one is not None]
 

@@ -1,4 +1,4 @@
-"""Runs the arms of a replica: every run is an `autotelic run` in a process of its own with one thread, as many at a time as there are cores."""
+"""Runs the arms of a study: every run is an `autotelic run` in a process of its own with one thread, as many at a time as there are cores."""
 
 import json
 import os

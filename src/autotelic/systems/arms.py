@@ -1,4 +1,4 @@
-"""Arms on chain arithmetic that several replicas share: settings and controls. Declares no replica."""
+"""Arms on chain arithmetic that several studies share: settings and controls. No study is declared here."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""What recipes check before the first round, so that a setting that cannot work is refused at the start, by its name. No recipe."""
+"""What recipes check before the first round, so that a setting that cannot work is refused at the start, by its name. No recipe is declared here."""
 
 from collections.abc import Iterable
 

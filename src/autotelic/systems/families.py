@@ -1,4 +1,4 @@
-"""The families of systems: one word each, which decorator, folder (with _ for -) and catalogue share, and what it stands for. No system."""
+"""The families of systems: one word each, used by the decorator, the folder (with _ for -) and the catalogue, with what it stands for."""
 
 FAMILIES: dict[str, str] = {
     "agents": "Agents that act in an environment, such as a browser, a shell or a dialogue",

@@ -1,4 +1,4 @@
-"""What a replica is: the claim of a paper, the runs that test it on a tiny world, and what was seen. Not how they are run (`replicas.running`).
+"""What a study is: the claim of a paper, the runs that test it on a tiny world, and what was seen. Not how they are run (`studies.running`).
 
 A system's file declares `STUDY = Study(...)`; the registry finds it, `autotelic replicate SYSTEM` runs it.
 """
@@ -47,10 +47,10 @@ class Study:
 
     def __post_init__(self) -> None:
         if not self.arms or not self.quantities:
-            raise SettingError(f"replica {self.system!r}: needs arms and quantities")
+            raise SettingError(f"study {self.system!r}: needs arms and quantities")
         for arm in (self.control, *self.against, *filter(None, self.against.values())):
             if arm not in self.arms:
-                raise SettingError(f"replica {self.system!r}: no arm {arm!r}; {nearest(arm, self.arms)}")
+                raise SettingError(f"study {self.system!r}: no arm {arm!r}; {nearest(arm, self.arms)}")
 
     @property
     def main(self) -> str:

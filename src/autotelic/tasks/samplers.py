@@ -1,4 +1,5 @@
-"""Which tasks a draw takes, and how that choice learns. A sampler's state is plain JSON and is saved with the run; the pool it reads is not its own."""
+"""Which tasks a draw takes, and how that choice learns. A sampler's state is plain JSON and is saved with the run. It does not
+change the pool."""
 
 from abc import ABC, abstractmethod
 from collections import Counter
@@ -68,8 +69,8 @@ class Sampler(ABC):
 class Shuffled(Sampler):
     """Every task once before any comes again, in a fresh order each time round: what a data loader does. Tasks with the tag `skip` are passed over.
 
-    Its state names the draw that made the order, not the order, and is small however large the pool is. A pick costs what it takes, and every
-    time round one shuffle of all that were ever born. Who is born meanwhile comes with the next order.
+    Its state names the draw that made the order, not the order, and is small however large the pool is. A pick takes time in proportion to
+    its size, and each new order takes one shuffle of all tasks that were ever added. Tasks that are added meanwhile are in the next order.
     """
 
     def __init__(self, skip: str | None = None) -> None:
@@ -86,7 +87,7 @@ class Shuffled(Sampler):
         return picked
 
     def _take(self, pool: Pool, count: int, picked: list[str]) -> list[str]:
-        """Go on in the order until `count` are picked; who is picked already is held back for the next draw."""
+        """Go on in the order until `count` are picked; a task that is picked already is held back for the next draw."""
         state, taken = self.state, list(picked)
         held: list[str] = []
         ahead, order = list(state["held"]), self._shuffled(pool)
@@ -185,8 +186,8 @@ class BetaBand(Sampler):
     After a round, with counts s = m rate of the tasks it drew and pseudo-counts of all (m = `counts`, l = `forget`, r = `implicit`):
     alpha <- (1-l) alpha + l + (1-r) s + r p m, beta likewise with failures and 1-p, from (1, 1). p is the observed rate where there is one;
     for all others it is read off between two reference solvers, who succeed with the chances weak^d and strong^d at difficulty d (a numeric tag):
-    p = clip(weak^d + cap (strong^d - weak^d), 0, 1), where cap says where the policy stands between them on what it did this round, a moving
-    average with the share `keep` for the past. `implicit` 0 believes only its own counts; 1 moves all tasks by what their like did.
+    p = clip(weak^d + cap (strong^d - weak^d), 0, 1), where cap says where the policy stands between them on the tasks of this round, a moving
+    average with the share `keep` for the past. With `implicit` 0 only a task's own counts matter; with 1 tasks of like difficulty move together.
 
     All updates are linear, so what tasks of a difficulty share is stored once for them, and of a task only what its own counts added.
     """

@@ -1,1 +1,1 @@
-"""What to train on next is decided by what training just did."""
+"""Systems that choose the next tasks by what training on the last ones did."""

@@ -1,4 +1,4 @@
-"""How many groups of a curriculum had something to learn from. What is done with them is the recipe's."""
+"""How many groups of a curriculum had something to learn from. What to do with them is decided by the recipe."""
 
 from collections.abc import Sequence
 

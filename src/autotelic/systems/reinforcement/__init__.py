@@ -1,1 +1,1 @@
-"""Policy gradients on verified answers, and what to sample so that they find what they would not have found."""
+"""Policy gradients on verified answers, and ways to sample more varied answers for them."""
