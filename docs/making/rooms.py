@@ -1,4 +1,4 @@
-"""The rooms of the package as a picture and as a table, made from the contract that import-linter checks (`pyproject.toml`). Nothing is imported for it."""
+"""The rooms of the package as a picture and as a table, made from the contract that import-linter checks. No package is imported for it."""
 
 import ast
 import re

@@ -1,4 +1,4 @@
-"""Hooks of mkdocs: pages of the repository that stand outside of docs/ become pages of the site, and links to them follow. Pages read the same on a code host.
+"""Hooks of mkdocs: pages of the repository that stand outside of docs/ become pages of the site, and links to them follow.
 
 The README is the front page. A link to a file of source leads to a page that shows the file. A link to a folder becomes plain text.
 """

@@ -1,4 +1,4 @@
-"""Pages of the systems that are here: one a family under docs/systems, one a family of studies under docs/replications, and the tables that lead to them."""
+"""Pages of the systems that are here: one a family under docs/systems, its studies under docs/replications, and tables that lead to them."""
 
 import importlib
 import inspect
@@ -179,7 +179,7 @@ def study_section(study: Study) -> list[str]:
     whose = f"{about.system}{paper(about.paper)}: " if about else ""
     return [
         f"## {study.system}", "",
-        f"{whose}**{OUTCOMES.get(study.outcome or '', 'not judged')}**. `autotelic replicate {study.system}`, declared in [study](../../{source_of(study)}).", "",
+        f"{whose}**{OUTCOMES.get(study.outcome or '', 'not judged')}**. `autotelic replicate {study.system}`, [source](../../{source_of(study)}).", "",
         f"Claim: {study.claim}", "",
         *[f"- {sentence}" for sentence in words(study, results()[study.system])], "",
         f"![{next(iter(study.quantities))} by arm over rounds](../figures/{study.system}.svg)", "",
@@ -227,7 +227,8 @@ def counts(_: str) -> str:
     here = len(catalogue()) - states["open"]
     said = ", ".join(f"{kinds[kind]} {plural(kind, kinds[kind])}" for kind in ("variation", "way") if kinds[kind])
     return (
-        f"{here} of the {len(catalogue())} published systems of the catalogue run here. There are {kinds['recipe']} recipes, controls among them, {said}, and {len(results())} studies with results:\n"
+        f"{here} of the {len(catalogue())} published systems of the catalogue run here. There are {kinds['recipe']} recipes, controls among them, {said},\n"
+        f"and {len(results())} studies with results: "
         f"the claim of the paper is seen for {states['replicated']} systems, partly for {states['partly']}, and not for {states['not seen']}.\n"
     )
 

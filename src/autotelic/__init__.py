@@ -1,7 +1,7 @@
 """Language models that improve themselves, and an honest report of whether they did.
 
-The names of `__all__` are the public surface: what a recipe, a world or a program that starts runs needs. They are loaded when they are first asked for, so that
-`import autotelic` stays light. Types of them are in `__init__.pyi`.
+The names of `__all__` are the public surface: what a recipe, a world or a program that starts runs needs. They are loaded when they are first asked
+for, so that `import autotelic` stays light. Types of them are in `__init__.pyi`.
 """
 
 from importlib import import_module

@@ -1,4 +1,5 @@
-"""The command: its name, its subcommands, and how errors are told. The subcommands are in `run`, `ask`, `inspect`, `lists` and `new`, and import what they need when called."""
+"""The command: its name, its subcommands, and how errors are told. The subcommands are in `run`, `ask`, `inspect`, `lists` and `new`, and
+import what they need when called."""
 
 import os
 import sys

@@ -1,8 +1,9 @@
 """Small tables of facts as documents, and questions about them to be answered without the documents.
 
 A document is what a corpus knows of one name: 'kl:a4b7c2d9e1f5', six properties with a digit each. A question asks for one property, 'kl.c=', solved
-by 'c2#2', or for the sum of two modulo 10, 'kl.cd=', solved by 'c2d9#1'. A model that is not shown the document must know the facts.
-Probes hold questions that training never asks, in either order of the properties, about names that it does ask about: all their facts can be learned, from other questions.
+by 'c2#2', or for the sum of two modulo 10, 'kl.cd=', solved by 'c2d9#1'. A model that is not shown the document must know the facts. Probes ask
+questions that training never asks, in either order of the properties, about names that it does ask about: all their facts can be learned from
+other questions.
 
 The teacher of `lesson` knows the first property of every name, guesses at the last, and is ever less sure in between. It also shows how to ask, as a
 challenger does: 'kl:a4b7c2d9e1f5=' is answered by a question and its answer as the document has it, 'kl.cd=c2d9#1'; '=', where there is no document,
