@@ -10,12 +10,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from small import small
 
 from autotelic.errors import DataError
 from autotelic.measures.probe import Outcome, ProbeResult
 from autotelic.measures.verdict import judge
+from autotelic.runs import loop
 from autotelic.runs.page import render, visible, write_report
 from autotelic.runs.plots import Bar, Series, bar_chart, heat_map, label, line_chart, ticks
+from autotelic.runs.progress import Progress
 from autotelic.streams import generator
 
 HOSTILE = "<script>document.title='pwned'</script><img src=x onerror=\"document.title='pwned'\"></pre>\u0000\u202e{{ 7*7 }}\ud800"
@@ -306,3 +309,15 @@ def test_render_does_not_touch_the_disk(tmp_path: Path) -> None:
     folder = make_run(tmp_path / "run", 3)
     render(read_run(folder))
     assert not (folder / "report.html").exists()
+
+
+@pytest.mark.parametrize(("name", "settings"), [("score", {}), ("exit", {"least": 1, "replay": 1.0})])
+def test_what_the_model_read_and_what_was_trained_on_is_stored_and_shown(name: str, settings: dict[str, Any], tmp_path: Path) -> None:
+    loop.start({**small(name), **settings, "rounds": 2, "out": str(tmp_path / "run"), "gate": {"enabled": False}}, Progress(quiet=True))
+    rows = [json.loads(line) for line in (tmp_path / "run/rounds/00002/rollouts.jsonl").read_text(encoding="utf-8").splitlines()]
+    assert all(row["prompt"].startswith("<|begin|>") for row in rows), "the prompt as it was rendered"
+    seen = [turn for row in rows for turn in row["turns"] if turn[0] == "observation"]
+    assert seen and all(text for _, _, text in seen), "what was shown to it"
+    assert all(row["trained"] == (row["weight"] is not None) for row in rows) and any(row["trained"] for row in rows)
+    html = (tmp_path / "run/report.html").read_text(encoding="utf-8")
+    assert "trained on" in html and '<span class="tag">observation</span>' in html

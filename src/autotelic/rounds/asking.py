@@ -80,10 +80,11 @@ class Asking(Notes):
         await self.extend(role, [rollout], **settings)
         return rollout.turns[-1]
 
-    def observe(self, rollout: Rollout, text: str) -> None:
-        """Show a rollout some text: an observation, which is never a target of training."""
-        policy = self.policies[self.role(rollout.role).policy]
-        rollout.turns.append(Turn(TurnKind.OBSERVATION, policy.tokenizer.encode(text), text=text))
+    def observe(self, rollout: Rollout, shown: str | Sequence[int]) -> None:
+        """Show a rollout some text, or tokens that were sampled before: an observation, which is never a target of training."""
+        tokenizer = self.policies[self.role(rollout.role).policy].tokenizer
+        tokens, text = (tokenizer.encode(shown), shown) if isinstance(shown, str) else (list(shown), tokenizer.shown(shown))
+        rollout.turns.append(Turn(TurnKind.OBSERVATION, tokens, text=text))
         rollout.text, rollout.answer = "", None
 
     def fork(self, rollout: Rollout, n: int) -> list[Rollout]:

@@ -493,8 +493,18 @@ def _shown(rollout: Mapping[str, Any]) -> dict[str, Any]:
         "gold": None if rollout.get("gold") is None else visible(str(rollout["gold"])),
         "rewards": [(name, f"{value:.3g}" if isinstance(value, int | float) else "none") for name, value in (rollout.get("rewards") or {}).items()],
         "advantage": f"{advantage:+.3g}" if isinstance(advantage, int | float) else None,
+        "training": _training(rollout),
+        "turns": [(f"{kind} {role}" if role else str(kind), visible(str(text))) for kind, role, text in rollout.get("turns") or ()],
         "about": ", ".join(f"{name} {rollout[name]}" for name in ("role", "tokens", "stop") if isinstance(rollout.get(name), str | int)),
     }
+
+
+def _training(rollout: Mapping[str, Any]) -> str:
+    """Whether a rollout was trained on, and with which weight where it is not 1."""
+    weight = rollout.get("weight")
+    if not rollout.get("trained"):
+        return "not trained on"
+    return "trained on" if weight in (None, 1.0) else f"trained on with weight {weight:.3g}"
 
 
 def visible(text: str, most: int = MOST_TEXT) -> str:

@@ -15,7 +15,7 @@ from autotelic.rounds.context import Context
 from autotelic.systems import checks
 from autotelic.systems.base import Recipe, recipe
 from autotelic.tasks.samplers import Learnability, Sampler, Shuffled
-from autotelic.types import Group, Metrics, Rollout, Task, Turn, TurnKind
+from autotelic.types import Group, Metrics, Rollout, Task
 
 
 @recipe(
@@ -101,7 +101,7 @@ class ExploratoryIteration(Recipe):
         for task in starts:
             root = ctx.begin("solver", task)
             for past in task.hidden.get("attempts", []):
-                root.turns.append(Turn(TurnKind.OBSERVATION, [*past, *encode(self.apart if task.id in away else self.refine)]))
+                ctx.observe(root, [*past, *encode(self.apart if task.id in away else self.refine)])
             groups.append(Group(task, ctx.fork(root, n)))
         await ctx.extend("solver", [rollout for group in groups for rollout in group])
         return groups
