@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from autotelic.cli import lists
 from autotelic.cli.options import (
     PUTTING,
     SAMPLING,
@@ -42,8 +43,22 @@ RESET = "/reset"
 def evaluate(
     model: Model,
     tasks: Tasks,
+    settings: Annotated[list[str] | None, typer.Argument(help="Further ways, and settings of ways as dotted.key=value.", show_default=False)] = None,
+    way: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="A way of answering to set beside plain sampling, as NAME, 'NAME?key=value' or a .py file that declares one; may be repeated.",
+            autocompletion=lists.way_names,
+            show_default=False,
+        ),
+    ] = None,
     samples: Annotated[
-        int | None, typer.Option(min=0, help="Samples per task, for pass@k and majority@k; default: 8, or none at temperature 0.", show_default=False)
+        int | None,
+        typer.Option(
+            min=0,
+            help="Samples per task, for pass@k and majority@k; default: 8, none at temperature 0, 64 beside ways.",
+            show_default=False,
+        ),
     ] = None,
     limit: Annotated[int, typer.Option(min=1, help="Most tasks.")] = 1000,
     seed: Seed = 0,
@@ -69,17 +84,29 @@ def evaluate(
         typer.Option(min=1, help="Most new tokens; default: 256, or what the context leaves.", rich_help_panel=SAMPLING, show_default=False),
     ] = None,
 ) -> None:
-    """Accuracy, pass@k and majority@k with 95% intervals."""
+    """Accuracy, pass@k and majority@k with 95% intervals; or ways of answering beside plain sampling at equal tokens."""
+    from autotelic.errors import SettingError
     from autotelic.runs.evaluating import Ask, evaluate, lines
     from autotelic.runs.settings import RunSettings, checked, given
     from autotelic.types import Sampling
 
     reading = given(prompt_column=prompt_column, answer_column=answer_column, slice_column=slice_column, verifier=verifier)
     putting = given(template=template, system=system, chat=chat or None, chat_template_kwargs=variables(chat_template_kwargs))
-    settings = checked(RunSettings, {**reading, **putting, **given(engine=engine)})
+    of_run = {**reading, **putting, **given(engine=engine)}
     sampling = checked(Sampling, {"temperature": temperature, "top_p": top_p, "top_k": top_k})
+    if way:
+        from autotelic.runs.ways import POOL, chosen, evaluate_ways, told
+
+        extra = settings or []
+        ways, own = chosen([*way, *(text for text in extra if "=" not in text.partition("?")[0])], [t for t in extra if "=" in t.partition("?")[0]])
+        asked = Ask(POOL if samples is None else samples, sampling, max_tokens, limit, seed)
+        found = evaluate_ways(model, tasks, checked(RunSettings, {**of_run, **own}), asked, ways, out, force)
+        print(json.dumps(found, indent=2) if as_json else "\n".join(told(found)))
+        return
+    if settings:
+        raise SettingError(f"{settings[0]!r}: only ways of answering have settings here; say --way NAME")
     count = samples if samples is not None else 8 if temperature else 0
-    numbers = evaluate(model, tasks, settings, Ask(count, sampling, max_tokens, limit, seed), out, force)
+    numbers = evaluate(model, tasks, checked(RunSettings, of_run), Ask(count, sampling, max_tokens, limit, seed), out, force)
     print(json.dumps(numbers, indent=2) if as_json else "\n".join(lines(numbers)))
 
 

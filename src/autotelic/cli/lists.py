@@ -32,6 +32,16 @@ def recipe_text(row: dict[str, Any]) -> str:
     return f"{row['name']:22} {row['family']:16} {', '.join(filter(None, (row['system'], row['paper'])))}\n    {row['line']}{varies}"
 
 
+def ways(as_json: AsJson = False) -> None:
+    """The ways of answering that are here."""
+    tell([asdict(one.about) for one in answering()], as_json, way_text)
+
+
+def way_text(row: dict[str, Any]) -> str:
+    """A way in two lines."""
+    return f"{row['name']:22} {row['family']:16} {', '.join(filter(None, (row['system'], row['paper'])))}\n    {row['line']}"
+
+
 def systems(query: Query = None, as_json: AsJson = False) -> None:
     """The catalogue of published systems, and which of them are here."""
     from autotelic.studies.catalogue import search
@@ -61,6 +71,16 @@ def tell(rows: Iterable[dict[str, Any]], as_json: bool, text: Callable[[dict[str
 def runnable() -> list[index.System]:
     """Systems that `autotelic run` takes."""
     return [one for one in index.systems().values() if one.about.kind in ("recipe", "variation")]
+
+
+def answering() -> list[index.System]:
+    """Systems that `autotelic eval --way` takes."""
+    return [one for one in index.systems().values() if one.about.kind == "way"]
+
+
+def way_names(incomplete: str) -> list[tuple[str, str]]:
+    """Names of ways for a shell to complete, each with what it does."""
+    return [(one.about.name, one.about.line) for one in answering() if one.about.name.startswith(incomplete)]
 
 
 def recipe_names(incomplete: str) -> list[tuple[str, str]]:

@@ -61,6 +61,7 @@ class Batcher:
         finally:
             self.meter.sampling += perf_counter() - start
             self.meter.calls += 1
+        self.meter.completions += sum(len(request.streams) for request in wanted)
         self.meter.read += sum(len(request.prompt) + len(request.forced) for request in wanted)
         place = iter(places)
         for _, _, requests, future in batch:

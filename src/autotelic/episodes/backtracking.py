@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from math import isqrt
 from typing import TYPE_CHECKING
 
+from autotelic.episodes.answering import cut_to
 from autotelic.rewards.confidence import logprobs_after_prompt
 from autotelic.types import Rollout, Task
 
@@ -47,10 +48,7 @@ def step_back(ctx: "Context", rollout: Rollout, back: str, step_end: str) -> Non
     """Take back the backtrack token at the end of a rollout and the step before it; before the first step there is nothing to take but the token."""
     text = rollout.text.removesuffix(back).removesuffix(step_end)
     kept = text[: text.rfind(step_end) + len(step_end)] if step_end in text else ""
-    tokens = [token for turn in rollout.utterance for token in turn.tokens]
-    decode = ctx.policies[ctx.role(rollout.keys["role"]).policy].tokenizer.decode
-    keep = next(count for count in reversed(range(len(tokens))) if len(decode(tokens[:count])) <= len(kept))
-    rollout.cut(len(tokens) - keep)
+    cut_to(ctx, rollout, len(kept))
 
 
 def least_perplexity(ctx: "Context", candidates: Sequence[Rollout]) -> Rollout | None:

@@ -18,6 +18,8 @@ class Meter:
     """Tokens trained on, prompts included, once for every update."""
     calls: int = 0
     """Batches sent to the engine."""
+    completions: int = 0
+    """Completions sampled, which made up these batches."""
     sampling: float = 0.0
     """Seconds in the engine."""
     learning: float = 0.0
@@ -26,6 +28,10 @@ class Meter:
     def copy(self) -> "Meter":
         """The counts as they are now."""
         return replace(self)
+
+    def since(self, before: "Meter") -> "Meter":
+        """What was counted after `before` was."""
+        return Meter(**{field.name: getattr(self, field.name) - getattr(before, field.name) for field in fields(self)})
 
     def set(self, other: "Meter") -> None:
         """Take over the counts of another."""

@@ -64,13 +64,13 @@ class Asking(Notes):
         for rollout in rollouts:
             prompt = rollout.tokens
             room = policy.model.context - len(prompt)
-            turn = self._count(role, rollout, 1)
+            stream = self.stream(role, rollout)
             if room < 1:
                 self.count("rollouts/no_room")
                 self._append(rollout, speaker, sampling, Completion([], [], StopReason.LENGTH))
                 continue
             own = sampling if room >= sampling.max_tokens else sampling.model_copy(update={"max_tokens": room})
-            requests.append(Request(tuple(prompt), (key(self.seed, self.round, role, rollout.id, turn),), own))
+            requests.append(Request(tuple(prompt), (stream,), own))
             places.append(rollout)
         for rollout, found in zip(places, await self._complete(policy, requests), strict=True):
             self._append(rollout, speaker, sampling, found[0])
@@ -79,6 +79,14 @@ class Asking(Notes):
         """`extend` of one rollout; what concurrent episodes ask for goes to the engine as one batch."""
         await self.extend(role, [rollout], **settings)
         return rollout.turns[-1]
+
+    def say(self, role: str, rollout: Rollout, completion: Completion, **settings: Any) -> None:
+        """Append an action of `role` that was decoded by other means than the engine; `settings` are those with which it was."""
+        self._append(rollout, *self._speaker(role, settings), completion)
+
+    def stream(self, role: str, rollout: Rollout) -> int:
+        """The key of the random stream for the next action of `role`: what `extend` uses, for actions that are decoded by other means."""
+        return key(self.seed, self.round, role, rollout.id, self._count(role, rollout, 1))
 
     def observe(self, rollout: Rollout, shown: str | Sequence[int]) -> None:
         """Show a rollout some text, or tokens that were sampled before: an observation, which is never a target of training."""

@@ -24,6 +24,7 @@ from autotelic.runs.progress import duration
 from autotelic.runs.settings import RunSettings
 from autotelic.streams import key
 from autotelic.tasks.file_world import FileWorld
+from autotelic.tasks.prompting import Frame
 from autotelic.types import Sampling, StopReason, Task, World
 
 LONGEST = 256
@@ -61,7 +62,7 @@ class Answered:
     """As the model read it."""
     greedy: dict[str, Any]
     samples: list[dict[str, Any]]
-    """Each with `completion`, `answer` (None where there is none), `verdict`, `stop` and `tokens`."""
+    """Each with `completion`, `answer` (None where there is none), `verdict`, `stop`, `tokens` and `logprob`, their mean log-probability."""
 
     def row(self) -> dict[str, Any]:
         """As a line of the file of completions."""
@@ -85,18 +86,31 @@ class Answered:
         )
 
 
-def evaluate(model: str, tasks: str, settings: RunSettings, ask: Ask, out: Path | None = None, force: bool = False) -> dict[str, Any]:
-    """Numbers of a model on tasks that have gold answers; generated worlds give tasks of their probe split.
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """A model and the tasks that it is asked."""
 
-    `settings` say how tasks are read, put and judged, and how the model is loaded. Completions and verdicts go to the file `out` while they are made.
+    policy: Policy
+    role: Role
+    """Who is asked them."""
+    world: World
+    frame: Frame
+    """What is put around their prompts."""
+    tasks: list[Task]
+    """Those with a gold answer."""
+    prompts: list[list[int]]
+    left_out: int
+    """How many have none."""
+
+
+def opened(model: str, tasks: str, settings: RunSettings, ask: Ask) -> Opened:
+    """The model and the tasks, checked; nothing is sampled.
 
     Raises:
-        DataError: no task has a gold answer, the model cannot be given a prompt, or `out` exists already and is not to be written over.
+        DataError: no task has a gold answer, or the model cannot be given a prompt.
         SettingError: the settings do not fit the tasks or the model.
     """
-    if out is not None:
-        check_vacant(out, force)
-    world = open_tasks(tasks, settings, held_out=0.0)
+    world = open_tasks(tasks, settings.model_copy(update={"model": model}), held_out=0.0)
     frame = frame_of(settings, world)
     found = world.tasks(ask.limit, seed=ask.seed, split="probe" if is_world(tasks) else "train")
     if isinstance(world, FileWorld):
@@ -109,19 +123,34 @@ def evaluate(model: str, tasks: str, settings: RunSettings, ask: Ask, out: Path 
     role = Role("solver", "model", ask.sampling, world.parse, frame)
     prompts = [prompt_tokens(policy, role, task, Sampling(max_tokens=ask.max_tokens or 1)) for task in judged]
     say_plain(policy, frame, judged)
-    asked = answers(policy, role, world, list(zip(judged, prompts, strict=True)), ask)
-    outcomes = [one.outcome(world) for one in (asked if out is None else written(asked, out))]
+    return Opened(policy, role, world, frame, judged, prompts, len(found) - len(judged))
+
+
+def evaluate(model: str, tasks: str, settings: RunSettings, ask: Ask, out: Path | None = None, force: bool = False) -> dict[str, Any]:
+    """Numbers of a model on tasks that have gold answers; generated worlds give tasks of their probe split.
+
+    `settings` say how tasks are read, put and judged, and how the model is loaded. Completions and verdicts go to the file `out` while they are made.
+
+    Raises:
+        DataError: no task has a gold answer, the model cannot be given a prompt, or `out` exists already and is not to be written over.
+        SettingError: the settings do not fit the tasks or the model.
+    """
+    if out is not None:
+        check_vacant(out, force)
+    given = opened(model, tasks, settings, ask)
+    asked = answers(given, ask)
+    outcomes = [one.outcome(given.world) for one in (asked if out is None else written(asked, out))]
     return {
         "model": model,
         "tasks": tasks,
-        "judged": len(judged),
-        "without_answer": len(found) - len(judged),
+        "judged": len(given.tasks),
+        "without_answer": given.left_out,
         "samples": ask.samples,
         "sampling": ask.sampling.model_dump(include={"temperature", "top_p", "top_k"}),
         "max_tokens": ask.max_tokens or LONGEST,
         "truncated": mean(outcome.truncated for outcome in outcomes),
         "unparsed": mean(outcome.answer is None and not outcome.truncated for outcome in outcomes),
-        **numbers(ProbeResult(policy.version, 0, outcomes), ask.samples),
+        **numbers(ProbeResult(given.policy.version, 0, outcomes), ask.samples),
     }
 
 
@@ -135,16 +164,17 @@ def check_vacant(path: Path, force: bool) -> None:
         raise DataError(f"{path}: the folder {path.parent} does not exist")
 
 
-def answers(policy: Policy, role: Role, world: World, asked: Sequence[tuple[Task, list[int]]], ask: Ask) -> Iterator[Answered]:
-    """Every task and its prompt with completions, in order, some tasks at a time."""
-    pace = Pace(len(asked))
+def answers(given: Opened, ask: Ask) -> Iterator[Answered]:
+    """Every task with completions, in order, some tasks at a time."""
+    policy, pace = given.policy, Pace(len(given.tasks))
     at_once = max(ROWS.get(policy.model.device.type, MOST_ROWS) // (1 + ask.samples), 1)
+    asked = list(zip(given.tasks, given.prompts, strict=True))
     for start in range(0, len(asked), at_once):
         some = asked[start : start + at_once]
         made = policy.generate([request for task, prompt in some for request in requests(policy, task, prompt, ask)])
         groups = zip(*[iter(made)] * (2 if ask.samples else 1), strict=True)
         for (task, prompt), group in zip(some, groups, strict=True):
-            said = [judged(policy, role, world, task, completion) for completions in group for completion in completions]
+            said = [judged(given, task, completion) for completions in group for completion in completions]
             pace.count(said)
             yield Answered(task, policy.tokenizer.shown(prompt), said[0], said[1:])
         pace.tell()
@@ -158,15 +188,16 @@ def requests(policy: Policy, task: Task, prompt: Sequence[int], ask: Ask) -> lis
     return [greedy, Request(tuple(prompt), streams, ask.sampling.model_copy(update={"max_tokens": limit}))] if streams else [greedy]
 
 
-def judged(policy: Policy, role: Role, world: World, task: Task, completion: Completion) -> dict[str, Any]:
+def judged(given: Opened, task: Task, completion: Completion) -> dict[str, Any]:
     """A completion with its answer, and whether that is right."""
-    found = answer_of(completion, policy, role)
+    found = answer_of(completion, given.policy, given.role)
     return {
-        "completion": policy.tokenizer.decode(completion.tokens),
+        "completion": given.policy.tokenizer.decode(completion.tokens),
         "answer": found,
-        "verdict": world.verify(task, found),
+        "verdict": given.world.verify(task, found),
         "stop": completion.stop.value,
         "tokens": len(completion.tokens),
+        "logprob": mean(completion.logprobs),
     }
 
 

@@ -33,7 +33,7 @@ from autotelic.runs.reading import FORMAT
 from autotelic.runs.sealing import digest_of
 from autotelic.runs.settings import RunSettings, resolve
 from autotelic.runs.store import check_vacant
-from autotelic.systems.base import Recipe
+from autotelic.systems.base import Recipe, System
 from autotelic.tasks.columns import Columns, named, read
 from autotelic.tasks.file_world import FileWorld
 from autotelic.tasks.language import ENGLISH, Language, speaks
@@ -245,13 +245,13 @@ def open_probe(settings: RunSettings, recipe: Recipe, world: World) -> tuple[Wor
     return held, held.tasks(settings.probe_size, seed=settings.seed)
 
 
-def check_skills(recipe: Recipe, world: World) -> None:
-    """Raises SettingError where the world's language lacks a skill that the recipe needs."""
-    needed = recipe.needed_skills
+def check_skills(system: System, world: World) -> None:
+    """Raises SettingError where the world's language lacks a skill that the system needs."""
+    needed, called = system.needed_skills, "way" if system.about.kind == "way" else "recipe"
     if lacking := [name for name in needed if not speaks(world, name)]:
         speaking = [name for name, made in WORLDS.items() if set(needed) <= set(getattr(made, "language", {}))]
         raise SettingError(
-            f"recipe {recipe.about.name!r} needs the skill {lacking[0]!r}, which the world {world.name!r} lacks; it runs on "
+            f"{called} {system.about.name!r} needs the skill {lacking[0]!r}, which the world {world.name!r} lacks; it runs on "
             f"{', '.join(speaking)}, on task files and on the data sets of reasoning-gym"
         )
 

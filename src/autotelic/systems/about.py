@@ -41,6 +41,8 @@ class About:
     tasks: str = "chain"
     """World it runs on when no tasks are given."""
     kind: Kind = "recipe"
+    oracle: bool = False
+    """Of a way: whether it asks what is true, as by tests or rewards, while it answers."""
     of: str | None = None
     """Name of the recipe that a variation varies."""
 

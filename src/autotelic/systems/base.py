@@ -1,8 +1,8 @@
-"""What a recipe is: typed settings, roles, and one coroutine a round. Not the loop that runs it."""
+"""What systems are: typed settings, roles, and one coroutine. A recipe trains in rounds, a way answers. Not what runs them (`runs.loop`, `runs.ways`)."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Self, TypeVar
 
 from pydantic import Field
 
@@ -11,23 +11,41 @@ from autotelic.measures.metrics import Metric
 from autotelic.rounds.roles import Role
 from autotelic.systems.about import About, first_line
 from autotelic.tasks.samplers import Sampler
-from autotelic.types import Metrics, Sampling, Settings, Task, World
+from autotelic.types import Metrics, Rollout, Sampling, Settings, Task, World
 
 if TYPE_CHECKING:
     from autotelic.measures.probe import ProbeResult
     from autotelic.rounds.context import Context
 
 
-class Recipe(Settings):
-    """A whole system. Fields are its settings, with the paper's defaults scaled to tiny models where they must be."""
+class System(Settings):
+    """What recipes and ways have in common. Fields are settings, with the paper's defaults scaled to tiny models where they must be."""
 
     about: ClassVar[About]
     probed: ClassVar[str] = "solver"
-    """The role the probe asks."""
-    run_defaults: ClassVar[Mapping[str, Any]] = {}
-    """Settings of the run that this recipe wants to be different when the user does not say."""
+    """The role that is asked the tasks it is measured on."""
     skills: ClassVar[tuple[str, ...]] = ()
     """Skills that the world's language must have; `tasks.language` says what each is."""
+
+    @property
+    def needed_skills(self) -> tuple[str, ...]:
+        """Of `skills`, what these settings need; a world that lacks one is refused before anything is sampled."""
+        return self.skills
+
+    def policies(self) -> Mapping[str, str | None]:
+        """Further policies by name: a shipped base, a model folder or hub name, or None for a copy of the solver. They are trained when asked to learn."""
+        return {}
+
+    def setup(self, ctx: "Context") -> None:
+        """Called once before anything is sampled, and in a run that is resumed before its state is put back: what cannot work is refused here; frozen
+        copies and optimizers of their own are made here."""
+
+
+class Recipe(System):
+    """A system that trains, in rounds."""
+
+    run_defaults: ClassVar[Mapping[str, Any]] = {}
+    """Settings of the run that this recipe wants to be different when the user does not say."""
     metrics: ClassVar[tuple[Metric, ...]] = ()
     """What the numbers are that it logs itself, beside those of `measures.metrics`."""
 
@@ -47,11 +65,6 @@ class Recipe(Settings):
         """Whether gold completions are targets, each of which must then fit the context behind the solver's prompt."""
         return False
 
-    @property
-    def needed_skills(self) -> tuple[str, ...]:
-        """Of `skills`, what these settings need; a world that lacks one is refused before the run."""
-        return self.skills
-
     def roles(self, world: World) -> dict[str, Role]:
         """Who speaks; one solver by default."""
         return {"solver": Role("solver", "solver", self.sampling, world.parse)}
@@ -67,13 +80,6 @@ class Recipe(Settings):
     def sampler(self) -> Sampler | None:
         """How the pool draws; None: every task once before any comes again."""
         return None
-
-    def policies(self) -> Mapping[str, str | None]:
-        """Further policies by name: a shipped base, a model folder or hub name, or None for a copy of the solver. They are trained when asked to learn."""
-        return {}
-
-    def setup(self, ctx: "Context") -> None:
-        """Called once before the first round, and again before the state of a resumed run is put back: frozen copies, optimizers of their own."""
 
     async def ask(self, ctx: "Context", tasks: Sequence[Task]) -> "ProbeResult | None":
         """The probe, where the probed role cannot simply be asked the held-out tasks, as in games; None: it can."""
@@ -92,7 +98,43 @@ class Recipe(Settings):
         raise NotImplementedError
 
 
+TRIED = "tried"
+"""Under this key a final rollout holds the answers that came before it, and itself."""
+ASKED = "way/asked"
+"""What counts the questions that a way asks the truth."""
+
+
+class Way(System):
+    """A system that answers and learns nothing: the weights stay as they are, and a task gets one answer, by however many calls.
+
+    `autotelic eval --way` sets it beside plain sampling of the same weights at equal tokens.
+    """
+
+    sampling: Sampling = Sampling(max_tokens=96)
+    """How the solver samples where the way itself does not say. `autotelic eval` draws plain samples so too, as its options say."""
+
+    @property
+    def reads_truth(self) -> bool:
+        """Whether it asks what is true while it answers, with these settings. Such a way counts its questions by `ctx.count(ASKED)`; of any other, what
+        is true is out of reach."""
+        return self.about.oracle
+
+    @property
+    def ablations(self) -> Mapping[str, Self]:
+        """Itself without what it is said to live by, at as many calls, by what it then does."""
+        return {}
+
+    def roles(self, world: World) -> dict[str, Role]:
+        """Who speaks; one solver by default."""
+        return {"solver": Role("solver", "solver", self.sampling, world.parse)}
+
+    async def answer(self, ctx: "Context", tasks: Sequence[Task]) -> list[Rollout]:
+        """One final rollout for each task, in order; its `answer` may be None. Several answers on the way to it stand in `keys[TRIED]`, the final one last."""
+        raise NotImplementedError
+
+
 RecipeType = TypeVar("RecipeType", bound=type[Recipe])
+WayType = TypeVar("WayType", bound=type[Way])
 
 
 def recipe(
@@ -146,6 +188,27 @@ def variation(
         own: dict[str, Any] = {key: value for key, value in given.items() if value is not None}
         own |= {"name": name, "system": system, "paper": paper, "line": first_line(cls, system), "catalogue": catalogue}
         cls.about = replace(above, kind="variation", of=above.name, **own)
+        return cls
+
+    return declare
+
+
+def way(
+    *,
+    name: str,
+    system: str,
+    paper: str,
+    family: str,
+    catalogue: tuple[int, ...] = (),
+    oracle: bool = False,
+    model: str = "chain-skills",
+    tasks: str = "chain-skills",
+) -> Callable[[WayType], WayType]:
+    """Declare a way of answering, in `way.py`; the first line of its docstring becomes its one line."""
+
+    def declare(cls: WayType) -> WayType:
+        line = first_line(cls, system)
+        cls.about = About(name, system, paper, family, line, catalogue, model=model, tasks=tasks, kind="way", oracle=oracle)
         return cls
 
     return declare

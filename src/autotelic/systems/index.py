@@ -23,6 +23,8 @@ DECLARING = ("recipe", "variations", "way")
 """Names of the modules that declare systems."""
 RECIPES = DECLARING[:2]
 """Names of those that declare what runs in rounds."""
+WAYS = DECLARING[2:]
+"""Names of those that declare ways of answering."""
 AGAIN = "python -m autotelic.systems.indexing"
 """What writes the index again."""
 

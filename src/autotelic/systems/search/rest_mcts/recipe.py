@@ -16,6 +16,7 @@ from autotelic.rewards.token_scores import ValueModel
 from autotelic.rounds.context import Context
 from autotelic.systems import checks
 from autotelic.systems.base import Recipe, recipe
+from autotelic.systems.search.rest_mcts.way import TreeOfSteps
 from autotelic.types import Example, Metrics, Rollout, Task, World
 
 
@@ -102,11 +103,10 @@ class RestMCTS(Recipe):
         if not some:
             return {}
         before = ctx.meter.sampled
-        roots = await grow(ctx, "solver", some, self.judge(ctx), self.search)
-        ends = [max((node for node in root if node.finished), key=lambda node: node.value, default=None) for root in roots]
+        ends = await TreeOfSteps(search=self.search).ends(ctx, some, self.judge(ctx))
         best, n = await best_of(ctx, "solver", some, self.judge(ctx), ctx.meter.sampled - before)
         return {
-            "probe/tree/accuracy": accuracy(ctx.world, some, [node.rollout.answer if node else None for node in ends]),
+            "probe/tree/accuracy": accuracy(ctx.world, some, [end.answer if end else None for end in ends]),
             "probe/tree/best_of_n": accuracy(ctx.world, some, [rollout.answer for rollout in best]),
             "probe/tree/n": float(n),
         }

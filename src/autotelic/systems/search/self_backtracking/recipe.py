@@ -7,7 +7,6 @@ from typing import ClassVar
 from pydantic import Field
 
 from autotelic.episodes.accuracy import accuracy
-from autotelic.episodes.backtracking import backtrack, least_perplexity
 from autotelic.errors import SettingError
 from autotelic.learning.examples import example
 from autotelic.learning.learner import Optimizer, Updates
@@ -16,6 +15,7 @@ from autotelic.measures.metrics import Metric
 from autotelic.rounds.context import Context
 from autotelic.systems import checks
 from autotelic.systems.base import Recipe, recipe
+from autotelic.systems.search.self_backtracking.way import StepsBack
 from autotelic.types import Example, Group, Metrics, Rollout, Sampling, Task
 from autotelic.worlds.countdown_steps import BACK, Misleading
 
@@ -118,9 +118,8 @@ class SelfBacktracking(Recipe):
 
     async def search(self, ctx: Context, tasks: Sequence[Task], depth: int) -> list[Rollout | None]:
         """The best candidate for each task; None where the search found none."""
-        candidates = await backtrack(ctx, "solver", tasks, self.group_size, depth, self.temperature, self.back, self.step_end)
-        ctx.count("search/empty", sum(task.id not in candidates for task in tasks))
-        return [least_perplexity(ctx, candidates.get(task.id, [])) for task in tasks]
+        way = StepsBack(tries=self.group_size, depth=depth, temperature=self.temperature, back=self.back, step_end=self.step_end)
+        return await way.search(ctx, tasks)
 
     async def measure(self, ctx: Context, tasks: Sequence[Task]) -> Metrics:
         """What a search finds without and with steps back; and, on held-out solutions, how often the backtrack token is the most likely one after
