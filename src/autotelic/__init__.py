@@ -16,7 +16,7 @@ moved.install()
 _PLACES = {
     "errors": ("AutotelicError", "DataError", "SettingError"),
     "types": ("Example", "Group", "Rollout", "Sampling", "Settings", "Task", "World"),
-    "systems.base": ("Recipe", "recipe", "variation"),
+    "systems.base": ("Recipe", "Way", "recipe", "variation", "way"),
     "systems.study": ("Study",),
     "rounds.context": ("Context",),
     "rounds.roles": ("Role",),

@@ -11,7 +11,7 @@ from autotelic.rounds.context import Context
 from autotelic.rounds.roles import Role
 from autotelic.runs.loop import resume, start
 from autotelic.runs.reading import RunReader
-from autotelic.systems.base import Recipe, recipe, variation
+from autotelic.systems.base import Recipe, Way, recipe, variation, way
 from autotelic.systems.study import Study
 from autotelic.tasks.pool import TaskPool
 from autotelic.tasks.samplers import Sampler
@@ -55,6 +55,7 @@ __all__ = [
     "Unlikelihood",
     "Updates",
     "VoteRule",
+    "Way",
     "World",
     "center",
     "example",
@@ -70,5 +71,6 @@ __all__ = [
     "validate",
     "variation",
     "vote",
+    "way",
     "written",
 ]

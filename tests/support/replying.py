@@ -11,7 +11,7 @@ from autotelic.learning.learner import Optimizer
 from autotelic.networks.model import LanguageModel
 from autotelic.policies.policy import Policy
 from autotelic.policies.tokenizer import Tokenizer
-from autotelic.systems.base import Recipe
+from autotelic.systems.base import Recipe, Way
 from autotelic.tasks.pool import TaskPool
 from autotelic.types import Task, World
 
@@ -35,11 +35,11 @@ class Replying:
         )[0][0]
 
 
-def context(recipe: Recipe, policy: Policy, world: World, tasks: list[Task], replies: dict[str, list[str]]) -> Noting:
+def context(system: Recipe | Way, policy: Policy, world: World, tasks: list[Task], replies: dict[str, list[str]]) -> Noting:
     """A context at the start of its first round, whose `learned` lists what was trained on."""
     policy.batcher.engine = Replying(policy.tokenizer, replies)
     options: dict[str, Any] = {"seed": 0, "optimizer": Optimizer(learning_rate=1e-3), "batcher": policy.batcher}
-    ctx = Noting(world=world, pool=TaskPool(tasks, 0), policies={"solver": policy}, roles=recipe.roles(world), **options)
+    ctx = Noting(world=world, pool=TaskPool(tasks, 0), policies={"solver": policy}, roles=system.roles(world), **options)
     ctx.learned = []
     start = policy.clone("start")
     ctx.set_start("solver", lambda: start)

@@ -68,7 +68,7 @@ class Plain:
         return sorted({*(n for n in SIZES if n < self.size), self.size})
 
     def of(self, rule: Rule, n: int) -> dict[str, float]:
-        """How right n samples are by a rule: each task's mean over the draws; of pass@n exact, over all n of the pool."""
+        """How right n samples are by a rule: each task's mean over the draws; of one sample, and of pass@n, exact."""
         if (rule, n) not in self._known:
             self._known[rule, n] = {task: self._drawn(rule, n, task, pool) for task, pool in self.pools.items()}
         return self._known[rule, n]
@@ -76,6 +76,8 @@ class Plain:
     def _drawn(self, rule: Rule, n: int, task: str, pool: Sequence[Sample]) -> float:
         if rule == "pass@n":
             return pass_at_k(len(pool), sum(sample.right >= 1.0 for sample in pool), n)
+        if n == 1:
+            return fmean(sample.right for sample in pool)  # of one sample there is nothing to choose
         random = generator("plain", self.seed, task, n)  # the same draws for every rule
         return fmean(RULES[rule](random.sample(pool, n)) for _ in range(DRAWS if n < len(pool) else 1))
 

@@ -347,4 +347,5 @@ def way_lines(one: Mapping[str, Any], most: int) -> Iterator[str]:
 
 def named(row: Mapping[str, Any]) -> str:
     """What a way is compared with: a point on a plain curve by its number of samples."""
-    return SHOWN.get(row["against"], row["against"]).format(row["samples"])
+    against = str(row["against"])
+    return SHOWN.get(against, against).format(row["samples"])

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 class System(Settings):
-    """What recipes and ways have in common. Fields are settings, with the paper's defaults scaled to tiny models where they must be."""
+    """What recipes and ways have in common."""
 
     about: ClassVar[About]
     probed: ClassVar[str] = "solver"
@@ -42,7 +42,7 @@ class System(Settings):
 
 
 class Recipe(System):
-    """A system that trains, in rounds."""
+    """A whole system that trains, in rounds. Fields are its settings, with the paper's defaults scaled to tiny models where they must be."""
 
     run_defaults: ClassVar[Mapping[str, Any]] = {}
     """Settings of the run that this recipe wants to be different when the user does not say."""
@@ -105,9 +105,9 @@ ASKED = "way/asked"
 
 
 class Way(System):
-    """A system that answers and learns nothing: the weights stay as they are, and a task gets one answer, by however many calls.
+    """A way of answering, which learns nothing: the weights stay as they are, and a task gets one answer, by however many calls.
 
-    `autotelic eval --way` sets it beside plain sampling of the same weights at equal tokens.
+    Fields are its settings. `autotelic eval --way` sets it beside plain sampling of the same weights at equal tokens.
     """
 
     sampling: Sampling = Sampling(max_tokens=96)
