@@ -60,6 +60,7 @@ GUISES: dict[str, Callable[[str], Iterator[str]]] = {
 ORDERED = {
     "chain": "every equation is a fact of its own, which longer chains teach: see the test below",
     "chain-skills": "as chain, whose splits it shares",
+    "habits": "as chain, whose splits it shares",
     "strings": "letters and operations have an order, and another order or another letter has another answer",
     "games": "a play is no problem with an answer",
 }

@@ -94,6 +94,17 @@ BASES: dict[str, BaseSpec] = {
             seed=1,
         ),
         BaseSpec(
+            name="habits",
+            note="works chains of 4 operations out and is nearly always right, or answers at once and guesses, which it does in three answers of five",
+            tasks="habits",
+            layers=3,
+            intermediate=192,
+            context=160,
+            steps=500,
+            final=0.1,
+            seed=1,
+        ),
+        BaseSpec(
             name="chain-range",
             note="chains of 1 to 8 operations, right seven times in ten with one and twice in ten with eight",
             tasks="chain?ops=1-8&slips=0.5",

@@ -16,6 +16,7 @@ from autotelic.worlds.countdown import Countdown
 from autotelic.worlds.countdown_steps import CountdownSteps
 from autotelic.worlds.facts import Facts
 from autotelic.worlds.games import Games
+from autotelic.worlds.habits import Habits
 from autotelic.worlds.programs import Programs
 from autotelic.worlds.reasoning_gym import ReasoningGym
 from autotelic.worlds.strings import Strings
@@ -23,7 +24,7 @@ from autotelic.worlds.strings import Strings
 __all__ = ["WORLDS", "GeneratedWorld", "Lesson", "Longest", "ReasoningGym", "known_worlds", "open_world"]
 
 WORLDS: dict[str, Callable[..., GeneratedWorld[Any]]] = {
-    made.name: made for made in (Addition, Chain, ChainSkills, Countdown, CountdownSteps, Facts, Games, Programs, Strings)
+    made.name: made for made in (Addition, Chain, ChainSkills, Countdown, CountdownSteps, Facts, Games, Habits, Programs, Strings)
 }
 """The generated worlds by name; each takes its knobs as keyword arguments."""
 GROUP = "autotelic.worlds"
