@@ -24,7 +24,7 @@ def replicate(
     if listing or system is None:
         lists.studies()
         return
-    from autotelic.runs.opening import usable_cores
+    from autotelic.networks.machine import usable_cores
     from autotelic.studies.registry import find
     from autotelic.studies.results import FAILED, read, table, words
     from autotelic.studies.running import replicate

@@ -16,7 +16,7 @@ from autotelic.learning.batching import Piece, Row, over_call, pieces, sizes
 from autotelic.learning.examples import Trainable, as_examples, prompt_length, token_count
 from autotelic.learning.gradients import Found, accumulate, look
 from autotelic.learning.objectives.base import Objective, Totals
-from autotelic.networks.operations import Precision
+from autotelic.networks.machine import Wanted, settled
 from autotelic.policies.policy import Policy
 from autotelic.streams import generator
 from autotelic.types import Example, Metrics, Settings
@@ -42,8 +42,9 @@ class Optimizer(Settings):
     """Updates over which the learning rate rises: the k-th has k / warmup of it, so that the first is no empty one, as it is in transformers."""
     token_budget: int = Field(8192, ge=1)
     """Tokens in one micro-batch, shared prompts once: what bounds memory. Does not change the update."""
-    precision: Precision = "fp32"
-    """Of products of weights and activations; weights, their updates, the residual stream, attention and the head are fp32 always."""
+    precision: Wanted = "auto"
+    """Of products of weights and activations; "auto": bf16 for models from 20 million parameters on where the CPU multiplies it, else fp32. Weights,
+    their updates, the residual stream, attention and the head are fp32 always."""
     processes: int = Field(1, ge=1, le=1024)
     """Processes that share the rows of a step, each on one thread. Gradients differ by the rounding of sums in another order."""
 
@@ -68,6 +69,7 @@ class Learner:
 
     def __init__(self, policy: Policy, settings: Optimizer, seed: int) -> None:
         self.policy, self.settings, self.seed = policy, settings, seed
+        self.precision = settled(settings.precision, policy.model)
         self.parameters = [p for name, p in policy.model.named_parameters() if policy.lora is None or "lora_" in name]
         for parameter in self.parameters:
             parameter.requires_grad_(True)
@@ -126,7 +128,7 @@ class Learner:
         for temperature in sorted({row.temperature for row in rows}):
             same = [row for row in rows if row.temperature == temperature]
             starts = [prompt_length(row.item) for row in same]
-            found = reference.scores([row.item.tokens for row in same], starts, temperature, self.settings.precision)
+            found = reference.scores([row.item.tokens for row in same], starts, temperature, self.precision)
             for row, start, each in zip(same, starts, found, strict=True):
                 row.reference = [*[0.0] * start, *each.logprobs.tolist()]
         return rows
@@ -169,7 +171,7 @@ class Learner:
         known = {id(row.item): row for row in rows}
         asked = objective.asked(items)
         known |= {id(row.item): row for row in self._rows([item for item in asked if id(item) not in known], objective, reference)}
-        seen = look(self.policy, [known[id(item)] for item in asked], self.settings.token_budget, self.settings.precision)
+        seen = look(self.policy, [known[id(item)] for item in asked], self.settings.token_budget, self.precision)
         return [replace(row, shift=shift) for row, shift in zip(rows, objective.shifts(items, seen), strict=True)]
 
     def _update(self, rows: list[Row], objective: Objective, totals: Totals, rate: float, first: bool) -> Metrics:
@@ -189,12 +191,12 @@ class Learner:
         """The gradient of a step, made here or by several processes."""
         settings = self.settings
         if settings.processes == 1:
-            return accumulate(self.policy, rows, objective, totals, settings.token_budget, settings.precision, first)
+            return accumulate(self.policy, rows, objective, totals, settings.token_budget, self.precision, first)
         from autotelic.learning.parallel import Crew, Job  # not every torch can
 
         if self._crew is None or not self._crew.alive:
             self._crew = Crew(self.policy, self.parameters, settings.processes)
-        return self._crew.accumulate(rows, Job(objective, totals, settings.token_budget, settings.precision, first, self.policy.version))
+        return self._crew.accumulate(rows, Job(objective, totals, settings.token_budget, self.precision, first, self.policy.version))
 
     def _apply(self, rate: float, rows: list[Row]) -> float:
         norm = float(torch.nn.utils.clip_grad_norm_(self.parameters, self.settings.clip_norm))

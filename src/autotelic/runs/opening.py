@@ -20,6 +20,7 @@ from autotelic.engines.torch_engine import TorchEngine
 from autotelic.errors import AutotelicError, DataError, SettingError, nearest
 from autotelic.learning.learner import Learner
 from autotelic.measures.probe import ProbeResult
+from autotelic.networks import machine
 from autotelic.networks.model import LanguageModel
 from autotelic.policies.policy import Policy
 from autotelic.policies.start import start_of
@@ -77,28 +78,38 @@ class Session:
 
 def choose_engine(settings: RunSettings, model: LanguageModel) -> Engine:
     """The native engine on a CPU where it can be had, else torch; says on stderr why the native one cannot."""
+    precision = machine.settled(settings.precision, model)
     if settings.engine == "torch" or (settings.engine == "auto" and model.device.type != "cpu"):
-        return TorchEngine(precision=settings.precision)
+        return TorchEngine(precision=precision)
     from autotelic.engines.native import NativeEngine, available, supports
 
     reason = supports(model) or available()
     if reason is None:
-        return NativeEngine(threads=settings.workers or usable_cores(), precision=settings.precision)
+        return NativeEngine(threads=settings.workers or machine.usable_cores(), precision=precision)
     if settings.engine == "native":
         raise AutotelicError(f"engine=native: {reason}")
     print(f"sampling with the torch engine: {reason}", file=sys.stderr)
-    return TorchEngine(precision=settings.precision)
+    return TorchEngine(precision=precision)
 
 
-def usable_cores() -> int:
-    """Cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+def settled(settings: RunSettings, model: LanguageModel) -> RunSettings:
+    """Settings with the threads and the precision that suit a run's main model, where they were left open."""
+    chosen = {"threads": settings.threads or machine.threads_for(model), "precision": machine.settled(settings.precision, model)}
+    return settings.model_copy(update=chosen)
+
+
+def learning_settled(recipe: Recipe, model: LanguageModel) -> Recipe:
+    """A recipe with the precision of learning that suits a run's main model, where it was left open."""
+    precision = machine.settled(recipe.optimizer.precision, model)
+    return recipe.model_copy(update={"optimizer": recipe.optimizer.model_copy(update={"precision": precision})})
 
 
 def load_policy(name: str, source: str, settings: RunSettings) -> Policy:
     """A policy on the device of the settings, with the engine that suits it; `source` may be a shipped base."""
-    torch.set_num_threads(settings.threads)
+    torch.set_num_threads(settings.threads or 1)
     policy = read_policy(name, source, settings, Batcher(TorchEngine()))
+    settings = settled(settings, policy.model)
+    torch.set_num_threads(settings.threads or 1)
     policy.batcher.engine = choose_engine(settings, policy.model)
     return policy
 
@@ -181,7 +192,10 @@ def prepare(settings: RunSettings, recipe: Recipe, rounds: int | None = None) ->
     tasks = recipe.pool(world, settings.pool_size, settings.seed)
     probe_world, probe_tasks = open_probe(settings, recipe, world)
     check_tasks(recipe, settings, tasks, probe_tasks)
+    if recipe.optimizer.processes > 1:  # each has one thread
+        settings = settings.model_copy(update={"threads": settings.threads or 1})
     policy = load_policy("solver", model, settings)
+    settings, recipe = settled(settings, policy.model), learning_settled(recipe, policy.model)
     check_chat(policy, frame)
     if recipe.reads_answers:
         check_gold(policy, roles["solver"] if recipe.trains_on_gold else None, world, tasks)
@@ -194,7 +208,9 @@ def prepare(settings: RunSettings, recipe: Recipe, rounds: int | None = None) ->
     prompts = [prompt_tokens(policy, probed, task, probed.sampling) for task in tasks]
     prompts += [prompt_tokens(policy, probed, task, settings.probe_sampling.over(probed.sampling)) for task in probe_tasks]
     say_plain(policy, frame, tasks)
-    policy.check_engine(prompts[:4], LOGPROB_LIMIT[settings.precision] * (1 if policy.model.device.type == "cpu" else 10))
+    policy.check_engine(
+        prompts[:4], LOGPROB_LIMIT[machine.settled(settings.precision, policy.model)] * (1 if policy.model.device.type == "cpu" else 10)
+    )
     ctx.set_start("solver", start_of(policy, "start", partial(read_policy, "start", model, settings, policy.batcher)))
     for name, source in recipe.policies().items():
         add_policy(ctx, name, source, settings)

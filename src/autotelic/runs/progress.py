@@ -67,7 +67,7 @@ class Progress:
         self._tasks = int(probe.get("tasks", 0)) if isinstance(probe, Mapping) else 0
         for metrics in history:
             self._keep(metrics)
-        parts = [named(recipe), *(str(run.get(part) or "") for part in ("model", "tasks")), f"seed {run.get('seed', 0)}"]
+        parts = [named(recipe), *(str(run.get(part) or "") for part in ("model", "tasks")), f"seed {run.get('seed', 0)}", arithmetic(run)]
         self.note(" | ".join(part for part in parts if part))
         if self._live:
             self._live.start()
@@ -163,6 +163,12 @@ class Progress:
         if self._phases:
             rows.append(Text("last round: " + ", ".join(self._phases), style="dim"))
         return Group(*rows)
+
+
+def arithmetic(run: Mapping[str, Any]) -> str:
+    """Threads and precision, where they are not the plain ones."""
+    threads, precision = run.get("threads") or 1, run.get("precision") or "fp32"
+    return ", ".join([f"{threads} threads"] * (threads > 1) + [f"{precision}"] * (precision != "fp32"))
 
 
 def named(part: Any) -> str:

@@ -12,6 +12,7 @@ from autotelic.errors import DataError, SettingError, nearest
 from autotelic.measures.gate import GateSettings
 from autotelic.measures.probe import ProbeSampling
 from autotelic.networks.lora import LoRA
+from autotelic.networks.machine import Wanted
 from autotelic.systems.base import Recipe
 from autotelic.systems.registry import find
 from autotelic.tasks.english import Texts
@@ -69,12 +70,13 @@ class RunSettings(Settings):
     """Run directory; None: a new one under runs/."""
     engine: Literal["auto", "native", "torch"] = "auto"
     """What samples; "auto": the native engine where the model, the device and a compiler allow it, else torch."""
-    precision: Literal["fp32", "bf16"] = "fp32"
-    """Arithmetic of the native engine; training is fp32."""
+    precision: Wanted = "auto"
+    """Arithmetic of the engine; "auto": bf16 for models from 20 million parameters on where the CPU multiplies it, else fp32."""
     workers: int | None = Field(None, ge=1, le=1024)
     """Sampling threads of the native engine; None: one per core this process may use."""
-    threads: int = Field(1, ge=1, le=1024)
-    """Threads of one torch operation. More than one beside another busy process is many times slower."""
+    threads: int | None = Field(None, ge=1, le=1024)
+    """Threads of one torch operation; None: one per core for models from 20 million parameters on, else 1. More than one beside another busy process
+    is many times slower."""
     device: str = "auto"
     """Torch device, such as "cpu" or "cuda"; "auto": the GPU where there is one."""
     lora: LoRA | None = None
