@@ -5,7 +5,7 @@ Made whole are docs/figures, docs/systems and docs/replications. In README.md an
 with results), `states` and `counts` (how much of the catalogue is here), `families` (the families; NAME is where their pages are, seen from this one),
 `benchmark` (the table of a benchmark that is a study), `speed` (the tables of a speed benchmark), `metrics` (the numbers that runs log: of one of the tables of
 `measures.metrics`, or of all recipes), `rooms` (the packages by the floors of the import contract), `surface` (the names of
-`autotelic.__all__`).
+`autotelic.__all__`), `capabilities` (what not every engine can).
 """
 
 import importlib
@@ -15,10 +15,11 @@ import sys
 from math import inf
 from pathlib import Path
 
+from autotelic.engines.registry import CAPABILITIES
 from autotelic.measures.metrics import TABLES, Metric
 from autotelic.studies.results import read, table
 from autotelic.systems.index import shipped
-from autotelic.systems.registry import recipes
+from autotelic.systems.registry import recipes, ways
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "docs"))
@@ -28,7 +29,7 @@ from making import rooms, surface, systems  # noqa: E402 - beside this file, whi
 FIGURES = ROOT / "docs" / "figures"
 MADE = ("figures", "systems", "replications")
 """Folders of docs/ that hold only what is made here."""
-KINDS = "file|output|variations|studies|benchmark|speed|states|families|counts|metrics|rooms|surface"
+KINDS = "file|output|variations|studies|benchmark|speed|states|families|counts|metrics|rooms|surface|capabilities"
 PLACE = re.compile(rf"(?s)(<!-- ({KINDS}): (\S+) -->\n).*?(<!-- end -->)")
 
 
@@ -55,6 +56,7 @@ def content(kind: str, name: str) -> str:
         "metrics": metric_table,
         "rooms": rooms.table,
         "surface": surface.table,
+        "capabilities": capability_table,
     }
     if kind in makers:
         return makers[kind](name)
@@ -86,6 +88,17 @@ def speed_tables(name: str) -> str:
     sys.path.insert(0, str(ROOT))
     found: str = importlib.import_module("benchmarks.markdown").tables(name)
     return found
+
+
+def capability_table(_: str) -> str:
+    """What not every engine can, and which systems need it."""
+    needing = {one: [f"`{name}`" for name, cls in (*recipes().items(), *ways().items()) if one in cls.engine_needs] for one in CAPABILITIES}
+    every = len(recipes())
+    who = {one: ", ".join(names) if len(names) < every else "every recipe, and ways that have further policies" for one, names in needing.items()}
+    return (
+        "\n".join(["| capability | to | needed by |", "|---|---|---|", *(f"| `{one}` | {CAPABILITIES[one]} | {who[one]} |" for one in CAPABILITIES)])
+        + "\n"
+    )
 
 
 def metric_table(name: str) -> str:

@@ -23,7 +23,7 @@ MODULES: dict[str, tuple[str, ...]] = {
     "rewards.votes": ("answers.votes",),
     "rewards.verifiers": ("answers.places", "answers.numbers", "answers.mathematics", "answers.safe"),
     "policies.bases": ("bases.making", "bases.specs"),
-    "runs.session": ("runs.opening",),
+    "runs.session": ("runs.opening", "runs.models", "runs.tasks", "runs.config"),
     **{f"policies.{name}": (f"networks.{name}",) for name in ("decoder", "lora", "model", "packing", "scoring", "transformers_model")},
 }
 """Modules that moved, and where each of their names may be now."""

@@ -33,7 +33,7 @@ def expected(model: Path, prompt: str, place: int = 0) -> str:
 def several(model: Path, prompt: str, place: int, n: int) -> list[str]:
     """The same, n times."""
     from autotelic.engines.base import Request
-    from autotelic.runs.opening import load_policy
+    from autotelic.runs.models import load_policy
     from autotelic.runs.settings import RunSettings
     from autotelic.streams import key
     from autotelic.types import Sampling

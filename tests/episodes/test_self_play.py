@@ -46,7 +46,7 @@ def context(policy: Policy, told: dict[str, list[str]] | None = None, kind: type
     policy.tokenizer = TOKENIZER
     ctx = kind(
         world=WORLD, pool=TaskPool([], 0), policies={"solver": policy}, roles={"solver": Role("solver", "solver", Sampling(max_tokens=6), WORLD.parse)},
-        batcher=policy.batcher, seed=0, optimizer=Optimizer(),
+        seed=0, optimizer=Optimizer(),
     )  # fmt: skip
     ctx.told = told or {}
     ctx.begin_round(1)

@@ -51,7 +51,7 @@ def test_what_it_costs(policy: Make) -> None:
     solver = policy()
     prompts = [solver.tokenizer.encode_prompt(text) for text in PROMPTS]
     always = Spikes(floor=0.0, early=0.0, width=0.0, least_std=0.0, where="random", share=1.0, most=2, steps=3)
-    meter = solver.batcher.meter
+    meter = solver.meter
     found, edits = think(solver, prompts, [1, 2, 3], Sampling(max_tokens=6), always)
     assert edits == sum(min(2, len(one.tokens)) for one in found)
     assert meter.read == sum(map(len, prompts)) and meter.sampled == sum(len(one.tokens) for one in found) and meter.completions == 3

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from engines import sampled_by
 from subwords import subwords, write_model
 
 from autotelic.engines.base import Completion, Request, Vocabulary, Watch
@@ -123,9 +124,9 @@ def test_an_engine_that_disagrees_with_the_trainer_is_found(policy: Make) -> Non
     probes = [solver.tokenizer.encode_prompt(text) for text in ("1+2=", "a longer one: 3*4=")]
     assert solver.check_engine(probes, 1e-4) < 1e-4
     for by in (0.01, float("nan")):
-        solver.batcher.engine = Skewed(by)
+        skewed = sampled_by(Skewed(by), solver)
         with pytest.raises(DataError, match=r"the skewed engine's log-probabilities differ from the trainer's by"):
-            solver.check_engine(probes, 1e-4)
+            skewed.check_engine(probes, 1e-4)
 
 
 REASONER = {"eos_token_id": [2, 0], "do_sample": True, "temperature": 0.6, "top_p": 0.95, "_from_model_config": True}

@@ -159,7 +159,7 @@ def test_a_full_context_is_an_outcome(policy: Make) -> None:
 
 def test_plays_run_at_once_and_failures_are_counted(policy: Make) -> None:
     ctx = context(policy())
-    calls = ctx.batcher.meter.calls
+    calls = ctx.meter.calls
 
     async def episode(ctx: Context, task: Task, index: int) -> list[Rollout]:
         rollout = ctx.begin("solver", task)
@@ -172,7 +172,7 @@ def test_plays_run_at_once_and_failures_are_counted(policy: Make) -> None:
 
     groups = asyncio.run(ctx.play(episode, TASKS[:2], n=3))
     assert [len(group) for group in groups] == [2, 2] and ctx.metrics["episodes/failed"] == 2
-    assert ctx.batcher.meter.calls == calls + 2
+    assert ctx.meter.calls == calls + 2
     assert ctx.groups == groups
 
 

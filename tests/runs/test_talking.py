@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from autotelic.errors import DataError, SettingError
-from autotelic.runs.opening import load_policy
+from autotelic.runs.models import load_policy
 from autotelic.runs.settings import RunSettings
 from autotelic.runs.talking import Conversation, Spelling, Talk, chats
 from autotelic.types import Sampling, StopReason

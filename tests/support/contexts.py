@@ -18,7 +18,6 @@ def context(policy: Policy, seed: int = 0) -> Context:
         pool=TaskPool(TASKS, seed),
         policies={"solver": policy},
         roles=roles,
-        batcher=policy.batcher,
         seed=seed,
         optimizer=Optimizer(),
     )

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
+from engines import sampled_by
 from scripted import Noting
 
 from autotelic.engines.base import Completion, Request, Vocabulary
@@ -37,8 +38,8 @@ class Replying:
 
 def context(system: Recipe | Way, policy: Policy, world: World, tasks: list[Task], replies: dict[str, list[str]]) -> Noting:
     """A context at the start of its first round, whose `learned` lists what was trained on."""
-    policy.batcher.engine = Replying(policy.tokenizer, replies)
-    options: dict[str, Any] = {"seed": 0, "optimizer": Optimizer(learning_rate=1e-3), "batcher": policy.batcher}
+    policy = sampled_by(Replying(policy.tokenizer, replies), policy)
+    options: dict[str, Any] = {"seed": 0, "optimizer": Optimizer(learning_rate=1e-3)}
     ctx = Noting(world=world, pool=TaskPool(tasks, 0), policies={"solver": policy}, roles=system.roles(world), **options)
     ctx.learned = []
     start = policy.clone("start")

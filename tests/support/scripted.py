@@ -4,6 +4,8 @@ import asyncio
 from collections.abc import Sequence
 from typing import Any
 
+from engines import sampled_by
+
 from autotelic.engines.base import Completion, Request, Vocabulary
 from autotelic.engines.torch_engine import TorchEngine
 from autotelic.learning.examples import Trainable, as_examples
@@ -76,14 +78,13 @@ class Noting(Context):
 def play(recipe: Recipe, policy: Policy, script: dict[str, list[str]]) -> Noting:
     """The context after one round on the tasks of the script; further policies are copies of the one."""
     world = Sums()
-    policy.batcher.engine = Scripted(policy.tokenizer, script)
+    policy = sampled_by(Scripted(policy.tokenizer, script), policy)
     pool = TaskPool([task for task in world.tasks(9, seed=0) if task.id in script], 0)
     ctx = Noting(
         world=world,
         pool=pool,
         policies={"solver": policy, **{name: policy.clone(name) for name in recipe.policies()}},
         roles=recipe.roles(world),
-        batcher=policy.batcher,
         seed=0,
         optimizer=Optimizer(learning_rate=1e-3),
     )

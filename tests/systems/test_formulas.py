@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 import torch
+from engines import sample_by
 from scripted import SHORT, Noting, Scripted, made, play
 
 from autotelic.answers.votes import VoteRule
@@ -193,7 +194,7 @@ def test_rest_trains_on_what_passes_each_threshold(policy: Make) -> None:
     kept = [[completion(solver, item) for item in items] for items, _, _ in ctx.learned]
     assert kept == [["2466", "24xx", "xxxx", "246"], ["2466", "24xx", "246"], ["2466"], ["2466"]]
     assert [ctx.metrics[f"label/kept/{t}"] for t in ("0", "0.5", "0.8", "1")] == [1.0, 0.75, 0.25, 0.25]
-    assert solver.version == 4
+    assert ctx.policies["solver"].version == 4
     # Later steps train on text of older weights: that is no difference between sampler and trainer.
     assert ctx.metrics["sampling/sampling_logp_difference/mean"] < 1e-4
 
@@ -269,7 +270,7 @@ def test_spin_sets_the_given_answer_against_its_own_and_keeps_a_round(policy: Ma
     assert ctx.metrics["loss"] == pytest.approx(math.log(2), rel=1e-4)  # the opponent is the policy itself
     assert sorted(task for task, _ in ctx.state["previous"]) == ["1+1=", "2+2="]
     ctx.begin_round(2)
-    solver.batcher.engine = Scripted(solver.tokenizer, {"1+1=": ["7"], "2+2=": ["5"]})
+    sample_by(Scripted(solver.tokenizer, {"1+1=": ["7"], "2+2=": ["5"]}), ctx)
     asyncio.run(recipe.round(ctx))
     second = ctx.learned[1][0]
     assert sorted(completion(solver, item) for item in second if item.side == "rejected") == ["3", "5", "7"]

@@ -133,7 +133,7 @@ from autotelic.errors import SettingError
 from autotelic.systems.registry import find
 print(find("theirs").about.system, find("srt").about.system)
 from autotelic.worlds import open_world
-from autotelic.runs.opening import is_world
+from autotelic.runs.tasks import is_world
 assert is_world("answers?right=7") and open_world("answers?right=7").right == "7" and open_world("chain").name == "chain"
 for call in (lambda: find("broken"), lambda: find("odd"), lambda: open_world("lost"), lambda: open_world("answrs")):
     try:

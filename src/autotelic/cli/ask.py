@@ -139,7 +139,7 @@ def sample(
 ) -> None:
     """Talk to a model: one question, or a conversation. The answer appears while it is made."""
     from autotelic.errors import SettingError
-    from autotelic.runs.opening import load_policy
+    from autotelic.runs.models import load_policy
     from autotelic.runs.settings import RunSettings, checked, given
     from autotelic.runs.talking import Conversation, Talk, chats, with_system
     from autotelic.types import Message, Sampling

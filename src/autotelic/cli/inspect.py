@@ -76,8 +76,9 @@ def validate(
     chat: Chat = False,
 ) -> None:
     """Check that the verifier of some tasks accepts their gold answers and rejects wrong ones."""
-    from autotelic.runs.opening import fit_check, open_tasks
+    from autotelic.runs.checks import fit_check
     from autotelic.runs.settings import RunSettings, checked, given
+    from autotelic.runs.tasks import open_tasks
     from autotelic.tasks.validate import validate as check
 
     columns = given(prompt_column=prompt_column, answer_column=answer_column, verifier=verifier)

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from autotelic.cli import lists
-from autotelic.cli.options import AnswerColumn, Chat, Overrides, PromptColumn, Quiet, SliceColumn, System, TemplateText, Verifier
+from autotelic.cli.options import AnswerColumn, Chat, Engine, Overrides, PromptColumn, Quiet, SliceColumn, System, TemplateText, Verifier
 from autotelic.runs.stopping import stoppable
 
 Folder = Annotated[Path, typer.Argument(help="Run directory.", show_default=False)]
@@ -34,7 +34,7 @@ def run(
     seed: Annotated[int | None, typer.Option(help="Seed of all random streams.", show_default=False)] = None,
     out: Annotated[str | None, typer.Option(help="Run directory; default: a new one under runs/.", show_default=False)] = None,
     config: Annotated[Path | None, typer.Option(help="TOML or JSON file of settings; options and overrides go on top.", show_default=False)] = None,
-    engine: Annotated[str | None, typer.Option(help="auto, native or torch.", show_default=False)] = None,
+    engine: Engine = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Check everything and print the resolved config; train nothing.")] = False,
     quiet: Quiet = False,
     prompt_column: PromptColumn = None,
@@ -47,7 +47,8 @@ def run(
 ) -> None:
     """Let a model improve itself. Without arguments: a tiny model teaches itself to add longer numbers than it was taught."""
     from autotelic.runs import loop
-    from autotelic.runs.opening import config_of, plan
+    from autotelic.runs.config import config_of
+    from autotelic.runs.opening import plan
     from autotelic.runs.progress import Progress
     from autotelic.runs.settings import apply, given, read_file
 

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from itertools import islice
 from time import perf_counter
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from autotelic.engines.base import Completion, Engine, Request, Vocabulary
 from autotelic.measures.meter import Meter
@@ -20,8 +20,8 @@ class Batcher:
     """The front of an engine for coroutines. One per run; every policy's requests go through it."""
 
     def __init__(self, engine: Engine, meter: Meter | None = None) -> None:
-        self.engine = engine
-        self.meter = meter or Meter()
+        self.engine: Final = engine
+        self.meter: Final = meter or Meter()
         self._waiting: list[_Entry] = []
         self._flush: asyncio.Task[None] | None = None
 

@@ -97,7 +97,7 @@ class Thought:
 def think(policy: Policy, prompts: Sequence[Sequence[int]], streams: Sequence[int], sampling: Sampling, rule: Spikes) -> tuple[list[Completion], int]:
     """A completion of each prompt, and how many tokens were thought about. Stop strings are not looked for. What it costs goes to the policy's meter:
     the gradient steps as tokens trained on, one for every token of the text so far and every step."""
-    model, limit, meter = policy.model, sampling.max_tokens, policy.batcher.meter
+    model, limit, meter = policy.model, sampling.max_tokens, policy.meter
     lengths = torch.tensor([len(prompt) for prompt in prompts], device=model.device)
     texts = [list(prompt) for prompt in prompts]
     padded = pad(texts, policy.tokenizer.pad, torch.int64, model.device)

@@ -74,7 +74,7 @@ class Learner:
         for parameter in self.parameters:
             parameter.requires_grad_(True)
         self.steps = 0
-        self.meter = policy.batcher.meter
+        self.meter = policy.meter
         self._crew: Crew | None = None
         self.reset()
 

@@ -10,14 +10,14 @@ from torch import Tensor
 
 from autotelic.engines.base import Completion, Request, Watch
 from autotelic.engines.batching import Batcher
-from autotelic.errors import DataError, SettingError
-from autotelic.jsonfiles import read_json
-from autotelic.networks.lora import LoRA, adapters, inject, load_adapter, save_adapter
+from autotelic.errors import DataError
+from autotelic.measures.meter import Meter
+from autotelic.networks.lora import LoRA, adapters, save_adapter
 from autotelic.networks.model import LanguageModel
 from autotelic.networks.operations import Precision
 from autotelic.networks.scoring import Scores, buckets, pad, score
-from autotelic.policies.checkpoint import load_model, save_model
-from autotelic.policies.folder import ADAPTER, resolve
+from autotelic.policies.checkpoint import save_model
+from autotelic.policies.loading import Loaded, load
 from autotelic.policies.tokenizer import Tokenizer
 
 TOKEN_BUDGET = 16384
@@ -36,38 +36,21 @@ class Policy:
         """Where the weights came from: an absolute path, or a hub name."""
 
     @classmethod
-    def load(cls, name: str, source: str | Path, batcher: Batcher, device: str = "cpu", lora: LoRA | None = None) -> "Policy":
-        """From a model folder, a GGUF file, a folder with a PEFT adapter on top of its base, or a hub name.
-
-        An adapter is trained on with the shape that it has, as PEFT does.
-
-        Raises:
-            DataError: nothing loadable there.
-            SettingError: an adapter there, and `lora`, the shape of another.
-        """
-        folder = resolve(source)
-        adapter = (folder / ADAPTER).exists()
-        if adapter and lora is not None:
-            keys = ", ".join(sorted(f"lora.{key}" for key in lora.model_fields_set)) or "lora"
-            raise SettingError(f"{keys}: {source} is an adapter already, and is trained on as it is; leave these out, or give a model to put one on")
-        base, named = adapter_base(folder) if adapter else (folder, source)
-        model = load_model(base)
-        tokenizer = Tokenizer.load(
-            folder if (folder / "tokenizer.json").exists() else base, base
-        )  # that of an adapter is the one it was trained with
-        policy = cls(name, model.to(device), tokenizer, batcher)
-        policy.source = lasting(named)
-        if adapter:
-            policy.lora = load_adapter(policy.model, folder)
-        elif lora is not None:
-            inject(policy.model, lora)
-            policy.lora = lora
-        policy.model.eval()
-        try:
-            tokenizer.fit(model.vocab_size)
-        except DataError as error:
-            raise DataError(f"{source}: {error}") from None
+    def of(cls, name: str, loaded: Loaded, batcher: Batcher) -> "Policy":
+        """A model that was loaded, under a name, sampled from through a batcher."""
+        policy = cls(name, loaded.model, loaded.tokenizer, batcher)
+        policy.lora, policy.source = loaded.lora, loaded.source
         return policy
+
+    @classmethod
+    def load(cls, name: str, source: str | Path, batcher: Batcher, device: str = "cpu", lora: LoRA | None = None) -> "Policy":
+        """What `policies.loading.load` loads, and raises."""
+        return cls.of(name, load(source, device, lora), batcher)
+
+    @property
+    def meter(self) -> Meter:
+        """What counts the cost of sampling and scoring, of all policies that share the batcher."""
+        return self.batcher.meter
 
     async def sample(self, requests: Sequence[Request]) -> list[list[Completion]]:
         """Completions of each request; batched with whatever else the run is sampling."""
@@ -83,7 +66,7 @@ class Policy:
     ) -> list[Scores]:
         """Scores of the tokens of each sequence from its start on: tensors (T - start,) on the CPU, in order."""
         results: dict[int, Scores] = {}
-        self.batcher.meter.read += sum(map(len, sequences))
+        self.meter.read += sum(map(len, sequences))
         for batch in buckets([len(sequence) for sequence in sequences], TOKEN_BUDGET):
             tokens = pad([sequences[i] for i in batch], self.tokenizer.pad, torch.int64, self.model.device)
             mask = pad([[0.0] * starts[i] + [1.0] * (len(sequences[i]) - starts[i]) for i in batch], 0.0, torch.float32, self.model.device)
@@ -97,7 +80,7 @@ class Policy:
     def next_logprobs(self, sequences: Sequence[Sequence[int]]) -> Tensor:
         """(B, V) on the CPU: log-probabilities, at temperature 1, of every token after each sequence."""
         rows: dict[int, Tensor] = {}
-        self.batcher.meter.read += sum(map(len, sequences))
+        self.meter.read += sum(map(len, sequences))
         for batch in buckets([len(sequence) for sequence in sequences], TOKEN_BUDGET):
             tokens = pad([sequences[i] for i in batch], self.tokenizer.pad, torch.int64, self.model.device)
             last = torch.tensor([len(sequences[i]) - 1 for i in batch], device=self.model.device)
@@ -174,26 +157,3 @@ class Policy:
                 f"{self.source}: the {self.batcher.engine.name} engine's log-probabilities differ from the trainer's by {gap:.2g} (limit {limit:g})"
             )
         return gap
-
-
-def adapter_base(folder: Path) -> tuple[Path, str | Path]:
-    """The base model that a PEFT adapter folder names: where it is here, and what it is called. A relative path begins at the adapter's folder, or else at
-    the current one; what is at neither is a hub name.
-
-    Raises:
-        DataError: it names none, or there is none.
-    """
-    path = folder / ADAPTER
-    base = read_json(path).get("base_model_name_or_path")
-    if not isinstance(base, str) or not base:
-        raise DataError(f"{path}: no base_model_name_or_path")
-    found = next((one.resolve() for one in (folder / base, Path(base)) if one.exists()), None)
-    try:
-        return resolve(found or base), found or base
-    except DataError as error:
-        raise DataError(f"{path}: base_model_name_or_path = {base!r}: {error}") from None
-
-
-def lasting(source: str | Path) -> str:
-    """A name of a model that holds from every directory: a path in full, a hub name as it is."""
-    return str(Path(source).absolute()) if Path(source).exists() else str(source)

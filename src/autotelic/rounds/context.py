@@ -10,7 +10,6 @@ from copy import deepcopy
 from dataclasses import replace
 from typing import Any
 
-from autotelic.engines.batching import Batcher
 from autotelic.learning.learner import Optimizer
 from autotelic.policies.policy import Policy
 from autotelic.rounds.held_out import HeldOut
@@ -34,14 +33,13 @@ class Context(Weights):
         pool: TaskPool,
         policies: dict[str, Policy],
         roles: dict[str, Role],
-        batcher: Batcher,
         seed: int,
         optimizer: Optimizer,
         held_out: HeldOut | None = None,
         main: str = "solver",
     ) -> None:
-        super().__init__(seed, batcher.meter)
-        self.policies, self.roles, self.batcher = policies, roles, batcher
+        super().__init__(seed, next(iter(policies.values())).meter)
+        self.policies, self.roles = policies, roles
         self.held_out = held_out or HeldOut()
         self.main = main
         """The policy whose metrics bear plain names: the one that is measured and handed over."""

@@ -18,10 +18,11 @@ from autotelic.policies.policy import Policy
 from autotelic.rounds.asking import prompt_tokens
 from autotelic.rounds.roles import Role
 from autotelic.runs.framing import check_chat, frame_of, say_plain
-from autotelic.runs.opening import is_world, load_policy, open_tasks
+from autotelic.runs.models import load_policy
 from autotelic.runs.probing import answer_of, slice_of
 from autotelic.runs.progress import duration
 from autotelic.runs.settings import RunSettings
+from autotelic.runs.tasks import is_world, open_tasks
 from autotelic.streams import key
 from autotelic.tasks.file_world import FileWorld
 from autotelic.tasks.prompting import Frame

@@ -21,8 +21,9 @@ from autotelic.measures.monitors import round_metrics
 from autotelic.measures.probe import ProbeResult
 from autotelic.measures.verdict import Verdict, Word, judge
 from autotelic.rounds.context import Context
+from autotelic.runs.config import check_beginnings, config_of, probe_is_train
 from autotelic.runs.disk import explained
-from autotelic.runs.opening import Saved, Session, check_beginnings, config_of, plan, prepare, probe_is_train
+from autotelic.runs.opening import Saved, Session, plan, prepare
 from autotelic.runs.page import write_report
 from autotelic.runs.probing import due, probe
 from autotelic.runs.progress import Progress

@@ -4,10 +4,11 @@ import json
 import tomllib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal, TypeVar, get_args
+from typing import Annotated, Any, Literal, TypeVar, get_args
 
-from pydantic import BaseModel, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, Field, ValidationError
 
+from autotelic.engines.registry import AUTO, check_name
 from autotelic.errors import DataError, SettingError, nearest
 from autotelic.measures.gate import GateSettings
 from autotelic.measures.probe import ProbeSampling
@@ -68,8 +69,9 @@ class RunSettings(Settings):
     """Of all random streams of the run."""
     out: str | None = None
     """Run directory; None: a new one under runs/."""
-    engine: Literal["auto", "native", "torch"] = "auto"
-    """What samples; "auto": the native engine where the model, the device and a compiler allow it, else torch."""
+    engine: Annotated[str, AfterValidator(check_name)] = AUTO
+    """What samples: "native", "torch" or one that another package ships; "auto": the native engine where the model, the device and a compiler allow it,
+    else torch."""
     precision: Wanted = "auto"
     """Arithmetic of the engine; "auto": bf16 for models from 20 million parameters on where the CPU multiplies it, else fp32."""
     workers: int | None = Field(None, ge=1, le=1024)

@@ -24,9 +24,10 @@ from autotelic.measures.plain import Comparison, Plain, Sample, compare, on_curv
 from autotelic.measures.stats import wilson
 from autotelic.rounds.context import Context
 from autotelic.rounds.sealed import sealed, sealed_world
+from autotelic.runs.checks import check_engine, check_skills
 from autotelic.runs.evaluating import LONGEST, Answered, Ask, Opened, answers, check_vacant, opened
 from autotelic.runs.framing import framed
-from autotelic.runs.opening import add_policy, check_skills
+from autotelic.runs.opening import add_policy
 from autotelic.runs.probing import slice_of
 from autotelic.runs.settings import RunSettings, apply, checked
 from autotelic.systems.base import ASKED, TRIED, Way
@@ -120,10 +121,10 @@ def answered(given: Opened, way: Way, settings: RunSettings, ask: Ask) -> Given:
         SettingError: the world or the model lacks what it needs, or it did not give one answer a task.
     """
     check_skills(way, given.world)
-    batcher = given.policy.batcher
     roles = framed(way.roles(given.world if way.reads_truth else sealed_world(given.world)), given.world, given.frame)
+    check_engine(way, roles, settings)
     pool, optimizer = TaskPool(given.tasks, ask.seed), Optimizer()
-    ctx = Context(world=given.world, pool=pool, policies={"solver": given.policy}, roles=roles, batcher=batcher, seed=ask.seed, optimizer=optimizer)
+    ctx = Context(world=given.world, pool=pool, policies={"solver": given.policy}, roles=roles, seed=ask.seed, optimizer=optimizer)
     for name, source in way.policies().items():
         add_policy(ctx, name, source, settings)
     ctx.begin_round(1)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self, TypeVar
 
 from pydantic import Field
 
+from autotelic.engines.registry import Capability
 from autotelic.learning.learner import Optimizer
 from autotelic.measures.metrics import Metric
 from autotelic.rounds.roles import Role
@@ -26,6 +27,8 @@ class System(Settings):
     """The role that is asked the tasks it is measured on."""
     skills: ClassVar[tuple[str, ...]] = ()
     """Skills that the world's language must have; `tasks.language` says what each is."""
+    engine_needs: ClassVar[frozenset[Capability]] = frozenset()
+    """What not every engine can and this system needs; `engines.registry` says what each is. One that lacks it is refused before anything is sampled."""
 
     @property
     def needed_skills(self) -> tuple[str, ...]:
@@ -48,6 +51,7 @@ class Recipe(System):
     """Settings of the run that this recipe wants to be different when the user does not say."""
     metrics: ClassVar[tuple[Metric, ...]] = ()
     """What the numbers are that it logs itself, beside those of `measures.metrics`."""
+    engine_needs: ClassVar[frozenset[Capability]] = frozenset({"weights"})
 
     rounds: int = Field(20, ge=0)
     """Rounds of a run, unless the command says otherwise."""

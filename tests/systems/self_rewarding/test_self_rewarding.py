@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from engines import sample_by
 from replying import Replying
 from rounds import play_round, ready
 
@@ -30,7 +31,7 @@ def test_own_tasks_of_the_probe_s_split_are_left_out_and_counted() -> None:
     free = [str(task.prompt) for task in world.tasks(2, seed=5)]
     recipe, made = session(tasks_per_round=6)
     solver = made.ctx.policies["solver"]
-    solver.batcher.engine = Replying(solver.tokenizer, {PROPOSE: [held[0], free[0], "3+", free[1], held[1], free[1]]})
+    sample_by(Replying(solver.tokenizer, {PROPOSE: [held[0], free[0], "3+", free[1], held[1], free[1]]}), made.ctx)
     tasks = asyncio.run(recipe.write_tasks(made.ctx))
     assert [task.prompt for task in tasks] == free
     assert (made.ctx.metrics["proposals/held_out"], made.ctx.metrics["proposer/unparsed"]) == (2, 1)

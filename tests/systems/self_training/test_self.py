@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from engines import sample_by
 from replying import Replying
 from rounds import play_round, ready
 
@@ -80,7 +81,7 @@ def test_replay_counts_lessons_for_every_kept_answer(replay: float, expected: in
 
 def test_where_nothing_passes_nothing_is_learned(monkeypatch: pytest.MonkeyPatch) -> None:
     _, made = session(replay=5.0)
-    made.ctx.policies["solver"].batcher.engine = Replying(made.ctx.policies["solver"].tokenizer, {str(t.prompt): ["?"] for t in made.ctx.pool.tasks})
+    sample_by(Replying(made.ctx.policies["solver"].tokenizer, {str(t.prompt): ["?"] for t in made.ctx.pool.tasks}), made.ctx)
     play_round(made)
     assert made.ctx.policies["solver"].version == 0
 
@@ -99,7 +100,7 @@ def test_an_answer_whose_critique_cannot_be_read_stays(
 ) -> None:
     _, made = session(check=check, replay=0.0)
     solver = made.ctx.policies["solver"]
-    solver.batcher.engine = Replying(solver.tokenizer, {"3+4*2=": [RIGHT], f"C3+4*2={RIGHT}:": critiques})
+    sample_by(Replying(solver.tokenizer, {"3+4*2=": [RIGHT], f"C3+4*2={RIGHT}:": critiques}), made.ctx)
     monkeypatch.setattr(made.ctx.pool, "draw", lambda count: [PROBLEM])
     found = learned(made, monkeypatch)
     play_round(made)
@@ -111,7 +112,7 @@ def test_a_fault_is_refined_and_the_refinement_is_learned_behind_the_plain_task(
     _, made = session(replay=0.0)
     solver = made.ctx.policies["solver"]
     replies = {"3+4*2=": [WRONG], f"C3+4*2={WRONG}:": ["3+4=7;#1"], f"R3+4*2={WRONG}:1=": [RIGHT], f"C3+4*2={RIGHT}:": ["#0"]}
-    solver.batcher.engine = Replying(solver.tokenizer, replies)
+    sample_by(Replying(solver.tokenizer, replies), made.ctx)
     monkeypatch.setattr(made.ctx.pool, "draw", lambda count: [PROBLEM])
     found = learned(made, monkeypatch)
     play_round(made)

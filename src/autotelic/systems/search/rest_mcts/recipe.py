@@ -6,6 +6,7 @@ from typing import ClassVar
 
 from pydantic import Field
 
+from autotelic.engines.registry import Capability
 from autotelic.episodes.accuracy import accuracy, best_of
 from autotelic.episodes.tree import Node, TreeSearch, Value, grow, step_values
 from autotelic.learning.examples import under
@@ -54,6 +55,8 @@ class RestMCTS(Recipe):
         Metric("probe/tree/best_of_n", "share", "that of the most valued of n samples which cost as many tokens as the tree"),
         Metric("probe/tree/n", "samples", "that n"),
     )
+
+    engine_needs: ClassVar[frozenset[Capability]] = frozenset({"stops", "weights"})
 
     rounds: int = Field(6, ge=0)
     tasks_per_round: int = Field(64, ge=1)

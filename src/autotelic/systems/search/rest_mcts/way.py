@@ -1,8 +1,9 @@
 """The tree search of ReST-MCTS* as a way of answering."""
 
 from collections.abc import Mapping, Sequence
-from typing import Literal, Self
+from typing import ClassVar, Literal, Self
 
+from autotelic.engines.registry import Capability
 from autotelic.episodes.tree import TreeSearch, Value, grow
 from autotelic.rewards.confidence import logprobs_after_prompt
 from autotelic.rounds.context import Context
@@ -21,6 +22,8 @@ class TreeOfSteps(Way):
     Fails: by a value that is sure too early: the tree grows deep where it should spread. Then `guide=none` does as well, which is its ablation.
     Differs: no value model is trained beforehand, as the paper's is; see `rest-mcts` for what differs in the search.
     """
+
+    engine_needs: ClassVar[frozenset[Capability]] = frozenset({"stops"})
 
     search: TreeSearch = TreeSearch(gate=1.0)
     guide: Literal["confidence", "none"] = "confidence"

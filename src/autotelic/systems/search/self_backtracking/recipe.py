@@ -6,6 +6,7 @@ from typing import ClassVar
 
 from pydantic import Field
 
+from autotelic.engines.registry import Capability
 from autotelic.episodes.accuracy import accuracy
 from autotelic.errors import SettingError
 from autotelic.learning.examples import example
@@ -55,6 +56,8 @@ class SelfBacktracking(Recipe):
         Metric("probe/back/found", "share", "wrong steps after which the backtrack token is the most likely one"),
         Metric("probe/back/false_alarms", "share", "right steps after which it is"),
     )
+
+    engine_needs: ClassVar[frozenset[Capability]] = frozenset({"stops", "weights"})
 
     rounds: int = Field(8, ge=0)
     taught: int = Field(0, ge=0)

@@ -1,9 +1,11 @@
 """The search of Self-Backtracking as a way of answering."""
 
 from collections.abc import Sequence
+from typing import ClassVar
 
 from pydantic import Field
 
+from autotelic.engines.registry import Capability
 from autotelic.episodes.backtracking import backtrack, least_perplexity
 from autotelic.rounds.context import Context
 from autotelic.systems import checks
@@ -29,6 +31,8 @@ class StepsBack(Way):
     Fails: where the model takes back right steps, or does not find its own wrong ones.
     Differs: as `self-backtracking` does, whose search it is.
     """
+
+    engine_needs: ClassVar[frozenset[Capability]] = frozenset({"stops"})
 
     tries: int = Field(16, ge=1)
     """n: tries from each state."""

@@ -5,6 +5,7 @@ from typing import ClassVar, Literal, Self
 
 from pydantic import Field
 
+from autotelic.engines.registry import Capability
 from autotelic.episodes.answering import cut_to, reply
 from autotelic.errors import SettingError
 from autotelic.rounds.context import Context
@@ -36,6 +37,7 @@ class Backtracking(Way):
     """
 
     skills: ClassVar[tuple[str, ...]] = ("critique", "sneak")
+    engine_needs: ClassVar[frozenset[Capability]] = frozenset({"stops"})
 
     locate: Literal["critic", "truth"] = "critic"
     """Who names the first wrong step."""
