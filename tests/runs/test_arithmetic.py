@@ -9,7 +9,8 @@ from rich.console import Console
 
 from autotelic.networks import machine
 from autotelic.networks.decoder import Decoder, DecoderConfig
-from autotelic.runs.opening import config_of, plan
+from autotelic.runs.config import config_of
+from autotelic.runs.opening import plan
 from autotelic.runs.progress import Progress
 
 CONFIG = DecoderConfig("llama", 40, 16, 32, 1, 2, 2, 8)
