@@ -62,7 +62,7 @@ def test_without_a_frame_nothing_is_changed(model: Path) -> None:
             continue
         session = plan({"recipe": name, "pool_size": 4, "probe_size": 2, "probe_samples": 0})
         task, policy = session.ctx.pool.tasks[0], session.ctx.policies["solver"]
-        assert encode_prompt(policy, session.ctx.role(cls.probed), task) == policy.tokenizer.encode_prompt(task.prompt)
+        assert encode_prompt(policy, session.ctx.role(cls.main), task) == policy.tokenizer.encode_prompt(task.prompt)
 
 
 def test_a_run_keeps_the_frame_and_goes_on_with_it(model: Path, tasks: Path, tmp_path: Path) -> None:

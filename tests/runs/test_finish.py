@@ -21,7 +21,7 @@ from autotelic.runs.reading import RunReader
 FOLDERS = {"config.json", "metrics.jsonl", "model", "probe", "report.html", "rounds", "verdict.json"}
 
 
-def start(folder: Path, name: str, **more: object) -> loop.Outcome:
+def start(folder: Path, name: str, **more: object) -> loop.RunOutcome:
     return loop.start(small(name, out=str(folder), **more), Progress(quiet=True))
 
 

@@ -16,7 +16,7 @@ from autotelic.runs.reading import RunReader
 from autotelic.types import Sampling
 
 
-def run(tmp_path: Path, recipe: str = "srt", **more: Any) -> tuple[loop.Outcome, ProbeResult]:
+def run(tmp_path: Path, recipe: str = "srt", **more: Any) -> tuple[loop.RunOutcome, ProbeResult]:
     outcome = loop.start(small(recipe, **{"rounds": 1, "out": str(tmp_path / "run"), **more}), Progress(quiet=True))
     result = RunReader.of(outcome.folder).probe("last")
     assert result is not None

@@ -2,6 +2,7 @@
 
 import random
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
 
@@ -96,3 +97,10 @@ def test_settings_of_a_recipe_are_checked() -> None:
         find("srt").model_validate({"group_sise": 4})
     with pytest.raises(ValueError, match="greater than or equal to 2"):
         find("srt").model_validate({"group_size": 1})
+
+
+def test_a_class_that_names_its_main_role_as_in_0_2_is_refused() -> None:
+    with pytest.raises(TypeError, match=r"^Old\.probed: the role that is measured is `main` now$"):
+
+        class Old(Recipe):
+            probed: ClassVar[str] = "critic"

@@ -26,12 +26,12 @@ def ids(tasks):
 
 
 @given(st.integers(1, 60), st.floats(0, 0.6), st.floats(0, 0.39))
-def test_splits_cover_the_file_once(count, held_out, validation):
-    world = FileWorld(questions(count), held_out=held_out, validation=validation)
+def test_splits_cover_the_file_once(count, probe_share, validation):
+    world = FileWorld(questions(count), probe_share=probe_share, validation=validation)
     parts = [ids(world.splits[split]) for split in SPLITS]
     assert sum(map(len, parts)) == count == len(set().union(*parts))
     assert parts[0], "something is left to train on"
-    assert count < 3 or bool(parts[1]) == (held_out > 0)
+    assert count < 3 or bool(parts[1]) == (probe_share > 0)
 
 
 def test_splits_depend_on_the_file_only():
@@ -46,7 +46,7 @@ def test_splits_depend_on_the_file_only():
 
 def test_equal_prompts_stay_together_and_checkable_tasks_are_held_out():
     twins = [Task(f"{twin}{i}", f"{i}?", "1" if i < 5 else None) for i in range(40) for twin in "ab"]
-    world = FileWorld(twins, held_out=0.1)
+    world = FileWorld(twins, probe_share=0.1)
     assert {task.prompt for task in world.splits["probe"]}.isdisjoint(task.prompt for task in world.splits["train"])
     assert all(task.answer for task in world.splits["probe"])
 
@@ -64,8 +64,8 @@ def test_requests_that_do_not_fit():
     for options, message in (
         ({"verifier": "nubmer"}, "no verifier 'nubmer': did you mean 'number'"),
         ({"places": ("boxd",)}, "no place 'boxd' for an answer: did you mean 'boxed'"),
-        ({"held_out": 1.0}, "leave something to train on"),
-        ({"held_out": -0.1}, "leave something to train on"),
+        ({"probe_share": 1.0}, "leave something to train on"),
+        ({"probe_share": -0.1}, "leave something to train on"),
     ):
         with pytest.raises(SettingError, match=message):
             FileWorld(questions(3), **options)

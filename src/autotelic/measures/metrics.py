@@ -46,7 +46,7 @@ class Metric:
     """Least value; None: that of the unit."""
     high: float | None = None
     of: Owner = "run"
-    """Whose number it is. Of a role: other roles than the probed one have it behind their names (`judge/answers/unparsed`). Of a policy: other
+    """Whose number it is. Of a role: other roles than the main one have it behind their names (`judge/answers/unparsed`). Of a policy: other
     policies have it behind theirs, and so have the terms of a `Mixture` (`questioner/loss`, `score/entropy`)."""
 
     @property

@@ -15,7 +15,7 @@ from autotelic.types import Sampling, Settings
 
 
 class ProbeSampling(Settings):
-    """How the probe samples, where it is to differ from the probed role's own sampling; None: as the role."""
+    """How the probe samples, where it is to differ from the main role's own sampling; None: as the role."""
 
     temperature: float | None = Field(None, gt=0.0)
     top_p: float | None = Field(None, gt=0.0, le=1.0)

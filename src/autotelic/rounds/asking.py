@@ -11,7 +11,7 @@ from autotelic.policies.policy import Policy
 from autotelic.rounds.notes import Notes
 from autotelic.rounds.roles import Role
 from autotelic.streams import key
-from autotelic.tasks.columns import named
+from autotelic.tasks.columns import task_name
 from autotelic.types import Group, Prompt, Rollout, Sampling, StopReason, Task, Turn, TurnKind
 
 
@@ -195,7 +195,7 @@ def prompt_tokens(policy: Policy, role: Role, task: Task, sampling: Sampling) ->
     tokens = encode_prompt(policy, role, task)
     if len(tokens) + sampling.max_tokens > (context := policy.model.context):
         needed = f"its prompt of {len(tokens)} tokens and sampling.max_tokens={sampling.max_tokens}"
-        raise DataError(f"{named(task)}: {needed} exceed the model's context of {context}")
+        raise DataError(f"{task_name(task)}: {needed} exceed the model's context of {context}")
     return tokens
 
 
@@ -208,4 +208,4 @@ def encode_prompt(policy: Policy, role: Role, task: Task) -> list[int]:
     try:
         return policy.tokenizer.encode_prompt(role.render(task))
     except DataError as error:
-        raise DataError(f"{named(task)}: {error}") from error
+        raise DataError(f"{task_name(task)}: {error}") from error

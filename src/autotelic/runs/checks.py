@@ -12,7 +12,7 @@ from autotelic.runs.framing import check_chat, frame_of
 from autotelic.runs.models import load_policy
 from autotelic.runs.settings import RunSettings
 from autotelic.systems.base import Recipe, System
-from autotelic.tasks.columns import named
+from autotelic.tasks.columns import task_name
 from autotelic.tasks.language import speaks
 from autotelic.tasks.validate import Misfit
 from autotelic.types import Sampling, Task, World
@@ -58,7 +58,7 @@ def check_gold(policy: Policy, role: Role | None, world: World, tasks: list[Task
     under a role, does not fit the context behind the prompt."""
     for task in tasks:
         if reason := misfit(policy, role, task, world.gold(task)):
-            raise DataError(f"{named(task)}, {reason}")
+            raise DataError(f"{task_name(task)}, {reason}")
 
 
 def misfit(policy: Policy, role: Role | None, task: Task, gold: str) -> str | None:

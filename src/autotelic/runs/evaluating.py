@@ -111,7 +111,7 @@ def opened(model: str, tasks: str, settings: RunSettings, ask: Ask) -> Opened:
         DataError: no task has a gold answer, or the model cannot be given a prompt.
         SettingError: the settings do not fit the tasks or the model.
     """
-    world = open_tasks(tasks, settings.model_copy(update={"model": model}), held_out=0.0)
+    world = open_tasks(tasks, settings.model_copy(update={"model": model}), probe_share=0.0)
     frame = frame_of(settings, world)
     found = world.tasks(ask.limit, seed=ask.seed, split="probe" if is_world(tasks) else "train")
     if isinstance(world, FileWorld):

@@ -37,7 +37,7 @@ REJECTED = (Word.WORSE, Word.COLLAPSED, Word.HACKED)
 
 
 @dataclass(slots=True)
-class Outcome:
+class RunOutcome:
     """What a finished run leaves."""
 
     folder: Path
@@ -48,7 +48,7 @@ class Outcome:
     """Why the run ended before its last round, when an update could not be applied."""
 
 
-def start(raw: dict[str, Any], progress: Progress | None = None) -> Outcome:
+def start(raw: dict[str, Any], progress: Progress | None = None) -> RunOutcome:
     """A new run from flat settings (see `settings.resolve`), to its verdict. A KeyboardInterrupt carries a note that says how to go on."""
     session = plan(raw)
     settings, recipe = session.settings, session.recipe
@@ -67,7 +67,7 @@ def fresh_folder(name: str) -> Path:
     raise AssertionError
 
 
-def resume(folder: Path, rounds: int | None = None, progress: Progress | None = None) -> Outcome:
+def resume(folder: Path, rounds: int | None = None, progress: Progress | None = None) -> RunOutcome:
     """Go on with a run from its last sound round, to its planned number of rounds or another. A KeyboardInterrupt carries a note as in `start`."""
     with Store.open(folder) as store, progress or Progress() as view, noted(store, rounds):
         done, damage = store.step_back()
@@ -92,7 +92,7 @@ def noted(store: Store, rounds: int | None = None) -> Iterator[None]:
         raise
 
 
-async def run(session: Session, store: Store, progress: Progress, done: int | None) -> Outcome:
+async def run(session: Session, store: Store, progress: Progress, done: int | None) -> RunOutcome:
     """All rounds after the committed round `done`, then the verdict."""
     asyncio.get_running_loop().set_exception_handler(unless_stopped)
     progress.start(store.config, list(store.history().values()), session.rounds)
@@ -161,7 +161,7 @@ async def one_round(session: Session, store: Store, progress: Progress, number: 
     before = ctx.meter.copy()
     await play_round(session)
     spent = ctx.meter.copy()
-    metrics = {**round_metrics(ctx.groups, session.world, session.recipe.probed, ctx.labels), **ctx.metrics, **ctx.audited(session.world)}
+    metrics = {**round_metrics(ctx.groups, session.world, session.recipe.main, ctx.labels), **ctx.metrics, **ctx.audited(session.world)}
     result = None
     probing = perf_counter()
     metrics |= ctx.meter.metrics()
@@ -193,7 +193,7 @@ async def play_round(session: Session) -> None:
 
 def probe_is_due(session: Session, number: int, now: Metrics) -> bool:
     """Whether the probe is asked after a round whose tokens are counted in `now`: the last always, others see `probing.due`."""
-    parameters = session.ctx.policies[session.ctx.role(session.recipe.probed).policy].parameters
+    parameters = session.ctx.policies[session.ctx.role(session.recipe.main).policy].parameters
     return number == session.rounds or due(session.settings.probe_every, parameters, number, session.before, now, session.baseline)
 
 
@@ -219,7 +219,7 @@ async def ask(session: Session, progress: Progress, number: int) -> tuple[ProbeR
     progress.phase("probing")
     ctx = session.ctx
     settings = session.settings
-    with ctx.aside(), ctx.sampling_as(session.recipe.probed, settings.probe_sampling.over) as role:
+    with ctx.aside(), ctx.sampling_as(session.recipe.main, settings.probe_sampling.over) as role:
         before = ctx.meter.sampled
         result = await session.recipe.ask(ctx, session.probe_tasks)
         measured = await session.recipe.measure(ctx, session.probe_tasks)
@@ -298,7 +298,7 @@ def restore(session: Session, store: Store, number: int) -> Meter:
     return Meter(**state["meter"])
 
 
-async def finish(session: Session, store: Store, progress: Progress, stopped: str | None) -> Outcome:
+async def finish(session: Session, store: Store, progress: Progress, stopped: str | None) -> RunOutcome:
     """Probe once more if the last weights were not probed, judge, save the model, write the report."""
     number = store.last
     assert number is not None and session.first is not None
@@ -308,19 +308,19 @@ async def finish(session: Session, store: Store, progress: Progress, stopped: st
     if stopped:
         verdict.reasons.insert(0, stopped)
         store.note("stopped", stopped)
-    main = session.ctx.role(session.recipe.probed).policy
+    main = session.ctx.role(session.recipe.main).policy
     model = store.save_model("rejected" if verdict.word in REJECTED else "model", session.ctx.policies[main].save)
     for name in session.ctx.learners.keys() - {main}:
         store.save_other(name, session.ctx.policies[name].save)
     store.save_verdict(verdict)
     report = write_report(store.folder)
     progress.finished(verdict, {"report": report, "model": model, "run": store.folder})
-    return Outcome(store.folder, verdict, model, report, stopped)
+    return RunOutcome(store.folder, verdict, model, report, stopped)
 
 
 async def last_probe(session: Session, store: Store, progress: Progress, number: int) -> ProbeResult:
     """What the probe saw of the weights as they are after round `number`: in that round, or by asking once more."""
     path = store.round(number) / "probe.json"
     found = ProbeResult.from_json(read_json(path)) if path.exists() else None
-    version = session.ctx.policies[session.ctx.role(session.recipe.probed).policy].version
+    version = session.ctx.policies[session.ctx.role(session.recipe.main).policy].version
     return found if found is not None and found.version == version else (await ask(session, progress, number))[0]

@@ -81,9 +81,9 @@ def prepare(settings: RunSettings, recipe: Recipe, rounds: int | None = None) ->
     pool = TaskPool(tasks, settings.seed, recipe.sampler())
     ctx = Context(
         world=world, pool=pool, policies={"solver": policy}, roles=roles, seed=settings.seed, optimizer=recipe.optimizer,
-        held_out=HeldOut(world, unseen(probe_tasks, tasks)), main=roles[recipe.probed].policy,
+        held_out=HeldOut(world, unseen(probe_tasks, tasks)), main=roles[recipe.main].policy,
     )  # fmt: skip
-    probed = roles[recipe.probed]
+    probed = roles[recipe.main]
     prompts = [prompt_tokens(policy, probed, task, probed.sampling) for task in tasks]
     prompts += [prompt_tokens(policy, probed, task, settings.probe_sampling.over(probed.sampling)) for task in probe_tasks]
     say_plain(policy, frame, tasks)
@@ -133,7 +133,7 @@ def open_probe(settings: RunSettings, recipe: Recipe, world: World) -> tuple[Wor
     if settings.probe is None or is_world(settings.probe):
         held = world if settings.probe is None else open_world(settings.probe)
         return held, recipe.probe(held, settings.probe_size, settings.seed)
-    held = open_tasks(settings.probe, settings, held_out=0.0)
+    held = open_tasks(settings.probe, settings, probe_share=0.0)
     return held, held.tasks(settings.probe_size, seed=settings.seed)
 
 

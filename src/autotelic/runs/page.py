@@ -26,7 +26,7 @@ from autotelic.measures.stats import wilson
 from autotelic.measures.verdict import Verdict, Word, how
 from autotelic.runs.disk import explained
 from autotelic.runs.plots import Bar, Series, bar_chart, heat_map, line_chart
-from autotelic.runs.progress import duration, named
+from autotelic.runs.progress import duration, name_of
 from autotelic.runs.reading import RunReader, flat
 from autotelic.types import Metrics
 
@@ -191,7 +191,7 @@ def render(run: RunFiles) -> str:
 
 
 def _title(run: RunFiles) -> str:
-    system, tasks = run.recipe.get("system") or named(run.recipe) or "run", run.settings.get("tasks")
+    system, tasks = run.recipe.get("system") or name_of(run.recipe) or "run", run.settings.get("tasks")
     return f"{system} on {tasks}" if tasks else str(system)
 
 
@@ -412,7 +412,7 @@ def _own_metrics(run: RunFiles) -> tuple[Metric, ...]:
     """What the run's recipe says of its own metrics; nothing of a recipe file, which is a program, and a report runs none."""
     from autotelic.systems import index
 
-    if (name := named(run.recipe)) not in index.shipped():
+    if (name := name_of(run.recipe)) not in index.shipped():
         return ()
     from autotelic.systems.registry import find  # loads torch, which the rest of the report does not need
 
@@ -430,7 +430,7 @@ def _command(run: RunFiles) -> str:
     from autotelic.runs.settings import resolve
     from autotelic.systems.registry import find as find_recipe  # loads torch, which the rest of the report does not need
 
-    name, chosen = named(run.recipe), _flat(run.settings)
+    name, chosen = name_of(run.recipe), _flat(run.settings)
     defaults: dict[str, str] = {}
     if not name.endswith(".py"):  # a recipe file is a program, and a report runs none
         with suppress(AutotelicError):

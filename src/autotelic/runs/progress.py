@@ -67,7 +67,7 @@ class Progress:
         self._tasks = int(probe.get("tasks", 0)) if isinstance(probe, Mapping) else 0
         for metrics in history:
             self._keep(metrics)
-        parts = [named(recipe), *(str(run.get(part) or "") for part in ("model", "tasks")), f"seed {run.get('seed', 0)}", arithmetic(run)]
+        parts = [name_of(recipe), *(str(run.get(part) or "") for part in ("model", "tasks")), f"seed {run.get('seed', 0)}", arithmetic(run)]
         self.note(" | ".join(part for part in parts if part))
         if self._live:
             self._live.start()
@@ -171,7 +171,7 @@ def arithmetic(run: Mapping[str, Any]) -> str:
     return ", ".join([f"{threads} threads"] * (threads > 1) + [f"{precision}"] * (precision != "fp32"))
 
 
-def named(part: Any) -> str:
+def name_of(part: Any) -> str:
     """The name of a part of the configuration, which is a name or has one."""
     return str((part.get("name") if isinstance(part, Mapping) else part) or "")
 

@@ -61,7 +61,7 @@ class RunSettings(Settings):
     probe_samples: int = Field(8, ge=0, le=10**5)
     """Samples per probe task, for pass@k and the majority vote."""
     probe_sampling: ProbeSampling = ProbeSampling()
-    """How they are drawn; what is left out is as the probed role samples in training."""
+    """How they are drawn; what is left out is as the main role samples in training."""
     probe_every: int | None = Field(None, ge=1)
     """Rounds between probes; None: every round, of a large model (`probing.SMALL`) so seldom that probes take a fifth of all tokens. The first and the
     last weights are always probed."""
@@ -103,17 +103,17 @@ def resolve(raw: Mapping[str, Any]) -> tuple[RunSettings, Recipe]:
     return checked(RunSettings, {**cls.run_defaults, **rest}), checked(cls, own)
 
 
-def over(default: Any, value: Any) -> Any:
+def laid_over(default: Any, value: Any) -> Any:
     """`value` laid over `default`: where both are groups of settings, what the value leaves out is the default's, not its class's."""
     if not (isinstance(default, BaseModel) and isinstance(value, Mapping)):
         return value
-    return {**dict(default), **{key: over(getattr(default, key, None), inner) for key, inner in value.items()}}
+    return {**dict(default), **{key: laid_over(getattr(default, key, None), inner) for key, inner in value.items()}}
 
 
 def checked(cls: type[Checked], values: Mapping[str, Any]) -> Checked:
     """An instance of a settings class, with errors that name the dotted key."""
     try:
-        return cls(**{key: over(getattr(cls.model_fields.get(key), "default", None), value) for key, value in values.items()})
+        return cls(**{key: laid_over(getattr(cls.model_fields.get(key), "default", None), value) for key, value in values.items()})
     except ValidationError as error:
         raise SettingError("; ".join(explain(cls, problem) for problem in error.errors())) from error
 

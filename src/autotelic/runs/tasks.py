@@ -14,7 +14,7 @@ from autotelic.types import World
 from autotelic.worlds import WORLDS, known_worlds, open_world
 
 
-def open_tasks(spec: str, settings: RunSettings, held_out: float = 0.1) -> World:
+def open_tasks(spec: str, settings: RunSettings, probe_share: float = 0.1) -> World:
     """A world by name, or the tasks of a file, folder or data set, of which a share is held out as the split "probe"."""
     if is_world(spec):
         return open_world(spec)
@@ -26,7 +26,7 @@ def open_tasks(spec: str, settings: RunSettings, held_out: float = 0.1) -> World
     if found.note:
         print(f"note: {found.note}", file=sys.stderr)
     return FileWorld(
-        found.tasks, verifier=settings.verifier, held_out=held_out, name=Path(spec).name, repeated=found.repeated, prompt_column=found.columns.prompt,
+        found.tasks, verifier=settings.verifier, probe_share=probe_share, name=Path(spec).name, repeated=found.repeated, prompt_column=found.columns.prompt,
         texts=settings.texts, language=spoken(settings),
     )  # fmt: skip
 

@@ -339,14 +339,14 @@ def way_lines(one: Mapping[str, Any], most: int) -> Iterator[str]:
     yield f"  {'beside':34} {'accuracy':>8} {'tokens':>7}  {'difference':>10}  {'95% interval':18} {'p':>7}"
     for row in (*one["comparisons"], *one["ablations"]):
         interval = f"[{row['low']:+.3f}, {row['high']:+.3f}]"
-        yield f"  {named(row):34} {row['accuracy']:8.3f} {row['tokens']:7.1f}  {row['difference']:+10.3f}  {interval:18} {row['p']:7.4f}  {row['word']}"
+        yield f"  {shown_against(row):34} {row['accuracy']:8.3f} {row['tokens']:7.1f}  {row['difference']:+10.3f}  {interval:18} {row['p']:7.4f}  {row['word']}"
     if one["counted"]:
         yield "  counted: " + ", ".join(f"{name} {value:g}" for name, value in one["counted"].items())
     if (needed := ceil(one["tokens"] / one["comparisons"][0]["tokens"] * (one["comparisons"][0]["samples"] or 1) - 1e-9)) > most:
         yield f"  it costs as much as {needed} samples, and is beside all {most} that there are; say --samples {needed}"
 
 
-def named(row: Mapping[str, Any]) -> str:
+def shown_against(row: Mapping[str, Any]) -> str:
     """What a way is compared with: a point on a plain curve by its number of samples."""
     against = str(row["against"])
     return SHOWN.get(against, against).format(row["samples"])

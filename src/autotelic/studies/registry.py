@@ -6,7 +6,7 @@ from pathlib import Path
 
 from autotelic.errors import SettingError, nearest
 from autotelic.systems import index
-from autotelic.systems.study import Outcome, Study
+from autotelic.systems.study import Study, StudyOutcome
 
 
 @cache
@@ -42,7 +42,7 @@ def find(system: str) -> Study:
     return replicas()[system]
 
 
-def outcome_of(name: str) -> Outcome | None:
+def outcome_of(name: str) -> StudyOutcome | None:
     """The best outcome of the studies of a system, or of a study that is one itself; None where none has been run."""
     seen = {study.outcome for study in index.studies().values() if name in study.recipes or name == study.name}
     return next((outcome for outcome in ("replicated", "partly", "no") if outcome in seen), None)

@@ -23,12 +23,18 @@ class System(Settings):
     """What recipes and ways have in common."""
 
     about: ClassVar[About]
-    probed: ClassVar[str] = "solver"
-    """The role that is asked the tasks it is measured on."""
+    main: ClassVar[str] = "solver"
+    """The role that is measured on held-out tasks. Its policy is the main one: its metrics bear plain names, and its weights are handed over."""
     skills: ClassVar[tuple[str, ...]] = ()
     """Skills that the world's language must have; `tasks.language` says what each is."""
     engine_needs: ClassVar[frozenset[Capability]] = frozenset()
     """What not every engine can and this system needs; `engines.registry` says what each is. One that lacks it is refused before anything is sampled."""
+
+    @classmethod
+    def __pydantic_init_subclass__(cls, **options: Any) -> None:
+        """Raises TypeError where a class of 0.2 names its main role as it did there, which would be passed over."""
+        if "probed" in vars(cls):
+            raise TypeError(f"{cls.__name__}.probed: the role that is measured is `main` now")
 
     @property
     def needed_skills(self) -> tuple[str, ...]:
@@ -86,7 +92,7 @@ class Recipe(System):
         return None
 
     async def ask(self, ctx: "Context", tasks: Sequence[Task]) -> "ProbeResult | None":
-        """The probe, where the probed role cannot simply be asked the held-out tasks, as in games; None: it can."""
+        """The probe, where the main role cannot simply be asked the held-out tasks, as in games; None: it can."""
         return None
 
     async def measure(self, ctx: "Context", tasks: Sequence[Task]) -> Metrics:

@@ -12,7 +12,7 @@ from autotelic.errors import SettingError, nearest
 Move = Literal["up", "down", "above", "below", "shown"]
 """What the paper says a quantity does. "up": it rises from the first weights to the last, and ends above the control's; "down" likewise.
 "above": it ends above the control's, whatever it does from first to last; "below" likewise. "shown": nothing; it is there to be seen."""
-Outcome = Literal["replicated", "partly", "no"]
+StudyOutcome = Literal["replicated", "partly", "no"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,7 +42,7 @@ class Study:
     """Arms that have another control, or none, as where they start from another base."""
     finding: str = ""
     """What was seen, in honest words, with what was tried where it was not seen; Markdown."""
-    outcome: Outcome | None = None
+    outcome: StudyOutcome | None = None
     """In one word, None while it has not been run; never better than what the intervals say: "replicated" only where every quantity moved as claimed, "partly" only where one did."""
 
     def __post_init__(self) -> None:

@@ -167,7 +167,7 @@ def _part(where: str, row: Mapping[str, Any], column: str | None) -> dict[str, s
     return {PART: f"{column} {value}"}
 
 
-def named(task: Task) -> str:
+def task_name(task: Task) -> str:
     """A task as messages name it: by its id, and where it stands in its file if it is from one."""
     return f"task {task.id} ({task.tags['record']})" if "record" in task.tags else f"task {task.id}"
 

@@ -7,7 +7,7 @@ from autotelic.answers import mathematics
 from autotelic.answers.places import PLACES as KNOWN_PLACES
 from autotelic.answers.reading import Verifier, read, read_gold, same
 from autotelic.errors import DataError, SettingError, nearest
-from autotelic.tasks.columns import named
+from autotelic.tasks.columns import task_name
 from autotelic.tasks.english import SHOWN, Texts, english, posed_like
 from autotelic.tasks.language import Language, skill_of
 from autotelic.tasks.splits import known_split
@@ -25,7 +25,7 @@ class FileWorld:
         verifier: 'exact' (the same text), 'number' (the same number) or 'math' (mathematically equal, by math-verify).
         places: where a completion's answer stands, tried in this order; keys of answers.places.PLACES. None means PLACES of this
             module, for 'math' MATH_PLACES. Of unmarked text, the last line is looked at by 'exact' and 'math', all of it by 'number'.
-        held_out: share of the prompts that is held out as the split 'probe'. At least one is, as long as one remains to train on.
+        probe_share: share of the prompts that is held out as the split 'probe'. At least one is, as long as one remains to train on.
         validation: share held out as the split 'validation'.
         repeated: records of the file that said nothing new, for the run's config.
         prompt_column: the column that the prompts came from, for a template that names it.
@@ -43,7 +43,7 @@ class FileWorld:
         *,
         verifier: str = "exact",
         places: tuple[str, ...] | None = None,
-        held_out: float = 0.1,
+        probe_share: float = 0.1,
         validation: float = 0.0,
         name: str = "file",
         repeated: int = 0,
@@ -53,27 +53,27 @@ class FileWorld:
     ) -> None:
         self.name, self.verifier, self.repeated, self.prompt_column = name, verifier, repeated, prompt_column
         self.places = places or (MATH_PLACES if verifier == "math" else PLACES)
-        self._check_settings(held_out, validation)
+        self._check_settings(probe_share, validation)
         if not tasks:
             raise DataError(f"{name}: holds no tasks")
         if len({task.id for task in tasks}) < len(tasks):
             raise DataError(f"{name}: task ids repeat")
         for task in tasks:
             if task.answer is not None and read_gold(task.answer, verifier, self.places) is None:
-                raise DataError(f"{name}: {named(task)}: the verifier {verifier!r} finds no answer in {task.answer[:80]!r}")
-        self.splits = _assign(tasks, held_out, validation)
+                raise DataError(f"{name}: {task_name(task)}: the verifier {verifier!r} finds no answer in {task.answer[:80]!r}")
+        self.splits = _assign(tasks, probe_share, validation)
         self.order = {task.id: place for place, task in enumerate(tasks)}
         """The places of tasks in their file, by id."""
         self.language = language or english(texts or Texts(), self, [task.prompt for task in self.splits["train"][:SHOWN]])
 
-    def _check_settings(self, held_out: float, validation: float) -> None:
+    def _check_settings(self, probe_share: float, validation: float) -> None:
         if self.verifier not in get_args(Verifier):
             raise SettingError(f"no verifier {self.verifier!r}: {nearest(self.verifier, get_args(Verifier))}")
         for place in self.places:
             if place not in KNOWN_PLACES:
                 raise SettingError(f"no place {place!r} for an answer: {nearest(place, KNOWN_PLACES)}")
-        if not (0 <= held_out <= 1 and 0 <= validation <= 1 and held_out + validation < 1):
-            raise SettingError(f"held_out and validation must be shares that leave something to train on, got {held_out} and {validation}")
+        if not (0 <= probe_share <= 1 and 0 <= validation <= 1 and probe_share + validation < 1):
+            raise SettingError(f"probe_share and validation must be shares that leave something to train on, got {probe_share} and {validation}")
         if self.verifier == "math" and not mathematics.available():
             raise SettingError('the verifier "math" needs math-verify: pip install "autotelic[math]"')
 
@@ -128,13 +128,13 @@ class FileWorld:
         raise DataError(f"{self.name}: task {task.id!r}: no form of the answer {task.answer[:80]!r} can be read back")
 
 
-def _assign(tasks: list[Task], held_out: float, validation: float) -> dict[str, list[Task]]:
+def _assign(tasks: list[Task], probe_share: float, validation: float) -> dict[str, list[Task]]:
     """Tasks by split: prompts in order of their hash, those that can be checked first, so that the same file always splits the same way."""
     prompts: dict[int, list[Task]] = {}
     for task in tasks:
         prompts.setdefault(streams.key("split", task.prompt), []).append(task)
     order = sorted(prompts, key=lambda key: (all(task.answer is None for task in prompts[key]), key))
-    sizes = [round(len(order) * share) or int(share > 0) for share in (held_out, validation)]
+    sizes = [round(len(order) * share) or int(share > 0) for share in (probe_share, validation)]
     while sum(sizes) >= len(order) > 0 and any(sizes):
         sizes[sizes.index(max(sizes))] -= 1
     first, second = sizes[0], sum(sizes)

@@ -14,7 +14,7 @@ from typing import Any
 
 from autotelic.errors import DataError, nearest
 
-Row = tuple[str, dict[str, Any]]
+Record = tuple[str, dict[str, Any]]
 """Where a record stands, for messages, and its columns."""
 
 SUFFIXES = (".jsonl", ".ndjson", ".json", ".csv", ".tsv", ".parquet")
@@ -22,7 +22,7 @@ COMPRESSED = (".gz", ".bz2", ".xz", ".zst", ".zip", ".tar")
 _HUB = re.compile(r"[\w.-]+(?:/[\w.-]+){0,2}(?::[\w.\-\[\]%]+)?")
 
 
-def rows(spec: str) -> Iterator[Row]:
+def rows(spec: str) -> Iterator[Record]:
     """Records of a file, a folder or a named data set."""
     path = Path(spec).expanduser()
     if path.is_dir() or (not path.exists() and ":" in path.name and path.with_name(path.name.rpartition(":")[0]).is_dir()):
@@ -93,26 +93,26 @@ def _parse_json(text: str, path: Path, first_line: int) -> Any:
         raise DataError(f"{path} line {first_line}: bad JSON: {error}") from error
 
 
-def _object(where: str, value: Any) -> Row:
+def _object(where: str, value: Any) -> Record:
     if not isinstance(value, dict):
         raise DataError(f'{where}: expected a JSON object such as {{"prompt": "..."}}, got {kind(value)}')
     return where, value
 
 
-def _json_lines(path: Path, text: str) -> Iterator[Row]:
+def _json_lines(path: Path, text: str) -> Iterator[Record]:
     # Only a line feed ends a record: JSON strings may hold the other separators that splitlines would break at.
     for number, line in enumerate(text.split("\n"), 1):
         if line.strip():
             yield _object(f"{path} line {number}", _parse_json(line, path, number))
 
 
-def _json(path: Path, text: str) -> Iterator[Row]:
+def _json(path: Path, text: str) -> Iterator[Record]:
     if not text.lstrip().startswith("["):
         return _json_lines(path, text)
     return (_object(f"{path} item {number}", value) for number, value in enumerate(_parse_json(text, path, 1), 1))
 
 
-def _csv(path: Path, text: str, delimiter: str) -> Iterator[Row]:
+def _csv(path: Path, text: str, delimiter: str) -> Iterator[Record]:
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
     header: list[str] = []
     line = 1
@@ -139,7 +139,7 @@ def _header(path: Path, fields: list[str]) -> list[str]:
     return names
 
 
-def _parquet(path: Path) -> Iterator[Row]:
+def _parquet(path: Path) -> Iterator[Record]:
     try:
         import pyarrow
         from pyarrow import parquet
@@ -155,7 +155,7 @@ def _parquet(path: Path) -> Iterator[Row]:
         raise DataError(f"{path}: cannot be read as Parquet ({str(error).splitlines()[0]})") from error
 
 
-def _dataset_rows(spec: str) -> Iterator[Row]:
+def _dataset_rows(spec: str) -> Iterator[Record]:
     try:
         import datasets
     except ImportError as error:

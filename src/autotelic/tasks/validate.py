@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from autotelic.errors import DataError
-from autotelic.tasks.columns import named
+from autotelic.tasks.columns import task_name
 from autotelic.types import Task, World
 
 Misfit = Callable[[Task, str], str | None]
@@ -20,7 +20,7 @@ class Finding:
     """One task on which parse and verify disagree with the world's own gold, or whose gold a model cannot be trained on."""
 
     task: str
-    """As `tasks.columns.named` names it."""
+    """As `tasks.columns.task_name` names it."""
     text: str
     """The completion or answer that was judged."""
     reason: str
@@ -61,7 +61,7 @@ def validate(world: World, count: int, seed: int, misfit: Misfit | None = None, 
     rejected = [found for task in judged if (found := _judge_gold(world, task, golds[task.id]))]
     answers = sorted({answer for gold in golds.values() if (answer := world.parse(gold)) is not None})
     accepted = [found for task in judged for found in _judge_wrong(world, task, golds[task.id], answers)]
-    misfits = [Finding(named(task), golds[task.id], reason) for task in judged if misfit and (reason := misfit(task, golds[task.id]))]
+    misfits = [Finding(task_name(task), golds[task.id], reason) for task in judged if misfit and (reason := misfit(task, golds[task.id]))]
     return Validation(world.name, len(judged), len(tasks) - len(judged), tuple(rejected), tuple(accepted), tuple(misfits))
 
 
@@ -75,15 +75,15 @@ def _gold(world: World, task: Task) -> str | None:
 def _judge_gold(world: World, task: Task, gold: str) -> Finding | None:
     answer = world.parse(gold)
     if answer is None:
-        return Finding(named(task), gold, "the gold completion does not parse")
+        return Finding(task_name(task), gold, "the gold completion does not parse")
     score = world.verify(task, answer)
-    return None if score == 1.0 else Finding(named(task), gold, f"the gold completion verifies with {score:g}")
+    return None if score == 1.0 else Finding(task_name(task), gold, f"the gold completion verifies with {score:g}")
 
 
 def _judge_wrong(world: World, task: Task, gold: str, answers: Sequence[str]) -> list[Finding]:
     wrong: list[str | None] = [None, _NONSENSE]
-    found = [Finding(named(task), str(answer), "a wrong answer verifies") for answer in wrong if world.verify(task, answer) == 1.0]
+    found = [Finding(task_name(task), str(answer), "a wrong answer verifies") for answer in wrong if world.verify(task, answer) == 1.0]
     others = [answer for answer in answers if answer != world.parse(gold)][:_OTHERS]
     if others and all(world.verify(task, answer) == 1.0 for answer in others):
-        found.append(Finding(named(task), others[0], "the answers of all other tasks verify"))
+        found.append(Finding(task_name(task), others[0], "the answers of all other tasks verify"))
     return found

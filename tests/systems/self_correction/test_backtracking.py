@@ -112,9 +112,9 @@ def test_an_oracle_that_is_told_nothing_right_goes_back_anywhere(solver: Policy)
 
 def test_an_oracle_that_knows_no_steps_is_refused(solver: Policy) -> None:
     """The truth about a task file is whether a solution is right, not which of its steps is wrong."""
-    world = FileWorld([Task("t", "1+2=", "3")], held_out=0.0)
+    world = FileWorld([Task("t", "1+2=", "3")], probe_share=0.0)
     ctx = context(Backtracking(), solver, WORLD, [TASK], {})
-    solver.tokenizer = character_tokenizer("".join(map(chr, range(10, 127))), 96)
+    ctx.policies["solver"].tokenizer = character_tokenizer("".join(map(chr, range(10, 127))), 96)
     ctx.world = world
     with pytest.raises(
         SettingError, match="locate = 'truth': nobody knows which step of a solution is wrong on the tasks of 'file'; say locate=critic"

@@ -9,7 +9,7 @@ import threading
 import weakref
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import torch
@@ -23,9 +23,8 @@ from autotelic.native.build import BuildError
 from autotelic.networks.decoder import Decoder, beyond
 from autotelic.networks.lora import merged_state
 from autotelic.networks.model import LanguageModel
+from autotelic.networks.operations import Precision
 from autotelic.types import StopReason
-
-Precision = Literal["fp32", "bf16"]
 
 SETTINGS = np.dtype([("top_k", "i4"), ("max_tokens", "i4"), ("greedy", "i4"), ("stops", "i4"), ("scale", "f4"), ("top_p", "f8")], align=True)
 NOT_FINITE = 3

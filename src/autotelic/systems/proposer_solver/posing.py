@@ -76,7 +76,7 @@ def trainable(ctx: Context, groups: Sequence[Group]) -> list[Group]:
     return kept
 
 
-def report(ctx: Context, tasks: Sequence[Task]) -> None:
+def log_proposals(ctx: Context, tasks: Sequence[Task]) -> None:
     """How long the problems of a round are, in characters, and how many of them differ."""
     if tasks:
         prompts = [words(task.prompt) for task in tasks]

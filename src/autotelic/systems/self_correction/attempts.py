@@ -47,6 +47,6 @@ def answered(tasks: Sequence[Task]) -> list[Task]:
     return [task for task in tasks if task.answer is not None]
 
 
-def named(prefix: str, metrics: Metrics) -> Metrics:
+def under_prefix(prefix: str, metrics: Metrics) -> Metrics:
     """Metrics under a common prefix."""
     return {f"{prefix}/{name}": value for name, value in metrics.items()}

@@ -9,7 +9,7 @@ from autotelic.learning.objectives import NLL
 from autotelic.rounds.context import Context
 from autotelic.systems import checks
 from autotelic.systems.base import Recipe, recipe
-from autotelic.systems.self_correction.attempts import answered, changes, named, two_attempts
+from autotelic.systems.self_correction.attempts import answered, changes, two_attempts, under_prefix
 from autotelic.types import Metrics, Task
 
 
@@ -39,11 +39,11 @@ class CorrectionTraces(Recipe):
     async def round(self, ctx: Context) -> None:
         groups = await two_attempts(ctx, ctx.pool.draw(self.tasks_per_round), self.group_size, self.retry)
         rollouts = [rollout for group in groups for rollout in group]
-        ctx.log(**named("turns", changes(rollouts)))
+        ctx.log(**under_prefix("turns", changes(rollouts)))
         kept = [r for r in rollouts if r.rewards["second"] and (self.keep_right or not r.rewards["first"])]
         ctx.log(**{"label/kept": len(kept) / len(rollouts)})
         ctx.learn("solver", [example(rollout, actions=[1]) for rollout in kept], self.objective)
 
     async def measure(self, ctx: Context, tasks: Sequence[Task]) -> Metrics:
         groups = await two_attempts(ctx, answered(tasks), 1, self.retry, temperature=0.0)
-        return named("probe/turns", changes([rollout for group in groups for rollout in group]))
+        return under_prefix("probe/turns", changes([rollout for group in groups for rollout in group]))

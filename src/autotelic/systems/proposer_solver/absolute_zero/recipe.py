@@ -137,7 +137,7 @@ class AbsoluteZero(Recipe):
         whiten(rollouts, key=lambda rollout: (rollout.keys["role"], rollout.task.tags["kind"]))
         ctx.learn("solver", rollouts, self.objective, Updates(batch_size=self.batch_size))
         self.keep(ctx, proposals, rates)
-        self.report(ctx, posed, rates)
+        self.log_proposals(ctx, posed, rates)
 
     async def propose(self, ctx: Context, note: bool = True) -> list[Proposal]:
         """`tasks_per_round` proposals of each kind, after references from the buffers."""
@@ -186,7 +186,7 @@ class AbsoluteZero(Recipe):
         for buffer in list(ctx.pool.arms("kind").values()):
             ctx.pool.trim(buffer, self.buffer, why="buffer full")
 
-    def report(self, ctx: Context, posed: Sequence[Task], rates: Mapping[str, float]) -> None:
+    def log_proposals(self, ctx: Context, posed: Sequence[Task], rates: Mapping[str, float]) -> None:
         """What was posed, by kind."""
         for kind in KINDS:
             own = [task for task in posed if task.tags["kind"] == kind]

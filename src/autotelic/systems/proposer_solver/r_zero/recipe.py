@@ -16,7 +16,7 @@ from autotelic.rounds.context import Context
 from autotelic.rounds.roles import Role
 from autotelic.systems import checks
 from autotelic.systems.base import Recipe, recipe
-from autotelic.systems.proposer_solver.posing import SKILL, asked_for, held_out, labeled, posed, proposer, purity, report
+from autotelic.systems.proposer_solver.posing import SKILL, asked_for, held_out, labeled, log_proposals, posed, proposer, purity
 from autotelic.tasks.english import words
 from autotelic.types import Group, Sampling, Task, World
 
@@ -150,7 +150,7 @@ class RZero(Recipe):
         votes = await self.answered(ctx, list(questions.values()))
         band = [task for task in questions.values() if self.keep[0] <= votes[task.id].share <= self.keep[1]]
         data = labeled(band, {name: found.label for name, found in votes.items()})
-        report(ctx, list(questions.values()))
+        log_proposals(ctx, list(questions.values()))
         purity(ctx, data)
         ctx.log(**{"filter/kept": len(data) / max(len(questions), 1)})
         ctx.count("filter/empty", not data)

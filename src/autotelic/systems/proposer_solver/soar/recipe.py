@@ -17,7 +17,7 @@ from autotelic.rounds.context import Context
 from autotelic.rounds.roles import Role
 from autotelic.systems import checks
 from autotelic.systems.base import Recipe, recipe
-from autotelic.systems.proposer_solver.posing import SKILL, asked_for, held_out, labeled, posed, proposer, purity, report
+from autotelic.systems.proposer_solver.posing import SKILL, asked_for, held_out, labeled, log_proposals, posed, proposer, purity
 from autotelic.types import Group, Rollout, Sampling, Task, World
 
 Pay = Literal["gain", "learnability", "random"]
@@ -129,7 +129,7 @@ class Soar(Recipe):
         groups = await ctx.sample("teacher", [Task(f"ask-{i}", asks) for i in range(self.tasks_per_round)], n=self.problems)
         tasks = list(posed(ctx, [rollout for group in groups for rollout in group], "pupil").values())
         labels = dict(zip((task.id for task in tasks), await greedy(ctx, "answerer", tasks), strict=True))
-        report(ctx, tasks)
+        log_proposals(ctx, tasks)
         kept = {task.tags["parents"][0]: task for task in labeled(tasks, labels) if not held_out(ctx.world, task)}
         purity(ctx, list(kept.values()))
         return [Lessons(group.rollouts, [kept[rollout.id] for rollout in group if rollout.id in kept]) for group in groups]

@@ -132,7 +132,7 @@ class Spice(Recipe):
         learned = [group for group in answers.values() if not held_out(ctx.world, group.task)]
         ctx.learn("solver", [*center(challengers), *center(learned)], self.objective)
         ctx.log(**{"questions/valid": len(answers) / max(sum(map(len, challengers)), 1)})
-        self.report(ctx, list(answers.values()))
+        self.log_proposals(ctx, list(answers.values()))
 
     def documents(self, ctx: Context) -> list[Task]:
         """Documents to ask about, their ends cut off where the context cannot hold them."""
@@ -161,7 +161,7 @@ class Spice(Recipe):
             return self.penalty
         return frontier([rollout.rewards["correct"] for rollout in answers]) if self.reward == "variance" else 1.0
 
-    def report(self, ctx: Context, answers: Sequence[Group]) -> None:
+    def log_proposals(self, ctx: Context, answers: Sequence[Group]) -> None:
         """How often valid questions are answered as the challenger wants, how many differ, and where it can be known how often they are true."""
         if answers:
             ctx.log(**{"questions/rate": fmean(r.rewards["correct"] for group in answers for r in group)})

@@ -15,7 +15,7 @@ from autotelic.rounds.context import Context
 from autotelic.rounds.roles import Role
 from autotelic.systems import checks
 from autotelic.systems.base import Recipe, recipe
-from autotelic.systems.proposer_solver.posing import SKILL, asked_for, labeled, posed, proposer, purity, report, trainable
+from autotelic.systems.proposer_solver.posing import SKILL, asked_for, labeled, log_proposals, posed, proposer, purity, trainable
 from autotelic.types import Group, Sampling, Task, World
 
 Pay = Literal["some", "half", "minimax", "random"]
@@ -117,7 +117,7 @@ class SelfQuestioning(Recipe):
         ctx.learn("solver", center(trainable(ctx, answered), self.scale), self.objective)
         if self.proposer == "trained" and ctx.round % self.proposer_every == 0:
             ctx.learn("solver", center([askers], self.scale), self.objective)
-        report(ctx, list(questions.values()))
+        log_proposals(ctx, list(questions.values()))
         purity(ctx, labeled(list(questions.values()), {name: found.label for name, found in votes.items()}))
         if votes:
             ctx.log(**{"proposals/unanimous": fmean(found.share == 1.0 for found in votes.values())})

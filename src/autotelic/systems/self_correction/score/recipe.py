@@ -11,7 +11,7 @@ from autotelic.learning.objectives import PolicyGradient
 from autotelic.rounds.context import Context
 from autotelic.systems import checks
 from autotelic.systems.base import Recipe, recipe
-from autotelic.systems.self_correction.attempts import answered, changes, named, two_attempts
+from autotelic.systems.self_correction.attempts import answered, changes, two_attempts, under_prefix
 from autotelic.types import Group, Metrics, Task
 
 Credit = Literal["own", "total", "none"]
@@ -64,7 +64,7 @@ class SelfCorrection(Recipe):
     async def round(self, ctx: Context) -> None:
         groups = await two_attempts(ctx, ctx.pool.draw(self.tasks_per_round), self.group_size, self.retry)
         rollouts = [rollout for group in groups for rollout in group]
-        ctx.log(**named("turns", changes(rollouts)))
+        ctx.log(**under_prefix("turns", changes(rollouts)))
         one = ctx.round <= self.stage_one
         credited = first_stage(groups) if one else second_stage(groups, self.alpha, self.credit)
         for rollout, (first, second) in zip(rollouts, credited, strict=True):
@@ -74,7 +74,7 @@ class SelfCorrection(Recipe):
 
     async def measure(self, ctx: Context, tasks: Sequence[Task]) -> Metrics:
         groups = await two_attempts(ctx, answered(tasks), 1, self.retry, temperature=0.0)
-        return named("probe/turns", changes([rollout for group in groups for rollout in group]))
+        return under_prefix("probe/turns", changes([rollout for group in groups for rollout in group]))
 
 
 def first_stage(groups: Sequence[Group]) -> list[tuple[float, float]]:

@@ -89,7 +89,7 @@ class SelfPlayCritic(Recipe):
     )
 
     skills: ClassVar[tuple[str, ...]] = ("critique", "sneak", "continue")
-    probed: ClassVar[str] = "critic"
+    main: ClassVar[str] = "critic"
 
     rounds: int = Field(30, ge=0)
     tasks_per_round: int = Field(96, ge=1)
