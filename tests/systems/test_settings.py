@@ -245,6 +245,7 @@ OTHER: dict[tuple[str, str], Any] = {
     ("b-star", "temperatures"): [0.9],
     ("b-star", "thresholds"): [0.2],
     ("self", "teacher"): "chain-skills?ops=2",
+    ("unfiltered", "teacher"): "chain?ops=2",
 }
 ROUNDS: dict[str, int] = {
     "cream": 3,

@@ -1,5 +1,5 @@
 """How much texts of a batch repeat one another: sentence BLEU, clusters of similar texts and each text's share of its cluster, distance from the
-centroid. Pure functions."""
+centroid; and how much a text repeats itself. Pure functions."""
 
 from collections import Counter
 from collections.abc import Hashable, Sequence
@@ -33,6 +33,24 @@ def bleu(candidate: Sequence[Hashable], reference: Sequence[Hashable], orders: i
 def grams(tokens: Sequence[Hashable], n: int) -> Counter[tuple[Hashable, ...]]:
     """How often each run of `n` tokens occurs."""
     return Counter(tuple(tokens[i : i + n]) for i in range(len(tokens) - n + 1))
+
+
+def distinct(tokens: Sequence[Hashable], n: int) -> float:
+    """Different runs of `n` tokens over all such runs of a text; 1 where it is too short to have one."""
+    found = grams(tokens, n)
+    return len(found) / found.total() if found else 1.0
+
+
+def longest_repeat(tokens: Sequence[Hashable]) -> int:
+    """The length of the longest run of tokens that stands in a text at two places or more, which may overlap; 0 if no token comes again.
+
+    What repeats at one length repeats at every smaller one, so the length is found by halving.
+    """
+    low, high = 0, max(len(tokens) - 1, 0)
+    while low < high:
+        middle = (low + high + 1) // 2
+        low, high = (middle, high) if distinct(tokens, middle) < 1 else (low, middle - 1)
+    return low
 
 
 def linked(distances: NDArray[np.float64], cut: float) -> list[int]:

@@ -1,14 +1,13 @@
 """Answer, criticize, refine, keep what passes one's own check, train on it: SELF."""
 
 from collections.abc import Sequence
-from itertools import islice
 from statistics import fmean
 from typing import Any, ClassVar
 
 from pydantic import Field
 
-from autotelic.bases.making import lesson_example
 from autotelic.bases.specs import BASES
+from autotelic.episodes import teaching
 from autotelic.errors import SettingError
 from autotelic.learning.examples import under
 from autotelic.learning.learner import Updates
@@ -17,14 +16,12 @@ from autotelic.measures.metrics import Metric
 from autotelic.rewards.judges import judgements
 from autotelic.rounds.context import Context
 from autotelic.rounds.roles import Role
-from autotelic.streams import generator, key
 from autotelic.systems import checks
 from autotelic.systems.base import Recipe, recipe
 from autotelic.tasks.english import words
 from autotelic.tasks.language import FINE
 from autotelic.types import Example, Metrics, Rollout, Sampling, Task, World
-from autotelic.worlds import GeneratedWorld, open_world
-from autotelic.worlds.base import Lesson
+from autotelic.worlds import GeneratedWorld
 
 
 @recipe(
@@ -90,9 +87,7 @@ class SelfEvolution(Recipe):
         for role, tasks in asked.items():
             checks.answerable(ctx, role, tasks, "sampling.max_tokens", more=self.sampling.max_tokens)
         if self.replay:
-            longest = max((len(item.tokens) for item in self.lessons(ctx)), default=0)
-            if longest > (context := ctx.policies["solver"].model.context):
-                raise SettingError(f"teacher = {self.teacher!r}: a lesson of {longest} tokens exceeds the model's context of {context}")
+            teaching.check(ctx.policies["solver"], self.lessons(ctx), self.teacher)
 
     async def round(self, ctx: Context) -> None:
         answers = await self.answer(ctx, ctx.pool.draw(self.tasks_per_round))
@@ -104,8 +99,8 @@ class SelfEvolution(Recipe):
             ctx.label(origin(rollout), rollout.answer)
         own = [under(rollout, ctx.prompt("solver", origin(rollout))) for rollout in kept]
         replayed, seeds = round(self.replay * len(own)), self.lessons(ctx) if self.replay and own else []
-        lessons = ctx.random("lessons").choices(seeds, k=replayed) if replayed and seeds else []
-        ctx.learn("solver", own + lessons, self.objective, self.updates)
+        again = ctx.random("lessons").choices(seeds, k=replayed) if replayed and seeds else []
+        ctx.learn("solver", own + again, self.objective, self.updates)
 
     async def answer(self, ctx: Context, tasks: Sequence[Task], **sampling: Any) -> list[Rollout]:
         """One answer a task; those without one are left out."""
@@ -129,22 +124,16 @@ class SelfEvolution(Recipe):
 
     def lessons(self, ctx: Context) -> list[Example]:
         """The seed lessons, the same in every round; none where the teacher speaks another language than the world."""
-        teacher = open_world(self.teacher)
-        if not (isinstance(teacher, GeneratedWorld) and set(self.skills) <= set(teacher.taught_skills)):
+        teacher = teaching.teacher(self.teacher)
+        if not set(self.skills) <= set(teacher.taught_skills):
             raise SettingError(f"teacher = {self.teacher!r}: self needs a teacher of critiques and refinements, such as chain-skills")
         if teacher.skill("critique").ask != ctx.world.skill("critique").ask:
             return []
-        solver = ctx.policies["solver"]
-        return [
-            lesson_example(f"lesson/{place}", lesson, solver.tokenizer, task) for place, (task, lesson) in enumerate(self.seed_lessons(teacher, ctx))
-        ]
+        return teaching.examples(ctx.policies["solver"], self.seed_lessons(teacher, ctx))
 
-    def seed_lessons(self, teacher: GeneratedWorld[Any], ctx: Context) -> list[tuple[Task, Lesson]]:
+    def seed_lessons(self, teacher: GeneratedWorld[Any], ctx: Context) -> list[teaching.Taught]:
         """What the teacher says about tasks that are in the training split, and neither in the pool nor held out."""
-        pool, random = {str(task.prompt) for task in ctx.pool.tasks}, generator("seed lessons", ctx.seed)
-        drawn = (task for task in teacher.stream(seed=key("seed lessons", ctx.seed)) if task is not None)
-        tasks = (task for task in drawn if task.prompt not in pool and task not in ctx.held_out)
-        return [(task, teacher.lesson(task, random)) for task in islice(tasks, self.seeds)]
+        return teaching.apart(ctx, teacher, self.seeds, "seed lessons")
 
     async def measure(self, ctx: Context, tasks: Sequence[Task]) -> Metrics:
         known = [task for task in tasks if task.answer is not None]
