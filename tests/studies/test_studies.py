@@ -11,12 +11,14 @@ from command import call
 
 from autotelic.errors import DataError, SettingError
 from autotelic.measures.stats import Interval
-from autotelic.runs.settings import resolve
+from autotelic.runs.settings import checked, resolve
 from autotelic.studies.catalogue import catalogue, search, state
 from autotelic.studies.figures import curve, figure
 from autotelic.studies.registry import find, outcome_of, replicas, results_of
 from autotelic.studies.results import FAILED, Row, comparisons, number, read, says, table, words, write
-from autotelic.studies.running import command, replicate
+from autotelic.studies.running import command, replicate, words_of
+from autotelic.studies.trial import main as trial
+from autotelic.studies.trial import read as read_trial
 from autotelic.systems.registry import recipes
 from autotelic.systems.study import Study
 
@@ -163,11 +165,14 @@ def test_every_replica_is_of_shipped_recipes_and_its_arms_can_be_run(name: str) 
     assert set(replica.recipes) <= recipes().keys() and replica.claim.endswith(".")
     for arm, settings in replica.arms.items():
         assert arm.strip() == arm and "seed" not in settings
+        if replica.trial:
+            checked(replica.trial, settings)
+            continue
         cls = recipes()[settings["recipe"]]
         cls.model_validate({key: value for key, value in settings.items() if key in cls.model_fields})
 
 
-@pytest.mark.parametrize("name", list(replicas()))
+@pytest.mark.parametrize("name", [name for name, replica in replicas().items() if not replica.trial])
 def test_the_arms_of_a_study_are_probed_alike(name: str) -> None:
     """pass@k and agreement of arms that sample at different temperatures do not compare."""
     found = set()
@@ -185,7 +190,7 @@ def test_committed_results_are_of_the_declared_arms_and_no_outcome_is_better_tha
     assert {(one.arm, one.seed) for one in rows} >= {(arm, seed) for arm in replica.arms for seed in range(3)}
     for one in rows:
         assert one.verdict != FAILED, one
-        assert shlex.split(one.command) == command(replica.arms[one.arm], one.seed), "the arm was changed after it was run"
+        assert shlex.split(one.command) == words_of(replica, one.arm, one.seed), "the arm was changed after it was run"
     said = [one.said for one in comparisons(replica, rows) if one.said]
     assert replica.finding
     assert replica.outcome != "replicated" or set(said) == {"yes"}
@@ -249,3 +254,33 @@ def test_rows_of_arms_that_are_not_run_stay(tmp_path: Path) -> None:
         ("one", 0, "improved"), ("other", 0, FAILED), ("third", 0, "improved"), ("one", 1, "improved")
     ]  # fmt: skip
     assert read(out, broken) == [replace(one, history={k: [list(p) for p in v] for k, v in one.history.items()}) for one in rows]  # type: ignore[misc]
+
+
+def test_arms_without_a_run_are_trials_in_a_process_of_their_own(tmp_path: Path) -> None:
+    """Their steps are the rounds of a row."""
+    arms = {"used grades": {"count": 4, "refinements": 1, "graded_anew": 1}, "fresh grades": {}}
+    small = replace(find("in-context-hacking"), arms=arms)
+    (row,) = replicate(small, ["used grades"], seeds=1, workers=1, out=tmp_path / "small.json", say=lambda line: None)
+    assert (row.verdict, row.rounds, row.error, row.proxy) == ("measured", 1, None, None)
+    assert row.command == "autotelic.studies.trial in-context-hacking --seed 0 count=4 refinements=1 graded_anew=1"
+    assert [step for step, _ in row.history["refine/used"]] == [0, 1] and [step for step, _ in row.history["refine/quality/since_first"]] == [1]
+    assert "1 measured" in table(small, read(tmp_path / "small.json", small)) and figure(small, [row]).startswith("<svg")
+
+
+def test_a_trial_depends_on_its_seed_and_settings_alone(capsys: pytest.CaptureFixture[str]) -> None:
+    said = []
+    for given in (["--seed", "0"], ["--seed", "0"], ["--seed", "1"], ["--seed", "0", "keeping.decides=coin"]):
+        assert trial(["in-context-hacking", *given, "count=3", "refinements=1", "graded_anew=1"]) == 0
+        said.append(capsys.readouterr().out)
+    assert said[0] == said[1] and len(set(said)) == 3
+
+
+def test_a_trial_that_cannot_be_says_why(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SettingError, match="study 'srt' is made of runs; autotelic replicate srt"):
+        read_trial("srt", {})
+    with pytest.raises(SettingError, match=r"no setting 'keeping.candidate'; did you mean 'candidates'\?"):
+        read_trial("in-context-hacking", {"keeping": {"candidate": 2}})
+    for setting, complaint in (("tasks=addition", "world 'addition' has no skill 'critique'"), ("model=chain-medium", "vocabulary")):
+        assert trial(["in-context-hacking", "--seed", "0", setting]) == 1
+        assert complaint in capsys.readouterr().err
+    assert trial(["in-context-hacking"]) == 2 and trial(["in-context-hacking", "--seed", "x"]) == 2

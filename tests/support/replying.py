@@ -13,6 +13,7 @@ from autotelic.networks.model import LanguageModel
 from autotelic.policies.policy import Policy
 from autotelic.policies.tokenizer import Tokenizer
 from autotelic.systems.base import Recipe, Way
+from autotelic.systems.study import Trial
 from autotelic.tasks.pool import TaskPool
 from autotelic.types import Task, World
 
@@ -36,7 +37,7 @@ class Replying:
         )[0][0]
 
 
-def context(system: Recipe | Way, policy: Policy, world: World, tasks: list[Task], replies: dict[str, list[str]]) -> Noting:
+def context(system: Recipe | Way | Trial, policy: Policy, world: World, tasks: list[Task], replies: dict[str, list[str]]) -> Noting:
     """A context at the start of its first round, whose `learned` lists what was trained on."""
     policy = sampled_by(Replying(policy.tokenizer, replies), policy)
     options: dict[str, Any] = {"seed": 0, "optimizer": Optimizer(learning_rate=1e-3)}

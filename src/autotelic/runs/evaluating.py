@@ -2,7 +2,7 @@
 
 import json
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from math import isnan
 from pathlib import Path
@@ -12,12 +12,14 @@ from typing import Any
 from autotelic.answers.votes import VoteRule, vote
 from autotelic.engines.base import Completion, Request
 from autotelic.errors import DataError, SettingError
+from autotelic.learning.learner import Optimizer
 from autotelic.measures.probe import Outcome, ProbeResult, mean
 from autotelic.measures.stats import mean_interval, pass_at_k, wilson
 from autotelic.policies.policy import Policy
 from autotelic.rounds.asking import prompt_tokens
+from autotelic.rounds.context import Context
 from autotelic.rounds.roles import Role
-from autotelic.runs.framing import check_chat, frame_of, say_plain
+from autotelic.runs.framing import check_chat, frame_of, framed, say_plain
 from autotelic.runs.models import load_policy
 from autotelic.runs.probing import answer_of, slice_of
 from autotelic.runs.progress import duration
@@ -25,6 +27,7 @@ from autotelic.runs.settings import RunSettings
 from autotelic.runs.tasks import is_world, open_tasks
 from autotelic.streams import key
 from autotelic.tasks.file_world import FileWorld
+from autotelic.tasks.pool import TaskPool
 from autotelic.tasks.prompting import Frame
 from autotelic.types import Sampling, StopReason, Task, World
 
@@ -125,6 +128,16 @@ def opened(model: str, tasks: str, settings: RunSettings, ask: Ask) -> Opened:
     prompts = [prompt_tokens(policy, role, task, Sampling(max_tokens=ask.max_tokens or 1)) for task in judged]
     say_plain(policy, frame, judged)
     return Opened(policy, role, world, frame, judged, prompts, len(found) - len(judged))
+
+
+def asking(given: Opened, roles: Mapping[str, Role], seed: int) -> Context:
+    """What asks the opened model, its roles framed, before the first question. Random streams depend on the seed, the role and the task alone."""
+    ctx = Context(
+        world=given.world, pool=TaskPool(given.tasks, seed), policies={"solver": given.policy}, roles=framed(roles, given.world, given.frame), seed=seed,
+        optimizer=Optimizer(),
+    )  # fmt: skip
+    ctx.begin_round(1)
+    return ctx
 
 
 def evaluate(model: str, tasks: str, settings: RunSettings, ask: Ask, out: Path | None = None, force: bool = False) -> dict[str, Any]:

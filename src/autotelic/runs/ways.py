@@ -18,21 +18,17 @@ from time import perf_counter
 from typing import Any
 
 from autotelic.errors import DataError, SettingError, nearest
-from autotelic.learning.learner import Optimizer
 from autotelic.measures.meter import Meter
 from autotelic.measures.plain import Comparison, Plain, Sample, compare, on_curve
 from autotelic.measures.stats import wilson
-from autotelic.rounds.context import Context
 from autotelic.rounds.sealed import sealed, sealed_world
 from autotelic.runs.checks import check_engine, check_skills
-from autotelic.runs.evaluating import LONGEST, Answered, Ask, Opened, answers, check_vacant, opened
-from autotelic.runs.framing import framed
+from autotelic.runs.evaluating import LONGEST, Answered, Ask, Opened, answers, asking, check_vacant, opened
 from autotelic.runs.opening import add_policy
 from autotelic.runs.probing import slice_of
 from autotelic.runs.settings import RunSettings, apply, checked
 from autotelic.systems.base import ASKED, TRIED, Way
 from autotelic.systems.registry import find_way
-from autotelic.tasks.pool import TaskPool
 from autotelic.types import Rollout, Sampling
 
 POOL = 64
@@ -121,13 +117,10 @@ def answered(given: Opened, way: Way, settings: RunSettings, ask: Ask) -> Given:
         SettingError: the world or the model lacks what it needs, or it did not give one answer a task.
     """
     check_skills(way, given.world)
-    roles = framed(way.roles(given.world if way.reads_truth else sealed_world(given.world)), given.world, given.frame)
-    check_engine(way, roles, settings)
-    pool, optimizer = TaskPool(given.tasks, ask.seed), Optimizer()
-    ctx = Context(world=given.world, pool=pool, policies={"solver": given.policy}, roles=roles, seed=ask.seed, optimizer=optimizer)
+    ctx = asking(given, way.roles(given.world if way.reads_truth else sealed_world(given.world)), ask.seed)
+    check_engine(way, ctx.roles, settings)
     for name, source in way.policies().items():
         add_policy(ctx, name, source, settings)
-    ctx.begin_round(1)
     tasks = given.tasks if way.reads_truth else [sealed(task) for task in given.tasks]
     with nullcontext() if way.reads_truth else ctx.sealing():
         way.setup(ctx)

@@ -12,13 +12,13 @@ from autotelic.errors import DataError, nearest
 from autotelic.measures.stats import Interval, excludes_zero, t_interval
 from autotelic.systems.study import Move, Study
 
-FAILED = "failed"
+FAILED, MEASURED = "failed", "measured"
 Said = Literal["yes", "no", "unclear"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Row:
-    """One run. A failed run has the verdict "failed", an `error`, and no values."""
+    """One run, or one trial, whose verdict is "measured". A failed one has the verdict "failed", an `error`, and no values."""
 
     arm: str
     seed: int
@@ -26,7 +26,7 @@ class Row:
     seconds: float
     """Wall time of the whole run, its start included."""
     command: str
-    """The command that makes the same run."""
+    """The command that makes the same run; of a trial, what follows `python -m`."""
     rounds: int = 0
     first: dict[str, float] = field(default_factory=dict)
     """Metrics of the first probe, by the name they have in the history."""

@@ -1,4 +1,7 @@
-"""Runs the arms of a study: every run is an `autotelic run` in a process of its own with one thread, as many at a time as there are cores."""
+"""Runs the arms of a study: every run is an `autotelic run` in a process of its own with one thread, as many at a time as there are cores.
+
+Of a study that is made of trials every trial is such a process (`studies.trial`), and its steps are the rounds of a row.
+"""
 
 import json
 import os
@@ -20,7 +23,8 @@ from autotelic.errors import SettingError, nearest
 from autotelic.runs.disk import explained
 from autotelic.runs.reading import RunReader
 from autotelic.runs.settings import literal
-from autotelic.studies.results import FAILED, Row, ends, number, read, write
+from autotelic.studies.results import FAILED, MEASURED, Row, ends, number, read, write
+from autotelic.studies.trial import MODULE as TRIAL
 from autotelic.systems.study import Study
 
 say_at_once = partial(print, flush=True)
@@ -67,14 +71,16 @@ def replicate(
 
 
 def run(replica: Study, arm: str, seed: int, threads: int | None = 1) -> Row:
-    """One run in a process and a folder of its own, which are gone afterwards."""
-    words, began = command(replica.arms[arm], seed), perf_counter()
+    """One run, or one trial, in a process and a folder of its own, which are gone afterwards."""
+    words, began = words_of(replica, arm, seed), perf_counter()
     with TemporaryDirectory() as scratch:
         folder = Path(scratch) / "run"
-        extra = ["--quiet", "--out", str(folder), *([f"workers={threads}"] if threads else [])]
+        extra = [] if replica.trial else ["--quiet", "--out", str(folder), *([f"workers={threads}"] if threads else [])]
         environment = os.environ | ({"OMP_NUM_THREADS": str(threads)} if threads else {})
         done = subprocess.run([sys.executable, "-m", *words, *extra], capture_output=True, text=True, env=environment, check=False)
         row = Row(arm=arm, seed=seed, verdict=FAILED, seconds=round(perf_counter() - began, 1), command=shlex.join(words))
+        if replica.trial and not done.returncode:
+            return measured(row, json.loads(done.stdout), tuple(replica.quantities))
         if not (folder / "verdict.json").is_file():
             return replace(row, error=last_line(done.stderr) or f"exit status {done.returncode}")
         row = finished(row, RunReader.of(folder), tuple(replica.quantities))
@@ -96,6 +102,20 @@ def finished(row: Row, run: RunReader, quantities: Sequence[str]) -> Row:
         proxy=[optimized[0], optimized[-1]] if optimized else None,
         history={name: [(i, metrics[name]) for i, metrics in history.items() if name in metrics] for name in quantities},
     )
+
+
+def measured(row: Row, steps: Sequence[Mapping[str, float]], quantities: Sequence[str]) -> Row:
+    """A row with the numbers of a trial."""
+    history = {name: [(step, numbers[name]) for step, numbers in enumerate(steps) if name in numbers] for name in quantities}
+    return replace(row, verdict=MEASURED, rounds=len(steps) - 1, history=history)
+
+
+def words_of(replica: Study, arm: str, seed: int) -> list[str]:
+    """The words behind `python -m` that make a run or a trial again."""
+    settings = replica.arms[arm]
+    if replica.trial is None:
+        return command(settings, seed)
+    return [TRIAL, replica.system, "--seed", str(seed), *(word for key, value in settings.items() for word in overrides(key, value))]
 
 
 def command(settings: Mapping[str, Any], seed: int) -> list[str]:

@@ -1,18 +1,51 @@
 """What a study is: the claim of a paper, the runs that test it on a tiny world, and what was seen. Not how they are run (`studies.running`).
 
-A system's file declares `STUDY = Study(...)`; the registry finds it, `autotelic replicate SYSTEM` runs it.
+A system's file declares `STUDY = Study(...)`; the registry finds it, `autotelic replicate SYSTEM` runs it. An analysis of a model as it is, which trains
+nothing, declares a `Trial` beside it: that is what its arms then are, in place of runs.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
+
+from pydantic import Field
 
 from autotelic.errors import SettingError, nearest
+from autotelic.measures.metrics import Metric
+from autotelic.types import Metrics, Sampling, Settings, Task, World
+
+if TYPE_CHECKING:
+    from autotelic.rounds.context import Context
+    from autotelic.rounds.roles import Role
 
 Move = Literal["up", "down", "above", "below", "shown"]
 """What the paper says a quantity does. "up": it rises from the first weights to the last, and ends above the control's; "down" likewise.
 "above": it ends above the control's, whatever it does from first to last; "below" likewise. "shown": nothing; it is there to be seen."""
 StudyOutcome = Literal["replicated", "partly", "no"]
+
+
+class Trial(Settings):
+    """What an arm of an analysis does: a model is asked tasks in some way, and numbers are taken. Fields are the settings of the arm."""
+
+    metrics: ClassVar[tuple[Metric, ...]] = ()
+    """What its numbers are."""
+
+    model: str
+    """A shipped base, a model folder or a hub name."""
+    tasks: str
+    """A world."""
+    count: int = Field(200, ge=1)
+    """Tasks, of the split that no base was taught; each seed draws its own."""
+    sampling: Sampling = Sampling(max_tokens=96)
+    """How answers to the tasks are sampled."""
+
+    def roles(self, world: World) -> "Mapping[str, Role]":
+        """Who speaks, all of them with the weights of the policy `solver`."""
+        raise NotImplementedError
+
+    async def steps(self, ctx: "Context", tasks: Sequence[Task]) -> list[Metrics]:
+        """Its numbers, step by step from step 0. What is true can be read."""
+        raise NotImplementedError
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,8 +65,10 @@ class Study:
     quantities: Mapping[str, Move]
     """Metrics of the run's history, such as "probe/accuracy" or "probe/nashconv"; the first is the one that is plotted."""
     arms: Mapping[str, Mapping[str, Any]]
-    """Settings of the runs as in a file of settings ({"recipe": "srt", "rounds": 40, "optimizer": {"learning_rate": 3e-4}}); the first arm
-    is the system as claimed, about which the words "moves as the paper says" are."""
+    """Settings of the runs as in a file of settings ({"recipe": "srt", "rounds": 40, "optimizer": {"learning_rate": 3e-4}}), or of the trials; the first
+    arm is the system as claimed, about which the words "moves as the paper says" are."""
+    trial: type[Trial] | None = None
+    """What the arms are where they are no runs."""
     catalogue: tuple[int, ...] = ()
     """Ids of the catalogue rows that it is itself, as an analysis is that has no system of its own."""
     control: str

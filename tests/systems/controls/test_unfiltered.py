@@ -108,5 +108,5 @@ def test_teachers_that_do_not_fit_are_refused() -> None:
     with pytest.raises(SettingError, match="has no lessons about tasks of 'strings'; set teacher"):
         ready("unfiltered", real=0.5, tasks="strings", model="strings")
     assert ready("unfiltered", tasks="strings", model="strings").recipe is not None
-    with pytest.raises(SettingError, match="a lesson of .* tokens exceeds the model's context"):
+    with pytest.raises(SettingError, match=r"a lesson of .* tokens exceeds the model's context"):
         ready("unfiltered", teacher="chain?ops=40")
