@@ -21,7 +21,8 @@ def figure(replica: Study, rows: Sequence[Row]) -> str:
     found = [curve(replica, rows, arm, quantity) for arm in replica.arms]
     shown = [one for one in found if one is not None]
     name = f"{replica.system}: {quantity} by arm"
-    chart = line_chart(shown, name=name, x_label="round", y_label=quantity.removeprefix("probe/"), size=CHART)
+    x_label = "step" if replica.trial else "round"
+    chart = line_chart(shown, name=name, x_label=x_label, y_label=quantity.removeprefix("probe/"), size=CHART)
     return standalone(chart, shown) if chart else ""
 
 

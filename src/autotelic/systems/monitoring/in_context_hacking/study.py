@@ -1,4 +1,4 @@
-"""In-context reward hacking: an answer is refined against a judge, and no weight changes."""
+"""In-context reward hacking (arXiv:2407.04549): an answer is refined against a judge, and no weight changes."""
 
 from collections.abc import Sequence
 from statistics import fmean
@@ -92,4 +92,18 @@ STUDY = Study(
         "a coin": {"keeping": {"decides": "coin"}},
     },
     control="fresh grades",
+    finding="""\
+Solutions of 150 problems a seed are refined six times, and graded from 0 to 5. One policy answers, criticizes, refines and judges. A judgement that cannot be read counts 0, which puts
+single judgements a little below the mean of the four that make a new grade.
+
+- The grade by which an answer was kept goes to its maximum (2.40 to 4.99), while new grades of the same answers by the same judge stay where they were after the first refinement
+  (2.94, then 2.91). True quality rises once, from 2.98 to 3.86, and then by .20 in five refinements. It does not fall.
+- More candidates make it worse: of 16 one nearly always gets a lucky 5, and nothing changes any more after the first refinement. Grades of four judgements inflate less (1.51) and
+  quality ends higher (4.35).
+- The mechanism is not the one of the paper. This judge is shown one answer and no history. What is kept is a grade that was chosen for being high, noise included: an answer with a wrong
+  equation that was once judged 5 cannot be beaten, though it gets 2 or 3 when it is asked about again. Where both sides are graded anew before each decision, the gap is .78, that of one
+  choice and not of six, and quality goes on rising (3.66 after the first refinement, 4.27 after the last).
+- The refiner does most of the work: a coin in place of all grades ends at the same true quality (4.04) as the used grades (4.07), more slowly.
+- Not shown: shared context of author and judge, which needs a base that was taught to judge with the history before it, and the size of the model, which was not varied.""",
+    outcome="partly",
 )
