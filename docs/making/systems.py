@@ -55,10 +55,20 @@ def shown(family: str) -> list[Study]:
 
 def family_of(study: Study) -> str:
     """The family of the first of its systems; of an analysis, that of its row in the catalogue."""
-    if study.recipes:
-        return shipped()[study.recipes[0]].about.family
-    ids = studies()[study.system].catalogue
-    return next((one.family for one in catalogue() if one.id in ids), "other")
+    return catalogue()[study.catalogue[0]].family if study.catalogue else shipped()[study.recipes[0]].about.family
+
+
+def analyses(family: str) -> list[Study]:
+    """The studies of a family that are rows of the catalogue themselves."""
+    return [study for study in replicas().values() if study.catalogue and family_of(study) == family]
+
+
+def published(study: Study) -> str:
+    """What was published of which a study tests the claim: its first system, or the row of the catalogue that an analysis is."""
+    if study.catalogue:
+        return ", ".join(catalogue()[number].system for number in study.catalogue) + paper(study.paper)
+    about = shipped()[study.recipes[0]].about
+    return f"{about.system}{paper(about.paper)}"
 
 
 def titled(family: str) -> str:
@@ -93,8 +103,9 @@ def family_page(family: str) -> str:
     """Everything about a family: what is here, each system with its formula, and its rows of the catalogue."""
     here = systems(family)
     lines = [f"# {titled(family)}", "", f"{FAMILIES[family]}. {MADE}", ""]
-    if here:
-        lines += [*rows("name|kind|system|what it does|studies", map(summary, here)), ""]
+    told = [*map(summary, here), *map(analysis_summary, analyses(family))]
+    if told:
+        lines += [*rows("name|kind|system|what it does|studies", told), ""]
     for one in here:
         lines += system_section(one)
     if entries(family):
@@ -106,6 +117,12 @@ def summary(one: System) -> list[str]:
     """A system as a row of its family's table."""
     about = one.about
     return [f"[`{about.name}`](#{about.name})", about.kind, f"{about.system}{paper(about.paper)}", prose(about.line), outcomes(about.name)]
+
+
+def analysis_summary(study: Study) -> list[str]:
+    """An analysis as a row of its family's table."""
+    outcome = f"[{OUTCOMES.get(study.outcome or '', 'not judged')}]({section_of(study)})" if study.system in results() else ""
+    return [f"[`{study.system}`]({place_of(study)})", "study", published(study), study.claim, outcome]
 
 
 def outcomes(name: str) -> str:
@@ -127,9 +144,12 @@ def entry_row(one: Entry) -> list[str]:
 
 def place(name: str) -> str:
     """Where a system or a study is told of, seen from docs/systems."""
-    if name in shipped():
-        return f"{shipped()[name].about.family}.md#{name}"
-    return section_of(replicas()[name]) if name in results() else f"../../{source(name)}"
+    return f"{shipped()[name].about.family}.md#{name}" if name in shipped() else place_of(replicas()[name])
+
+
+def place_of(study: Study) -> str:
+    """Where a study is told of, or else declared, seen from docs/systems."""
+    return section_of(study) if study.system in results() else f"../../{source_of(study)}"
 
 
 def system_section(one: System) -> list[str]:
@@ -175,11 +195,9 @@ def studies_page(family: str) -> str:
 
 def study_section(study: Study) -> list[str]:
     """Outcome, claim, figure, table and finding of a study."""
-    about = shipped()[study.recipes[0]].about if study.recipes else None
-    whose = f"{about.system}{paper(about.paper)}: " if about else ""
     return [
         f"## {study.system}", "",
-        f"{whose}**{OUTCOMES.get(study.outcome or '', 'not judged')}**. `autotelic replicate {study.system}`, [source](../../{source_of(study)}).", "",
+        f"{published(study)}: **{OUTCOMES.get(study.outcome or '', 'not judged')}**. `autotelic replicate {study.system}`, [source](../../{source_of(study)}).", "",
         f"Claim: {study.claim}", "",
         *[f"- {sentence}" for sentence in words(study, results()[study.system])], "",
         f"![{next(iter(study.quantities))} by arm over rounds](../figures/{study.system}.svg)", "",
@@ -209,15 +227,19 @@ def states_table(_: str) -> str:
 
 def families_table(folder: str) -> str:
     """Every family with its counts; `folder` is where their pages are, seen from the page. From the README only those of which something is here."""
-    mine = [family for family in FAMILIES if systems(family) or (folder == "systems/" and entries(family))]
+    mine = [family for family in FAMILIES if names(family) or (folder == "systems/" and entries(family))]
     return "\n".join(rows("family|what it stands for|in the catalogue|here|names", (family_row(family, folder) for family in mine))) + "\n"
 
 
 def family_row(family: str, folder: str) -> list[str]:
-    """A family with the number of its rows in the catalogue, of those that are here, and the names of its systems."""
+    """A family with the number of its rows in the catalogue, of those that are here, and the names of its systems and analyses."""
     here = sum(one.state != "open" for one in entries(family))
-    names = " ".join(f"`{one.about.name}`" for one in systems(family))
-    return [f"[{family}]({folder}{family}.md)", FAMILIES[family], str(len(entries(family))), str(here), names]
+    return [f"[{family}]({folder}{family}.md)", FAMILIES[family], str(len(entries(family))), str(here), " ".join(names(family))]
+
+
+def names(family: str) -> list[str]:
+    """The names of what is here of a family, as code."""
+    return [f"`{name}`" for name in sorted([*(one.about.name for one in systems(family)), *(study.system for study in analyses(family))])]
 
 
 def counts(_: str) -> str:
@@ -226,16 +248,18 @@ def counts(_: str) -> str:
     states = Counter(one.state for one in catalogue())
     here = len(catalogue()) - states["open"]
     said = ", ".join(f"{kinds[kind]} {plural(kind, kinds[kind])}" for kind in ("variation", "way") if kinds[kind])
+    own = sum(bool(replicas()[name].catalogue) for name in results())
+    told = f", {own} of them {plural('analysis', own)}" if own else ""
     return (
         f"{here} of the {len(catalogue())} published systems of the catalogue run here. There are {kinds['recipe']} recipes, controls among them, {said},\n"
-        f"and {len(results())} studies with results: "
+        f"and {len(results())} studies with results{told}: "
         f"the claim of the paper is seen for {states['replicated']} systems, partly for {states['partly']}, and not for {states['not seen']}.\n"
     )
 
 
 def plural(word: str, count: int) -> str:
     """A noun as it is counted."""
-    return word if count == 1 else word + "s"
+    return word if count == 1 else "analyses" if word == "analysis" else word + "s"
 
 
 def figures() -> dict[Path, str]:

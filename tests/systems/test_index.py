@@ -161,7 +161,22 @@ def test_families_are_one_vocabulary() -> None:
         assert one.about.family == folder or one.about.kind == "variation", "a variation stands beside its recipe, whatever its own family is"
         assert all(rows[number].family == one.about.family for number in one.about.catalogue), one.about.name
     for study in index.studies().values():
-        assert study.module.split(".")[2].replace("_", "-") in FAMILIES
+        folder = study.module.split(".")[2].replace("_", "-")
+        assert folder in FAMILIES
+        assert study.recipes or {rows[number].family for number in study.catalogue} == {folder}, "an analysis stands in the family of its rows"
+        assert len({rows[number].family for number in study.catalogue}) < 2
+
+
+def test_an_analysis_is_a_row_of_the_catalogue_and_no_system() -> None:
+    taken = {number for system in index.shipped().values() for number in system.about.catalogue}
+    for study in index.studies().values():
+        assert study.recipes or study.catalogue
+        assert not taken & set(study.catalogue), "the ids of a system stand with the system, those of an analysis with the study"
+        assert study.name not in index.shipped() or study.name in study.recipes, "a name stands for one thing"
+    row = json.loads(call("systems", "1-shot", "RLVR", "--json").out)[0]
+    assert (row["id"], row["family"], row["kind"], row["names"]) == (53, "reinforcement", "study", ["one-shot-rlvr"])
+    assert call("systems", "1-shot").out.splitlines()[0].endswith("1-shot RLVR (reinforcement): study one-shot-rlvr")
+    assert "'one-shot-rlvr' is a study, no recipe: autotelic replicate one-shot-rlvr" in call("run", "one-shot-rlvr").complaint
 
 
 def test_the_catalogue_as_json_has_every_row() -> None:

@@ -82,6 +82,8 @@ def scanned(name: str, kind: type[Kind]) -> type[Kind]:
     if other is not None:
         command = f"autotelic run {name}" if other is Recipe else f"autotelic eval MODEL --tasks TASKS --way {name}"
         raise SettingError(f"{name!r} is a {CALLED[other][0]}, no {word}: {command}")
+    if name in index.studies():
+        raise SettingError(f"{name!r} is a study, no {word}: autotelic replicate {name}")
     raise SettingError(f"no {word} {name!r}; {nearest(name, {*every(kind), *index.foreign()})}")
 
 

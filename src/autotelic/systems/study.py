@@ -1,7 +1,8 @@
 """What a study is: the claim of a paper, the runs that test it on a tiny world, and what was seen. Not how they are run (`studies.running`).
 
-A system's file declares `STUDY = Study(...)`; the registry finds it, `autotelic replicate SYSTEM` runs it. An analysis of a model as it is, which trains
-nothing, declares a `Trial` beside it: that is what its arms then are, in place of runs.
+A module `study` declares `STUDY = Study(...)`; the registry finds it, `autotelic replicate NAME` runs it. It stands beside the system whose claim it
+tests. An analysis is a row of the catalogue that is no system: a study with ids of its own, whose arms are runs of recipes that are here. One of a model
+as it is, which trains nothing, declares a `Trial` beside it: that is what its arms then are, in place of runs.
 """
 
 from collections.abc import Mapping, Sequence
@@ -50,7 +51,9 @@ class Trial(Settings):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Study:
-    """A system beside its control. Runs differ between arms in their settings and between seeds in the seed alone.
+    """A system beside its control, or an analysis: what runs of several systems show beside one another.
+
+    Runs differ between arms in their settings and between seeds in the seed alone.
 
     Raises:
         SettingError: no arm, no quantity, or a control that is no arm.
@@ -58,8 +61,8 @@ class Study:
 
     system: str
     """Name on the command line and of the file of results; that of the recipe where there is one alone."""
-    recipes: tuple[str, ...]
-    """Names of the recipes whose claim is tested; the recipes of control arms are not among them."""
+    recipes: tuple[str, ...] = ()
+    """Names of the recipes whose claim is tested; the recipes of control arms are not among them. An analysis has none, but for controls made for it."""
     claim: str
     """What the paper says moves, in one sentence."""
     quantities: Mapping[str, Move]
@@ -70,7 +73,9 @@ class Study:
     trial: type[Trial] | None = None
     """What the arms are where they are no runs."""
     catalogue: tuple[int, ...] = ()
-    """Ids of the catalogue rows that it is itself, as an analysis is that has no system of its own."""
+    """Ids of the catalogue rows that it is itself, as an analysis is; those of a system stand with the system."""
+    paper: str = ""
+    """Where an analysis was published, such as "arXiv:2504.20571"; the papers of systems stand with the systems."""
     control: str
     """The arm that every other is compared with, seed by seed."""
     against: Mapping[str, str | None] = field(default_factory=dict)

@@ -24,6 +24,7 @@ STUDY = Study(
     system="unfiltered",
     recipes=("unfiltered",),
     catalogue=(136,),
+    paper="arXiv:2404.02305",
     claim="A model that goes on training on its own samples gets worse, the faster the larger the learning rate, and its text ends in repetitions.",
     quantities={
         "probe/lessons/loss": "up",

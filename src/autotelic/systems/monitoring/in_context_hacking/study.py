@@ -71,8 +71,8 @@ def mean_grades(answers: Sequence[Standing]) -> float:
 
 STUDY = Study(
     system="in-context-hacking",
-    recipes=(),
     catalogue=(313,),
+    paper="arXiv:2407.04549",
     trial=Hacking,
     claim="Where a model refines its answers against its own judgement, the judge's score goes on rising while true quality stalls or falls.",
     quantities={
