@@ -44,7 +44,7 @@ class Optimizer(Settings):
     """Tokens in one micro-batch, shared prompts once: what bounds memory. Does not change the update."""
     precision: Wanted = "auto"
     """Of products of weights and activations; "auto": bf16 for models from 20 million parameters on where the CPU multiplies it, else fp32. Weights,
-    their updates, the residual stream, attention and the head are fp32 always."""
+    their updates, the residual stream, attention, norms and heads below a million weights are fp32 always."""
     processes: int = Field(1, ge=1, le=1024)
     """Processes that share the rows of a step, each on one thread. Gradients differ by the rounding of sums in another order."""
 

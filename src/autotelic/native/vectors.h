@@ -1,5 +1,5 @@
 // Vectors of floats, of the width that the machine has, for engine.cpp and kernels.cpp: GCC's and Clang's own, so the same source builds for AVX-512, AVX2,
-// plain x86-64 and Arm. No algorithms but exp.
+// plain x86-64 and Arm. No algorithms but exp and log.
 
 #pragma once
 #include <cstdint>
@@ -98,6 +98,24 @@ inline vf exponential(vf x) {
 inline vf silu(vf x) { return x / (exponential(-x) + 1.0f); }
 #endif
 
+// log of what is positive and not subnormal, to about 1e-6.
+inline vf logarithm(vf x) {
+    const vi bits = (vi)x;
+    const vi mantissa = (bits & 0x007fffff) | 0x3f800000;
+    const vi over = (vi)((vf)mantissa > fill(1.41421356f));  // all ones where so: halved
+    const vf m = (vf)(mantissa - (over & 0x00800000)) - 1.0f;
+    const vf power = __builtin_convertvector((bits >> 23) - 127 - over, vf);
+    vf p = m * 7.0376836292e-2f - 1.1514610310e-1f;  // Cephes
+    p = p * m + 1.1676998740e-1f;
+    p = p * m - 1.2420140846e-1f;
+    p = p * m + 1.4249322787e-1f;
+    p = p * m - 1.6668057665e-1f;
+    p = p * m + 2.0000714765e-1f;
+    p = p * m - 2.4999993993e-1f;
+    p = p * m + 3.3333331174e-1f;
+    return power * 0.693147180559945f + (m - m * m * 0.5f + m * m * m * p);
+}
+
 inline uint32_t bf16(float x) {  // round to nearest even
     uint32_t bits;
     std::memcpy(&bits, &x, 4);
@@ -107,6 +125,18 @@ inline uint32_t bf16(float x) {  // round to nearest even
 inline vu bf16(vf v) {  // the same in every lane
     const vu bits = (vu)v;
     return (bits + 0x7fffu + ((bits >> 16) & 1u)) >> 16;
+}
+inline vf fused(vf sum, uint32_t pair, vu weights) {  // sum + both products of a pair of bf16
+#if defined(__AVX512BF16__)
+    return (vf)_mm512_dpbf16_ps((__m512)sum, (__m512bh)_mm512_set1_epi32(pair), (__m512bh)weights);
+#else
+    float low, high;
+    const uint32_t bits[2] = {pair << 16, pair & 0xffff0000u};
+    std::memcpy(&low, &bits[0], 4), std::memcpy(&high, &bits[1], 4);
+    sum += low * (vf)(weights << 16);
+    sum += high * (vf)(weights & 0xffff0000u);
+    return sum;
+#endif
 }
 inline void store(uint16_t* p, vf v) { *reinterpret_cast<vh_any*>(p) = __builtin_convertvector(bf16(v), vh); }
 

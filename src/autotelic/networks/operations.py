@@ -126,22 +126,29 @@ class _Linear(Function):
     @staticmethod
     def forward(ctx: Any, x: Tensor, count: int, *tensors: Tensor) -> Tensor:
         weights, biases = tensors[:count], tensors[count:]
-        weight = (weights[0] if count == 1 else torch.cat(weights)).to(x.dtype)
-        ctx.save_for_backward(x, weight)
+        weight = _joined(weights, x.dtype)
+        ctx.save_for_backward(x if any(ctx.needs_input_grad[2 : 2 + count]) else None, *weights)
         ctx.sizes, ctx.biased = [len(w) for w in weights], bool(biases)
         return torch.addmm(torch.cat(biases).to(x.dtype), x, weight.T) if biases else x @ weight.T
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> Gradients:
-        x, weight = ctx.saved_tensors
+        x, *weights = ctx.saved_tensors
         dy = gradients[0]
         count = len(ctx.sizes)
         none: tuple[None, ...] = (None,) * count
-        dx = dy @ weight if ctx.needs_input_grad[0] else None
-        dweights = torch.split((dy.T @ x).float(), ctx.sizes) if any(ctx.needs_input_grad[2 : 2 + count]) else none
+        dx = dy @ _joined(weights, dy.dtype) if ctx.needs_input_grad[0] else None
+        dweights = none if x is None else torch.split((dy.T @ x).float(), ctx.sizes)
         if not ctx.biased:
             return dx, None, *dweights
         return dx, None, *dweights, *(torch.split(dy.sum(0, dtype=torch.float32), ctx.sizes) if any(ctx.needs_input_grad[2 + count :]) else none)
+
+
+def _joined(weights: Sequence[Tensor], dtype: torch.dtype) -> Tensor:
+    """Weights one below the other in `dtype`. Made again for the way back: kept, they would take as much as all weights do."""
+    if len(weights) == 1:
+        return weights[0].to(dtype)
+    return torch.cat([weight.to(dtype) for weight in weights])
 
 
 class _Attend(Function):

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 from torch.utils.checkpoint import checkpoint
 
+from autotelic.networks import head
 from autotelic.networks.decoder import Decoder
 from autotelic.networks.model import LanguageModel
 from autotelic.networks.operations import Precision, token_scores
@@ -15,6 +16,8 @@ from autotelic.networks.packing import pack
 
 CHUNK_ELEMENTS = {"cpu": 1 << 24, "cuda": 1 << 28}
 """Most logits alive at once in one chunk, by device: 64 MiB of fp32, which caches like, and 1 GiB, which keeps a GPU busy."""
+KEPT_ELEMENTS = 1 << 26
+"""Most logits that are kept from the way there to the way back: 256 MiB of fp32."""
 
 
 @dataclass(slots=True)
@@ -36,25 +39,32 @@ def score(model: LanguageModel, tokens: Tensor, temperature: Tensor, mask: Tenso
     """Scores of tokens (B, T) int64, padded on the right, where mask (B, T) is not 0; zeros elsewhere. temperature: (B,).
 
     A `Decoder` reads no padding, and what precedes the first masked token once for all rows that share it; any other model reads the
-    padded batch. Only masked positions go through the head, in fp32. In bf16 the products of the layers take operands rounded to bf16.
-    Differentiable; with gradients the logits of a chunk are computed again on the way back
-    instead of being kept.
+    padded batch. Only masked positions go through the head. In bf16 the products of the layers take operands rounded to bf16, and so does a
+    decoder's head where it is large (`networks.head`); else the head is fp32.
+    Differentiable; where all logits take more than `KEPT_ELEMENTS`, those of a chunk are computed again on the way back instead of being kept.
     """
     wanted = mask[:, 1:] != 0
     rows = _hidden(model, tokens, wanted, precision)
     targets = tokens[:, 1:][wanted]
     scale = temperature[:, None].expand(-1, tokens.shape[1] - 1)[wanted]
     chunk = max(1, CHUNK_ELEMENTS.get(tokens.device.type, CHUNK_ELEMENTS["cpu"]) // model.vocab_size)
+    columns: tuple[Tensor, ...]
+    if precision == "bf16" and isinstance(model, Decoder) and head.suits(model.lm_head, rows):
+        columns = head.scores(rows, model.lm_head.weight, targets, scale, chunk)
+    else:
+        columns = _in_chunks(model, rows, targets, scale, chunk)
+    full = [torch.zeros(tokens.shape, dtype=column.dtype, device=column.device) for column in columns]
+    return Scores(*(_place(out, wanted, column) for out, column in zip(full, columns, strict=True)))
+
+
+def _in_chunks(model: LanguageModel, rows: Tensor, targets: Tensor, scale: Tensor, chunk: int) -> tuple[Tensor, ...]:
+    """The scores of hidden states (N, D), so many at a time."""
+    again = torch.is_grad_enabled() and len(rows) > max(chunk, KEPT_ELEMENTS // model.vocab_size)
     parts = []
     for start in range(0, max(len(rows), 1), chunk):
         piece = (rows[start : start + chunk], targets[start : start + chunk], scale[start : start + chunk])
-        if torch.is_grad_enabled() and len(rows) > chunk:
-            parts.append(checkpoint(_token_scores, model, *piece, use_reentrant=False))
-        else:
-            parts.append(_token_scores(model, *piece))
-    columns = [torch.cat(column) for column in zip(*parts, strict=True)]
-    full = [torch.zeros(tokens.shape, dtype=column.dtype, device=column.device) for column in columns]
-    return Scores(*(_place(out, wanted, column) for out, column in zip(full, columns, strict=True)))
+        parts.append(checkpoint(_token_scores, model, *piece, use_reentrant=False) if again else _token_scores(model, *piece))
+    return tuple(torch.cat(column) for column in zip(*parts, strict=True))
 
 
 def _hidden(model: LanguageModel, tokens: Tensor, wanted: Tensor, precision: Precision) -> Tensor:

@@ -137,18 +137,6 @@ struct Linear {  // y = x W^T + b; panels of WIDE outputs, inputs outermost; in 
     }
 };
 
-inline vf fused(vf sum, uint32_t pair, vu weights) {  // sum + both products of a pair of bf16
-#if defined(__AVX512BF16__)
-    return (vf)_mm512_dpbf16_ps((__m512)sum, (__m512bh)_mm512_set1_epi32(pair), (__m512bh)weights);
-#else
-    float low, high;
-    const uint32_t bits[2] = {pair << 16, pair & 0xffff0000u};
-    std::memcpy(&low, &bits[0], 4), std::memcpy(&high, &bits[1], 4);
-    sum += low * (vf)(weights << 16);
-    sum += high * (vf)(weights & 0xffff0000u);
-    return sum;
-#endif
-}
 inline vf fused(vf sum, float x, vf weights) { return sum + x * weights; }
 
 enum class Then { STORE, ADD, GATE };  // y = r, y += r, or y = silu(first vector of the panel) * second

@@ -40,6 +40,10 @@ def _library() -> ctypes.CDLL | None:
             getattr(found, f"autotelic_{name}_{precision}").argtypes = arguments
     found.autotelic_scores_forward.argtypes = [n, i, i, p, p, p, p, p, p, p]
     found.autotelic_scores_backward.argtypes = [n, i, i, p, p, p, p, p, p, p, p, p]
+    found.autotelic_head_pack.argtypes = [n, i, i, p, p]
+    found.autotelic_head_logits.argtypes = [n, n, i, i, p, p, p]
+    found.autotelic_head_shares.argtypes = [n, i, i, p, p, p, p]
+    found.autotelic_head_backward.argtypes = [n, i, i, p, p, p, p, p, p, p, p]
     return found
 
 

@@ -1,5 +1,6 @@
 // The parts of a decoder's training step that are no matrix products over all tokens: norms, rotary attention over packed rows, the
-// gated SiLU and token scores, each forward and backward. Not a trainer: it knows arrays only. Products are left to torch.
+// gated SiLU and token scores, each forward and backward; and the logits of a large head, whose product of bf16 torch cannot leave in fp32.
+// Not a trainer: it knows arrays only. Other products are left to torch.
 //
 // Sums run in one fixed order for a given number of threads. Vectors are those of vectors.h. T is float, or uint16_t for bf16; all
 // arithmetic is in fp32.
@@ -170,6 +171,80 @@ void scores_backward(long n, int v, int threads, const float* logits, const int6
                 store(dlogits + i * v + j, exponential(logp) * (-g - h * (logp + entropy[i]) + c) * over - even, v - j);
             }
             dlogits[i * v + targets[i]] += g * over;
+        }
+    });
+}
+
+// ---- the head in bf16 ---------------------------------------------------------------------------------------------------------------
+
+constexpr int WIDE = 2 * VL;  // outputs of one panel of weights
+
+// Weights (v, 2 pairs) in bf16, two in a word, to panels (ceil(v / WIDE), pairs, WIDE), zeros after the last.
+void head_pack(long v, int pairs, int threads, const uint32_t* weights, uint32_t* packed) {
+    split((v + WIDE - 1) / WIDE, threads, [=](long begin, long end, int) {
+        for (long p = begin; p < end; p++)
+            for (int j = 0; j < WIDE; j++) {
+                const long output = p * WIDE + j;
+                uint32_t* to = packed + p * pairs * WIDE + j;
+                for (int i = 0; i < pairs; i++) to[i * WIDE] = output < v ? weights[output * pairs + i] : 0;
+            }
+    });
+}
+
+template <int R>
+inline void logits_tile(const uint32_t* panel, int pairs, const uint32_t* x, float* out, long ld, long count) {
+    vf sum[R][2] = {};
+    for (int k = 0; k < pairs; k++, panel += WIDE) {
+        const vu left = load(panel), right = load(panel + VL);
+#pragma GCC unroll 16
+        for (int r = 0; r < R; r++) {
+            const uint32_t pair = x[long(r) * pairs + k];
+            sum[r][0] = fused(sum[r][0], pair, left), sum[r][1] = fused(sum[r][1], pair, right);
+        }
+    }
+    for (int r = 0; r < R; r++) {
+        store(out + r * ld, sum[r][0], static_cast<int>(std::min<long>(count, VL)));
+        if (count > VL) store(out + r * ld + VL, sum[r][1], static_cast<int>(std::min<long>(count - VL, VL)));
+    }
+}
+
+// Logits (n, v) fp32 of x (n, 2 pairs) in bf16, two in a word, and packed weights.
+void head_logits(long n, long v, int pairs, int threads, const uint32_t* x, const uint32_t* packed, float* logits) {
+    split((v + WIDE - 1) / WIDE, threads, [=](long begin, long end, int) {
+        for (long p = begin; p < end; p++) {
+            const uint32_t* panel = packed + p * pairs * WIDE;
+            float* out = logits + p * WIDE;
+            long i = 0;
+            for (; i + TILE <= n; i += TILE) logits_tile<TILE>(panel, pairs, x + i * pairs, out + i * v, v, v - p * WIDE);
+            for (; i < n; i++) logits_tile<1>(panel, pairs, x + i * pairs, out + i * v, v, v - p * WIDE);
+        }
+    });
+}
+
+// p (n, v) in bf16: the softmax of logits divided by scale.
+void head_shares(long n, int v, int threads, const float* logits, const float* scale, const float* normalizer, uint16_t* p) {
+    split(n, threads, [=](long begin, long end, int) {
+        for (long i = begin; i < end; i++)
+            for (int j = 0; j < v; j += VL)
+                store(p + i * v + j, exponential(load(logits + i * v + j, v - j) * (1.0f / scale[i]) - normalizer[i]), v - j);
+    });
+}
+
+// p becomes the gradient of the logits, as in scores_backward; at the target from its log-probability, as 1 - p would lose its digits there.
+void head_backward(long n, int v, int threads, uint16_t* p, const int64_t* targets, const float* scale, const float* logprobs, const float* entropy,
+                   const float* dlogprobs, const float* dentropy, const float* dcertainty) {
+    split(n, threads, [=](long begin, long end, int) {
+        for (long i = begin; i < end; i++) {
+            const float over = 1.0f / scale[i], g = dlogprobs ? dlogprobs[i] : 0, h = dentropy ? dentropy[i] : 0;
+            const float c = dcertainty ? dcertainty[i] : 0, even = c * over / v;
+            for (int j = 0; j < v; j += VL) {
+                const vf share = load(p + i * v + j, v - j);
+                vf pull = fill(c - g);
+                if (h != 0) pull -= h * (logarithm(largest(share, fill(1e-37f))) + entropy[i]);
+                store(p + i * v + j, share * pull * over - even, v - j);
+            }
+            const float lp = logprobs[i], share = std::exp(lp);
+            store(p + i * v + targets[i], fill((-g * std::expm1(lp) + share * (c - h * (lp + entropy[i]))) * over - even), 1);
         }
     });
 }
@@ -417,6 +492,17 @@ struct Attention {
     }
 
 extern "C" {
+void autotelic_head_pack(long v, int pairs, int threads, const uint32_t* weights, uint32_t* packed) { head_pack(v, pairs, threads, weights, packed); }
+void autotelic_head_logits(long n, long v, int pairs, int threads, const uint32_t* x, const uint32_t* packed, float* logits) {
+    head_logits(n, v, pairs, threads, x, packed, logits);
+}
+void autotelic_head_shares(long n, int v, int threads, const float* logits, const float* scale, const float* normalizer, uint16_t* p) {
+    head_shares(n, v, threads, logits, scale, normalizer, p);
+}
+void autotelic_head_backward(long n, int v, int threads, uint16_t* p, const int64_t* targets, const float* scale, const float* logprobs,
+                             const float* entropy, const float* dlogprobs, const float* dentropy, const float* dcertainty) {
+    head_backward(n, v, threads, p, targets, scale, logprobs, entropy, dlogprobs, dentropy, dcertainty);
+}
 BOTH(float, fp32)
 BOTH(uint16_t, bf16)
 void autotelic_scores_forward(long n, int v, int threads, const float* logits, const int64_t* targets, const float* scale, float* logprobs,
