@@ -22,7 +22,7 @@ MODULES: dict[str, tuple[str, ...]] = {
     "episodes.roles": ("rounds.roles",),
     "rewards.votes": ("answers.votes",),
     "rewards.verifiers": ("answers.places", "answers.numbers", "answers.mathematics", "answers.safe"),
-    "policies.bases": ("bases.making", "bases.specs"),
+    "policies.bases": ("bases.making", "bases.places", "bases.specs"),
     "runs.session": ("runs.opening", "runs.models", "runs.tasks", "runs.config"),
     **{f"policies.{name}": (f"networks.{name}",) for name in ("decoder", "lora", "model", "packing", "scoring", "transformers_model")},
 }

@@ -226,8 +226,8 @@ def test_base_lists_and_makes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     from autotelic.bases import specs as bases
 
     listed = call("base").out
-    assert all(name in listed for name in bases.BASES)
-    assert all(re.search(rf"^{name} +shipped ", listed, re.M) for name in bases.shipped() if name in bases.BASES)
+    assert all(re.search(rf"^{name} +autotelic +\d\.\d MB +\d+ s to make ", listed, re.M) for name in bases.BASES)
+    assert [row["as_measured"] for row in json.loads(call("base", "--json").out)] == [True] * len(bases.BASES)
     tiny = bases.BaseSpec(name="mini", note="hardly trained", tasks="chain?ops=1", width=16, intermediate=32, layers=1, steps=6, chunk=3, warmup=1)
     monkeypatch.setitem(bases.BASES, "mini", tiny)
     found = call("base", "mini", "--out", tmp_path / "mini")

@@ -15,7 +15,8 @@ from command import call
 
 import autotelic
 from autotelic.bases.making import make
-from autotelic.bases.specs import BaseSpec, shipped
+from autotelic.bases.places import shipped
+from autotelic.bases.specs import BaseSpec
 from autotelic.engines.batching import Batcher
 from autotelic.engines.torch_engine import TorchEngine
 from autotelic.policies.policy import Policy

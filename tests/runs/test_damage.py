@@ -10,7 +10,7 @@ from command import call
 from committed import contents
 from small import small
 
-from autotelic.bases.specs import base_folder
+from autotelic.bases.places import base_folder
 from autotelic.errors import DataError
 from autotelic.runs import loop
 from autotelic.runs.page import write_report

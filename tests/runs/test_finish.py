@@ -11,7 +11,7 @@ from command import call
 from safetensors.torch import load_file
 from small import small
 
-from autotelic.bases.specs import shipped
+from autotelic.bases.places import shipped
 from autotelic.errors import AutotelicError
 from autotelic.policies.policy import Policy
 from autotelic.runs import loop

@@ -1,13 +1,15 @@
-"""The making of small base models, trained from nothing on the lessons of a generated world. Which there are is in `specs`."""
+"""The making of small base models, trained from nothing on the lessons of a generated world. Which there are is in `specs`, where they are in `places`."""
 
 import json
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
 
+from autotelic.bases.places import SPEC
 from autotelic.bases.specs import BaseSpec
 from autotelic.networks.decoder import Decoder, DecoderConfig
 from autotelic.policies.tokenizer import Tokenizer, character_tokenizer
@@ -30,6 +32,19 @@ def fresh(spec: BaseSpec, alphabet: str) -> tuple[Decoder, Tokenizer]:
     return model, tokenizer
 
 
+@contextmanager
+def apart() -> Iterator[None]:
+    """Inside, torch has one thread and random numbers of its own: neither the settings of a run nor its draws depend on a base that is made in it."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        with torch.random.fork_rng(devices=[]):
+            yield
+    finally:
+        torch.set_num_threads(threads)
+
+
+@apart()
 def make(spec: BaseSpec, folder: Path, note: Callable[[int, float], None] = lambda step, loss: None) -> None:
     """Train a base and write it; `note` hears of every chunk's last step and mean loss."""
     from autotelic.engines.batching import Batcher
@@ -53,7 +68,7 @@ def make(spec: BaseSpec, folder: Path, note: Callable[[int, float], None] = lamb
         metrics = learner.learn(examples, NLL(), Updates(batch_size=spec.batch_size, steps=steps, rate=rate))
         note(start + steps, metrics["loss"])
     policy.save(folder)
-    (folder / "base.json").write_text(json.dumps(spec.model_dump(), indent=1) + "\n", encoding="utf-8")
+    (folder / SPEC).write_text(json.dumps(spec.model_dump(), indent=1) + "\n", encoding="utf-8")
 
 
 def chunks(spec: BaseSpec, world: "GeneratedWorld[Any]", tokenizer: Tokenizer) -> Iterator[tuple[int, list[Example]]]:

@@ -1,17 +1,11 @@
 """Which base models there are, and how each was made: data, without what makes or runs them."""
 
-from importlib.resources import files
-from pathlib import Path
 from typing import Any
 
 from pydantic import Field
 
 from autotelic.errors import SettingError, nearest
 from autotelic.types import Settings
-
-FOLDER = Path(str(files("autotelic"))) / "bases" / "shipped"
-"""One model folder per base, in Hugging Face layout, with a `base.json` of its spec."""
-
 
 class BaseSpec(Settings):
     """How a base is made. The same spec gives the same weights on the same machine and torch."""
@@ -194,16 +188,6 @@ BASES: dict[str, BaseSpec] = {
         skilled("chain-skills", "solves, poses, judges, criticizes, mends and spoils chains of up to 6 operations", slips=0.3, steps=2600, seed=1),
     )
 }
-
-
-def shipped() -> dict[str, Path]:
-    """Folders of the bases that come with the package, by name."""
-    return {path.name: path for path in sorted(FOLDER.iterdir()) if (path / "config.json").exists()} if FOLDER.is_dir() else {}
-
-
-def base_folder(name: str) -> Path | None:
-    """The folder of a shipped base; None when `name` is none."""
-    return shipped().get(name)
 
 
 def find_spec(name: str) -> BaseSpec:

@@ -41,23 +41,27 @@ def replicate(
 
 
 def base(
-    name: Annotated[str | None, typer.Argument(help="Base to make; without one, they are listed.", show_default=False)] = None,
-    out: Annotated[Path | None, typer.Option(help="Folder to write; default: ./NAME.", show_default=False)] = None,
+    name: Annotated[
+        str | None,
+        typer.Argument(help="Base to have at hand before it is used; without one, they are listed.", show_default=False, autocompletion=lists.base_names),
+    ] = None,
+    out: Annotated[Path | None, typer.Option(help="Make it again, from nothing, into this folder.", show_default=False)] = None,
+    as_json: lists.AsJson = False,
 ) -> None:
-    """Make one of the shipped base models again, from nothing."""
-    from autotelic.bases.specs import BASES, find_spec, shipped
+    """The base models: which there are, where they are. With a name: make that one, if it is nowhere yet, and print its folder."""
+    from autotelic.bases.specs import find_spec
 
     if name is None:
-        for spec in BASES.values():
-            print(f"{spec.name:16} {'shipped' if spec.name in shipped() else '':8} {spec.note}")
-        return
-    import torch
+        lists.bases(as_json)
+    elif out is None:
+        from autotelic.bases.keeping import at_hand
 
-    from autotelic.bases.making import make
+        print(at_hand(name) or find_spec(name))
+    else:
+        from autotelic.bases.making import make
 
-    torch.set_num_threads(1)
-    spec = find_spec(name)
-    make(spec, out or Path(name), lambda step, loss: print(f"step {step}/{spec.steps} loss {loss:.4f}", flush=True))
+        spec = find_spec(name)
+        make(spec, out, lambda step, loss: print(f"step {step}/{spec.steps} loss {loss:.4f}", flush=True))
 
 
 def validate(

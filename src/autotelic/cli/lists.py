@@ -1,4 +1,5 @@
-"""`autotelic recipes` and `autotelic systems`, and the names that a shell completes: what is here, from the index alone, so that no torch is loaded."""
+"""The lists of `autotelic recipes`, `systems`, `base` and others, and the names that a shell completes: what is here, as data, so that no torch is
+loaded."""
 
 import json
 import sys
@@ -55,6 +56,39 @@ def system_text(row: dict[str, Any]) -> str:
     return f"{row['id']:3} {row['state']:10} {row['system']} ({row['family']}){here}\n    {row['title']}"
 
 
+def bases(as_json: bool) -> None:
+    """The base models: where each is, its size, how long it takes to make, what it can do."""
+    from autotelic.bases.places import known
+
+    tell(map(base_row, known()), as_json, base_text)
+
+
+def base_row(name: str) -> dict[str, Any]:
+    """What is known of a base; of one that another package adds, only where it is, and of one that is nowhere yet all but that."""
+    from autotelic.bases.places import place
+    from autotelic.bases.records import differs, folder_bytes, records
+    from autotelic.bases.specs import BASES
+
+    found, spec, record = place(name), BASES.get(name), records().get(name)
+    return {
+        "name": name,
+        "where": found.where if found else None,
+        "folder": str(found.folder) if found else None,
+        "bytes": folder_bytes(found.folder) if found else record.bytes if record else None,
+        "seconds": record.seconds if record else None,
+        "as_measured": not differs(name, found.folder) if found and record else None,
+        "tasks": spec.tasks if spec else None,
+        "note": spec.note if spec else "",
+    }
+
+
+def base_text(row: dict[str, Any]) -> str:
+    """A base in one line."""
+    where = (row["where"] or "to be made") + (", other weights" if row["as_measured"] is False else "")
+    seconds = "" if row["seconds"] is None else f"{row['seconds']} s to make"
+    return f"{row['name']:20} {where:15} {(row['bytes'] or 0) / 1e6:.1f} MB  {seconds:13}  {row['note']}"
+
+
 def studies() -> None:
     """The studies: whether each has been run, its claim, its arms."""
     rows = [asdict(one) for one in index.studies().values()]
@@ -86,6 +120,13 @@ def way_names(incomplete: str) -> list[tuple[str, str]]:
 def recipe_names(incomplete: str) -> list[tuple[str, str]]:
     """Names of recipes for a shell to complete, each with what it does."""
     return [(one.about.name, one.about.line) for one in runnable() if one.about.name.startswith(incomplete)]
+
+
+def base_names(incomplete: str) -> list[tuple[str, str]]:
+    """Names of bases for a shell to complete, each with what it can do."""
+    from autotelic.bases.specs import BASES
+
+    return [(spec.name, spec.note) for spec in BASES.values() if spec.name.startswith(incomplete)]
 
 
 def study_names(incomplete: str) -> list[tuple[str, str]]:

@@ -63,7 +63,7 @@ def run(
     raw |= given(template=template, system=system, chat=chat or None)
     apply(raw, overrides)
     if dry_run:
-        print(json.dumps(config_of(plan(raw)), indent=2))
+        print(json.dumps(config_of(plan(raw, quiet)), indent=2))
         return
     report_stop(loop.start(raw, Progress(quiet=quiet)).stopped)
 

@@ -10,6 +10,7 @@ import tempfile
 from hashlib import blake2b
 from pathlib import Path
 
+from autotelic.caching import cache_folder
 from autotelic.errors import AutotelicError
 
 FLAGS = ("-std=c++17", "-O3", "-fPIC", "-shared", "-pthread")
@@ -27,7 +28,7 @@ def compiled(source: Path, tuning: str | None = None) -> ctypes.CDLL:
     """The library of a C++ source, built if the cache folder lacks it.
 
     tuning: flags that choose the machine, such as '-march=x86-64'; None tries the machine at hand.
-    Environment: CXX names the compiler, XDG_CACHE_HOME moves the cache.
+    Environment: CXX names the compiler, AUTOTELIC_CACHE or XDG_CACHE_HOME moves the cache.
 
     Raises:
         BuildError: no compiler, it failed, or the library cannot be loaded; the message says which.
@@ -56,7 +57,7 @@ def _built(source: Path, program: str, flags: list[str]) -> Path:
     """The library for this source, compiler, machine and flags: from the cache, or compiled into it."""
     version = _run([program, "--version"]).stdout
     parts = (source.read_text(encoding="utf-8"), VECTORS.read_text(encoding="utf-8"), program, version, _machine(), flags)
-    folder = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "autotelic"
+    folder = cache_folder()
     target = folder / f"native-{blake2b(repr(parts).encode(), digest_size=12).hexdigest()}.so"
     if target.exists():
         return target

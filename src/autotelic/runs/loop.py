@@ -50,7 +50,7 @@ class RunOutcome:
 
 def start(raw: dict[str, Any], progress: Progress | None = None) -> RunOutcome:
     """A new run from flat settings (see `settings.resolve`), to its verdict. A KeyboardInterrupt carries a note that says how to go on."""
-    session = plan(raw)
+    session = plan(raw, quiet=progress is not None and progress.quiet)
     settings, recipe = session.settings, session.recipe
     folder = Path(settings.out) if settings.out else fresh_folder(f"runs/{recipe.about.name}-seed{settings.seed}-{strftime('%Y%m%d-%H%M%S')}")
     with Store.create(folder, config_of(session)) as store, progress or Progress() as view, noted(store):
@@ -74,7 +74,7 @@ def resume(folder: Path, rounds: int | None = None, progress: Progress | None = 
         for words in damage:
             print(words, file=sys.stderr)
         settings, recipe = resolve({**store.config["run"], **store.config["recipe"]["settings"]})
-        session = prepare(settings, recipe, rounds)
+        session = prepare(settings, recipe, rounds, view.quiet)
         check_beginnings(session, store.config)
         return asyncio.run(run(session, store, view, done))
 

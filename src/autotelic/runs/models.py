@@ -4,7 +4,8 @@ from pathlib import Path
 
 import torch
 
-from autotelic.bases.specs import base_folder, shipped
+from autotelic.bases.keeping import at_hand
+from autotelic.bases.places import base_folder, known
 from autotelic.engines.base import Engine
 from autotelic.engines.batching import Batcher
 from autotelic.engines.registry import AUTO, EngineOptions, find_engine, open_engine
@@ -32,13 +33,16 @@ def learning_settled(recipe: Recipe, model: LanguageModel) -> Recipe:
     return recipe.model_copy(update={"optimizer": recipe.optimizer.model_copy(update={"precision": precision})})
 
 
-def load_policy(name: str, source: str, settings: RunSettings) -> Policy:
-    """A policy on the device of the settings, with the engine that they name; `source` may be a shipped base.
+def load_policy(name: str, source: str, settings: RunSettings, quiet: bool = False) -> Policy:
+    """A policy on the device of the settings, with the engine that they name. A `source` that is a base and nowhere yet is made, with progress on
+    standard error unless `quiet`.
 
     Raises:
         DataError: nothing loadable there.
         SettingError: settings that do not fit the model, or an engine that cannot sample from it.
+        AutotelicError: a base that cannot be made or kept.
     """
+    at_hand(source, quiet)
     torch.set_num_threads(settings.threads or 1)
     loaded = load_weights(source, settings)
     settings = settled(settings, loaded.model)
@@ -52,12 +56,12 @@ def read_policy(name: str, source: str, settings: RunSettings, batcher: Batcher)
 
 
 def load_weights(source: str, settings: RunSettings) -> Loaded:
-    """A model on the device of the settings; `source` may be a shipped base."""
+    """A model on the device of the settings; `source` may be a base that is at hand."""
     try:
         loaded = load(base_folder(source) or source, choose_device(settings.device), settings.lora)
     except DataError as error:
-        unknown = not Path(source).exists() and "/" not in source and source not in shipped()
-        raise DataError(f"{error}; nor is it a shipped base; {nearest(source, shipped())}") if unknown else error from error
+        unknown = not Path(source).exists() and "/" not in source and source not in known()
+        raise DataError(f"{error}; nor is it a base; {nearest(source, known())}") if unknown else error from error
     loaded.tokenizer.set_variables(settings.chat_template_kwargs)
     return loaded
 

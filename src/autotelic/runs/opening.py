@@ -5,6 +5,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from autotelic.bases.keeping import at_hand
 from autotelic.errors import SettingError
 from autotelic.learning.learner import Learner
 from autotelic.measures.probe import ProbeResult
@@ -55,8 +56,8 @@ class Session:
     """What the probe saw of the first weights."""
 
 
-def prepare(settings: RunSettings, recipe: Recipe, rounds: int | None = None) -> Session:
-    """Load and check everything a run needs, training nothing.
+def prepare(settings: RunSettings, recipe: Recipe, rounds: int | None = None, quiet: bool = False) -> Session:
+    """Load and check everything a run needs, training nothing but the bases that are nowhere yet; `quiet`: without a word on them.
 
     Raises:
         AutotelicError: anything that would make the run fail later and can be seen now.
@@ -73,7 +74,7 @@ def prepare(settings: RunSettings, recipe: Recipe, rounds: int | None = None) ->
     check_tasks(recipe, settings, tasks, probe_tasks)
     if recipe.optimizer.processes > 1:  # each has one thread
         settings = settings.model_copy(update={"threads": settings.threads or 1})
-    policy = load_policy("solver", model, settings)
+    policy = load_policy("solver", model, settings, quiet)
     settings, recipe = settled(settings, policy.model), learning_settled(recipe, policy.model)
     check_chat(policy, frame)
     if recipe.reads_answers:
@@ -90,7 +91,7 @@ def prepare(settings: RunSettings, recipe: Recipe, rounds: int | None = None) ->
     policy.check_engine(prompts[:4], most_apart(settings, policy.model))
     ctx.set_start("solver", start_of(policy, "start", partial(read_policy, "start", model, settings, policy.batcher)))
     for name, source in recipe.policies().items():
-        add_policy(ctx, name, source, settings)
+        add_policy(ctx, name, source, settings, quiet)
     set_up(recipe, ctx)
     return Session(settings, recipe, recipe.rounds if rounds is None else rounds, world, ctx, probe_tasks, probe_world)
 
@@ -110,7 +111,7 @@ def set_up(recipe: Recipe, ctx: Context) -> None:
         recipe.setup(ctx)
 
 
-def add_policy(ctx: Context, name: str, source: str | None, settings: RunSettings) -> None:
+def add_policy(ctx: Context, name: str, source: str | None, settings: RunSettings, quiet: bool = False) -> None:
     """A further policy of a recipe, which samples through the engine of the first.
 
     Raises:
@@ -120,6 +121,7 @@ def add_policy(ctx: Context, name: str, source: str | None, settings: RunSetting
         ctx.clone("solver", name)
         ctx.set_start(name, partial(ctx.start, "solver"))
     else:
+        at_hand(source, quiet)
         loaded, batcher = load_weights(source, settings), ctx.policies["solver"].batcher
         if reason := refusal(settings, batcher, loaded.model):
             raise SettingError(f"policy {name!r}: the {batcher.engine.name} engine cannot run {source}: {reason}; say engine=torch")
@@ -137,9 +139,9 @@ def open_probe(settings: RunSettings, recipe: Recipe, world: World) -> tuple[Wor
     return held, held.tasks(settings.probe_size, seed=settings.seed)
 
 
-def plan(raw: dict[str, Any]) -> Session:
+def plan(raw: dict[str, Any], quiet: bool = False) -> Session:
     """A new run from flat settings, checked and ready to start, with nothing written: what `--dry-run` does."""
     settings, recipe = resolve(raw)
     if settings.out:
         check_vacant(Path(settings.out))
-    return prepare(settings, recipe)
+    return prepare(settings, recipe, quiet=quiet)

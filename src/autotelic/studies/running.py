@@ -9,8 +9,9 @@ import platform
 import shlex
 import subprocess
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
+from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 from importlib.metadata import version
@@ -19,10 +20,11 @@ from tempfile import TemporaryDirectory
 from time import perf_counter
 from typing import Any
 
-from autotelic.errors import SettingError, nearest
+from autotelic.bases.keeping import at_hand
+from autotelic.errors import AutotelicError, SettingError, nearest
 from autotelic.runs.disk import explained
 from autotelic.runs.reading import RunReader
-from autotelic.runs.settings import literal
+from autotelic.runs.settings import literal, resolve
 from autotelic.studies.results import FAILED, MEASURED, Row, ends, number, read, write
 from autotelic.studies.trial import MODULE as TRIAL
 from autotelic.systems.study import Study
@@ -55,6 +57,8 @@ def replicate(
             raise SettingError(f"replica {replica.system!r} has no arm {arm!r}; {nearest(arm, replica.arms)}")
     wanted = list(arms or replica.arms)
     rows = [row for row in read(out, replica) if row.arm not in wanted] if out.exists() else []
+    if replica.trial is None:
+        have_bases(replica.arms[arm] for arm in wanted)
     jobs = [(arm, seed) for seed in range(seeds) for arm in wanted]
     with ThreadPoolExecutor(workers) as pool:
         started = [pool.submit(run, replica, arm, seed, threads) for arm, seed in jobs]
@@ -68,6 +72,15 @@ def replicate(
             pool.shutdown(wait=False, cancel_futures=True)
             raise
     return sorted(rows, key=lambda row: (row.seed, list(replica.arms).index(row.arm)))
+
+
+def have_bases(arms: Iterable[Mapping[str, Any]]) -> None:
+    """Make the bases of some arms that are nowhere yet, with progress, before the runs, which are silent. What cannot be done the runs say themselves."""
+    for settings in arms:
+        with suppress(AutotelicError):
+            run, recipe = resolve(settings)
+            for source in (run.model or recipe.about.model, *recipe.policies().values()):
+                at_hand(source or "")
 
 
 def run(replica: Study, arm: str, seed: int, threads: int | None = 1) -> Row:

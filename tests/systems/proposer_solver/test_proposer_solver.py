@@ -11,7 +11,8 @@ import pytest
 from small import small
 
 from autotelic.bases.making import fresh
-from autotelic.bases.specs import base_folder, find_spec
+from autotelic.bases.places import base_folder
+from autotelic.bases.specs import find_spec
 from autotelic.engines.batching import Batcher
 from autotelic.engines.torch_engine import TorchEngine
 from autotelic.errors import SettingError

@@ -10,7 +10,7 @@ import pytest
 import torch
 from small import small
 
-from autotelic.bases.specs import shipped
+from autotelic.bases.places import shipped
 from autotelic.errors import SettingError
 from autotelic.learning.examples import merged, written
 from autotelic.learning.learner import Learner, Optimizer
