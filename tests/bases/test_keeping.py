@@ -86,7 +86,7 @@ def test_who_is_second_waits_and_takes_what_the_first_made(mini: BaseSpec, tmp_p
     said, waits = [], threading.Event()
     monkeypatch.setattr(keeping, "say", lambda text: (said.append(text), waits.set()))
     second = threading.Thread(target=at_hand, args=("mini",))
-    with alone(target.with_name(f"{target.name}.lock"), lambda: None):
+    with alone(target.with_name(f"{target.name}.lock")):
         second.start()
         assert waits.wait(60) and second.is_alive()
         put(elsewhere, target, mini)
@@ -125,7 +125,9 @@ def test_making_that_is_interrupted_leaves_nothing(mini: BaseSpec, tmp_path: Pat
 def test_a_cache_that_cannot_be_written(mini: BaseSpec, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "file").write_text("")
     monkeypatch.setattr(places, "cache_folder", lambda: tmp_path / "file")
-    with pytest.raises(AutotelicError, match=r"file/bases: the base mini, which .* cannot be written there: Not a directory; AUTOTELIC_CACHE=FOLDER takes"):
+    with pytest.raises(
+        AutotelicError, match=r"file/bases: the base mini, which .* cannot be written there: Not a directory; AUTOTELIC_CACHE=FOLDER takes"
+    ):
         at_hand("mini", quiet=True)
 
 
@@ -139,14 +141,12 @@ def little_room() -> Iterator[None]:
 
 
 def test_no_room_for_a_base(mini: BaseSpec, tmp_path: Path, little_room: None) -> None:
-    with pytest.raises(AutotelicError, match="the base mini, which is made on first use, cannot be written there: .*too large"):
+    with pytest.raises(AutotelicError, match=r"the base mini, which is made on first use, cannot be written there: .*too large"):
         at_hand("mini", quiet=True)
     assert left(tmp_path) == []
 
 
-def test_weights_that_nothing_was_measured_with_are_told(
-    mini: BaseSpec, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_weights_that_nothing_was_measured_with_are_told(mini: BaseSpec, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     folder = at_hand("mini", quiet=True)
     assert folder is not None and capsys.readouterr().err == ""
     for known, words in ((weights_digest(folder), ""), ("0" * 32, "mini: its weights are not those that the published results were measured with")):

@@ -42,7 +42,7 @@ def kept(spec: BaseSpec, quiet: bool = False) -> Path:
     with explained(target, spec):
         target.parent.mkdir(parents=True, exist_ok=True)
         with (
-            alone(target.with_name(f"{target.name}.lock"), lambda: quiet or say(f"{spec.name}: another process makes it; waiting")),
+            alone(target.with_name(f"{target.name}.lock"), None if quiet else f"{spec.name}: another process makes it; waiting"),
             TemporaryDirectory(dir=target.parent, prefix=f".{spec.name}-") as scratch,  # same file system, so that the move below is atomic
         ):
             if not fits(target, spec):
@@ -73,8 +73,8 @@ def put(folder: Path, target: Path, spec: BaseSpec) -> None:
 
 
 @contextmanager
-def alone(path: Path, wait: Callable[[], object]) -> Iterator[None]:
-    """One process at a time is inside; `wait` is called where another is. A file system without locks lets all of them in.
+def alone(path: Path, words: str | None = None) -> Iterator[None]:
+    """One process at a time is inside; where another is, these words are said. A file system without locks lets all of them in.
 
     path: a file that is locked. It stays: to remove it would let in two, one by the old file and one by a new one.
     """
@@ -83,7 +83,8 @@ def alone(path: Path, wait: Callable[[], object]) -> Iterator[None]:
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
-                wait()
+                if words:
+                    say(words)
                 fcntl.flock(file, fcntl.LOCK_EX)
             except OSError:
                 pass

@@ -47,12 +47,13 @@ def place(name: str) -> Place | None:
     Raises:
         SettingError: another package's entry point of that name cannot be loaded.
     """
-    if folder := shipped().get(name):
-        return Place(folder, HERE)
-    if name in points(GROUP) and fits(folder := packaged(name), BASES.get(name)):
-        return Place(folder, package(points(GROUP)[name]))
-    if name in BASES and fits(folder := cached(BASES[name]), BASES[name]):
-        return Place(folder, CACHE)
+    if name in (here := shipped()):
+        return Place(here[name], HERE)
+    spec = BASES.get(name)
+    if name in points(GROUP) and fits(theirs := packaged(name), spec):
+        return Place(theirs, package(points(GROUP)[name]))
+    if spec is not None and fits(made := cached(spec), spec):
+        return Place(made, CACHE)
     return None
 
 

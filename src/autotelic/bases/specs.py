@@ -7,12 +7,13 @@ from pydantic import Field
 from autotelic.errors import SettingError, nearest
 from autotelic.types import Settings
 
+
 class BaseSpec(Settings):
-    """How a base is made. The same spec gives the same weights on the same machine and torch."""
+    """How a base is made. The same spec gives the same weights on the same machine, with the same torch and the same code of learning."""
 
     name: str
     note: str
-    """What it can do and what it cannot, in one line."""
+    """What it can do and what it cannot, in one line: of the weights that `records` names."""
     tasks: str
     """World spec it is trained on."""
     first: str | None = None

@@ -41,9 +41,9 @@ def watched(spec: BaseSpec, target: Path, quiet: bool) -> Iterator[Note]:
 def bar(spec: BaseSpec) -> Iterator[Note]:
     """A bar that is gone in the end."""
     from rich.console import Console
-    from rich.progress import Progress, TimeRemainingColumn
+    from rich.progress import Progress, TextColumn
 
-    columns = ("{task.description}", *Progress.get_default_columns()[1:3], "{task.fields[loss]}", TimeRemainingColumn())
+    columns = (*Progress.get_default_columns(), TextColumn("{task.fields[loss]}"))
     with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
         task = progress.add_task(spec.name, total=spec.steps, loss="")
         yield lambda step, loss: progress.update(task, completed=step, loss=f"loss {loss:.3f}")

@@ -7,6 +7,7 @@ import typer
 
 from autotelic.cli import lists
 from autotelic.cli.options import AnswerColumn, Chat, PromptColumn, Seed, System, TemplateText, Verifier
+from autotelic.runs.stopping import stoppable
 
 
 def replicate(
@@ -40,10 +41,13 @@ def replicate(
         raise typer.Exit(1)
 
 
+@stoppable()
 def base(
     name: Annotated[
         str | None,
-        typer.Argument(help="Base to have at hand before it is used; without one, they are listed.", show_default=False, autocompletion=lists.base_names),
+        typer.Argument(
+            help="Base to have at hand before it is used; without one, they are listed.", show_default=False, autocompletion=lists.base_names
+        ),
     ] = None,
     out: Annotated[Path | None, typer.Option(help="Make it again, from nothing, into this folder.", show_default=False)] = None,
     as_json: lists.AsJson = False,
