@@ -5,7 +5,7 @@ Made whole are docs/figures, docs/systems and docs/replications. In README.md an
 with results), `states` and `counts` (how much of the catalogue is here), `families` (the families; NAME is where their pages are, seen from this one),
 `benchmark` (the table of a benchmark that is a study), `speed` (the tables of a speed benchmark), `metrics` (the numbers that runs log: of one of the tables of
 `measures.metrics`, or of all recipes), `rooms` (the packages by the floors of the import contract), `surface` (the names of
-`autotelic.__all__`), `capabilities` (what not every engine can).
+`autotelic.__all__`), `capabilities` (what not every engine can), `bases` (the base models).
 """
 
 import importlib
@@ -24,12 +24,12 @@ from autotelic.systems.registry import recipes, ways
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "docs"))
 
-from making import rooms, surface, systems  # noqa: E402 - beside this file, which is no package
+from making import bases, rooms, surface, systems  # noqa: E402 - beside this file, which is no package
 
 FIGURES = ROOT / "docs" / "figures"
 MADE = ("figures", "systems", "replications")
 """Folders of docs/ that hold only what is made here."""
-KINDS = "file|output|variations|studies|benchmark|speed|states|families|counts|metrics|rooms|surface|capabilities"
+KINDS = "file|output|variations|studies|benchmark|speed|states|families|counts|metrics|rooms|surface|capabilities|bases"
 PLACE = re.compile(rf"(?s)(<!-- ({KINDS}): (\S+) -->\n).*?(<!-- end -->)")
 
 
@@ -56,6 +56,7 @@ def content(kind: str, name: str) -> str:
         "metrics": metric_table,
         "rooms": rooms.table,
         "surface": surface.table,
+        "bases": bases.table,
         "capabilities": capability_table,
     }
     if kind in makers:

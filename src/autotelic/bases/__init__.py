@@ -1,1 +1,1 @@
-"""Small base models that come with the package, and how each was made. Larger models are loaded by `policies`."""
+"""Small base models: how each is made, where each is, and the making of those that are nowhere yet. Larger models are loaded by `policies`."""
