@@ -56,7 +56,10 @@ IDLE_OF: dict[str, dict[str, str]] = {
         "objective.staleness": "lets older samples in, and there are none",
         "objective.allow_off_policy": "lets texts in that nobody sampled, and there are none",
     },
-    "supervised": dict.fromkeys((f"sampling.{name}" for name in Sampling.model_fields), "is the probe's: nothing is sampled in training"),
+    **{
+        name: dict.fromkeys((f"sampling.{field}" for field in Sampling.model_fields), "is the probe's: nothing is sampled in training")
+        for name in ("supervised", "dpo", "kto")
+    },
 }
 BASE: dict[str, dict[str, Any]] = {
     "easy-to-hard": {"model": "addition-4-weak", "known": 3, "labels": 24, "wanted": 40, "tries": 2, "batch_size": 8, "advance": 0.1},

@@ -18,7 +18,7 @@ OWN_WORLD = {
     "spiral": "games are played here",
 }
 """Recipes that make their own tasks, and so run on a world alone; with what they say of others."""
-FREE = sorted(name for name, cls in recipes().items() if not cls.about.needs_answers and name not in OWN_WORLD)
+FREE = sorted(name for name, cls in recipes().items() if not (cls.about.needs_answers or cls.about.preferences) and name not in OWN_WORLD)
 
 
 @pytest.fixture

@@ -184,7 +184,7 @@ async def one_round(session: Session, store: Store, progress: Progress, number: 
 async def play_round(session: Session) -> None:
     """The recipe's round, behind the seal where it declares that it needs no answers."""
     recipe, ctx = session.recipe, session.ctx
-    if recipe.reads_answers:
+    if recipe.sees_gold:
         await recipe.round(ctx)
         return
     with ctx.sealing(recipe.about.environment, bool(recipe.about.seeds)):

@@ -67,7 +67,7 @@ def prepare(settings: RunSettings, recipe: Recipe, rounds: int | None = None, qu
     world = open_tasks(spec, settings)
     check_skills(recipe, world)
     frame = frame_of(settings, world)
-    roles = framed(recipe.roles(world if recipe.reads_answers else sealed_world(world, recipe.about.environment)), world, frame)
+    roles = framed(recipe.roles(world if recipe.sees_gold else sealed_world(world, recipe.about.environment)), world, frame)
     check_engine(recipe, roles, settings)
     tasks = recipe.pool(world, settings.pool_size, settings.seed)
     probe_world, probe_tasks = open_probe(settings, recipe, world)
@@ -104,7 +104,7 @@ def unseen(probe_tasks: list[Task], tasks: list[Task]) -> list[Task]:
 
 def set_up(recipe: Recipe, ctx: Context) -> None:
     """`Recipe.setup`, behind the seal where its round is."""
-    if recipe.reads_answers:
+    if recipe.sees_gold:
         recipe.setup(ctx)
         return
     with ctx.sealing(recipe.about.environment, bool(recipe.about.seeds)):

@@ -32,6 +32,8 @@ class About:
     """The metric the method optimizes, to be held against the truth."""
     needs_answers: bool = False
     """Whether it reads gold answers. Where it does not, they are out of its round's reach (`rounds.sealed`)."""
+    preferences: bool = False
+    """Whether it trains on preferences that tasks carry (`tasks.preferences`). These are then open to its round, as all that is gold is."""
     environment: bool = False
     """Whether the world verifies answers to tasks that the run itself made, as an interpreter does that runs a proposed program."""
     seeds: str = ""

@@ -71,6 +71,11 @@ class Recipe(System):
         return self.about.needs_answers
 
     @property
+    def sees_gold(self) -> bool:
+        """Whether its round is open to what is true of tasks."""
+        return self.reads_answers or self.about.preferences
+
+    @property
     def trains_on_gold(self) -> bool:
         """Whether gold completions are targets, each of which must then fit the context behind the solver's prompt."""
         return False
@@ -156,6 +161,7 @@ def recipe(
     catalogue: tuple[int, ...] = (),
     proxy: str | None = None,
     needs_answers: bool = False,
+    preferences: bool = False,
     environment: bool = False,
     seeds: str = "",
     model: str = "chain-medium",
@@ -164,7 +170,8 @@ def recipe(
     """Declare a recipe class; the first line of its docstring becomes its one line."""
 
     def declare(cls: RecipeType) -> RecipeType:
-        cls.about = About(name, system, paper, family, first_line(cls, system), catalogue, proxy, needs_answers, environment, seeds, model, tasks)
+        line = first_line(cls, system)
+        cls.about = About(name, system, paper, family, line, catalogue, proxy, needs_answers, preferences, environment, seeds, model, tasks)
         return cls
 
     return declare

@@ -6,22 +6,24 @@ from dataclasses import dataclass
 from decimal import Decimal
 from itertools import islice
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 from autotelic import streams
 from autotelic.errors import DataError, SettingError, nearest
 from autotelic.tasks.formats import kind, rows
+from autotelic.tasks.messages import check_text, completion_in, prompt_in, split_messages
+from autotelic.tasks.preferences import CHOSEN, COMPLETION, REJECTED, compared, compares, stated
 from autotelic.tasks.prompting import PROMPT, Template, as_text
-from autotelic.types import Message, Prompt, Task
+from autotelic.types import Prompt, Task
 
 ANSWER_COLUMNS = ("answer", "solution", "ground_truth")
 NESTED_ANSWERS = ("reward_model", "reward_spec")
 """Columns of verl and SkyRL whose key 'ground_truth' is the answer."""
-GOLD_COLUMNS = ("completion", "entry", *ANSWER_COLUMNS, *NESTED_ANSWERS)
-"""Hidden fields that hold a gold answer or a gold completion, of files and of the data sets of reasoning-gym: no prompt may show them."""
+GOLD_COLUMNS = (COMPLETION, "entry", CHOSEN, REJECTED, *ANSWER_COLUMNS, *NESTED_ANSWERS)
+"""Hidden fields that hold a gold answer, a gold completion or a preference, of files and of the data sets of reasoning-gym: no prompt may show them."""
 PART = "part"
 """The tag that names the part of the tasks that a task belongs to, from the slice column."""
-_NEED = "each record needs 'prompt' (text, or a list of {'role', 'content'} messages) or 'messages'; 'answer' is optional"
+_NEED = "each record needs 'prompt' (text, or a list of {'role', 'content'} messages), 'messages', or 'chosen' and 'rejected'; 'answer' is optional"
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,8 +63,9 @@ def read_tasks(spec: str | Path, *, prompt_column: str = PROMPT, answer_column: 
 
     A data set is named 'name', 'name:split' or 'name/config:split'; a folder may also carry ':split'. Columns are those of TRL
     ('prompt', 'messages', 'prompt' + 'completion', and 'answer', 'solution' or 'ground_truth') and of verl (`reward_model`). The
-    completion is kept as hidden['completion'], every further column under its name. Ids are the column 'id', else a hash of the prompt.
-    A record that says the same as one before it is left out.
+    completion is kept as hidden['completion'], the sides of a preference as hidden['chosen'] and hidden['rejected'], every further column under its
+    name. Ids are the column 'id', else a hash of the prompt, and of a preference's sides or a labeled completion. A record that says the same as one
+    before it is left out.
 
     Args:
         prompt_column: the column that holds the prompt.
@@ -129,25 +132,36 @@ def _content(task: Task) -> dict[str, Any]:
 
 def _task(where: str, row: dict[str, Any], columns: Columns, source: str) -> Task:
     """The task of a record."""
+    conversation = columns.prompt == PROMPT and PROMPT not in row and "messages" in row
     if columns.template is not None:
-        _check_template(where, row, columns.template, {columns.answer, *GOLD_COLUMNS}, columns.prompt in row or "messages" in row)
-    used = {"id", columns.prompt}
-    if columns.prompt in row:
-        prompt, completion = _prompt(f"{where}, column {columns.prompt!r}", row[columns.prompt]), _completion(where, row.get("completion"))
-    elif columns.prompt == PROMPT and "messages" in row:
-        used |= {"messages"}
-        prompt, completion = _split_messages(f"{where}, column 'messages'", row["messages"])
-    else:
-        raise DataError(f"{where}: {_no_prompt(row, columns.prompt)}")
+        prompted = columns.prompt in row or conversation or compares(row)
+        _check_template(where, row, columns.template, {columns.answer, *GOLD_COLUMNS}, prompted)
+    prompt, given = _asked(where, row, columns.prompt, conversation)
     answer_column = _answer_column(where, row, columns.answer)
     answer = _answer(f"{where}, column {answer_column!r}", row[answer_column]) if answer_column else _nested_answer(where, row)
-    hidden = {name: value for name, value in row.items() if name not in used | {answer_column, "completion"}}
+    used = {"id", columns.prompt, answer_column, COMPLETION, *(["messages"] if conversation else [])}
+    hidden = {name: value for name, value in row.items() if name not in used} | given
     further = [name for name in (columns.template.columns if columns.template else ()) if name in hidden]
     shown = [as_text(f"{where}, column {name!r}", hidden[name]) for name in further]
-    if completion is not None:
-        hidden["completion"] = completion
-    task_id = _id(where, row["id"]) if "id" in row else f"{streams.key(prompt, *shown):016x}"
+    task_id = _id(where, row["id"]) if "id" in row else f"{streams.key(prompt, *shown, *stated(hidden)):016x}"
     return Task(task_id, prompt, answer, hidden, {"source": Path(source).name, "record": where, **_part(where, row, columns.slice)})
+
+
+def _asked(where: str, row: dict[str, Any], column: str, conversation: bool) -> tuple[Prompt, dict[str, str]]:
+    """A record's prompt and the completions that it gives, by name."""
+    prompt: Prompt | None = None
+    completion: str | None = None
+    if column in row:
+        prompt, completion = prompt_in(f"{where}, column {column!r}", row[column]), completion_in(where, row.get(COMPLETION))
+    elif conversation:
+        prompt, completion = split_messages(f"{where}, column 'messages'", row["messages"])
+    elif column != PROMPT or not compares(row):
+        raise DataError(f"{where}: {_no_prompt(row, column)}")
+    given = {} if completion is None else {COMPLETION: completion}
+    if compares(row):
+        prompt, given[CHOSEN], given[REJECTED] = compared(where, row, prompt)
+    assert prompt is not None
+    return prompt, given
 
 
 def _check_template(where: str, row: Mapping[str, Any], template: Template, gold: set[str | None], prompted: bool) -> None:
@@ -178,87 +192,6 @@ def _no_prompt(row: dict[str, Any], column: str) -> str:
     return f"no column {column!r}: {nearest(column, row)} (columns: {', '.join(map(repr, row)) or 'none'}); {_NEED}"
 
 
-def _check_text(where: str, value: Any) -> str:
-    """A text that is not blank and can be encoded."""
-    if not isinstance(value, str):
-        raise DataError(f"{where}: expected text, got {kind(value)}")
-    if not value.strip():
-        raise DataError(f"{where}: is empty")
-    try:
-        value.encode()
-    except UnicodeEncodeError as error:
-        raise DataError(f"{where}: holds half of a surrogate pair at character {error.start}, which no encoding can write") from error
-    return value
-
-
-def _prompt(where: str, value: Any) -> Prompt:
-    if isinstance(value, list):
-        messages = _messages(where, value)
-        if messages[-1]["role"] == "assistant":
-            raise DataError(f"{where}: the prompt ends with a message of the assistant; put whole conversations into the column 'messages'")
-        return messages
-    if value is None or isinstance(value, str):
-        return _check_text(where, value or "")
-    raise DataError(f"{where}: expected text or a list of messages, got {kind(value)}")
-
-
-def _messages(where: str, value: Any) -> list[Message]:
-    if not isinstance(value, list) or not value:
-        raise DataError(f"{where}: expected a list of messages, got {'an empty list' if value == [] else kind(value)}")
-    messages: list[Message] = []
-    for number, message in enumerate(value, 1):
-        at = f"{where}, message {number}"
-        if not isinstance(message, dict):
-            raise DataError(f"{at}: expected an object with 'role' and 'content', got {kind(message)}")
-        messages.append(_message(at, message))
-    return messages
-
-
-def _message(at: str, message: Mapping[str, Any]) -> Message:
-    """A message; what it holds beside role and content, such as `tool_calls`, reaches the chat template as it is."""
-    given = {str(name): value for name, value in message.items() if value is not None}
-    calls = given.get("role") == "assistant" and given.get("tool_calls")
-    for name in ("role", "content"):
-        if name not in message and not (calls and name == "content"):
-            raise DataError(f"{at}: no {name!r}: {nearest(name, map(str, message))}")
-    content = _parts(f"{at}, 'content'", message.get("content"))
-    checked = "" if calls and not content else _check_text(f"{at}, 'content'", content)
-    rest = {name: value for name, value in given.items() if name not in ("role", "content")}
-    return cast(Message, {"role": _check_text(f"{at}, 'role'", message["role"]), "content": checked, **rest})
-
-
-def _parts(where: str, content: Any) -> Any:
-    """The text of a content that is a list of parts, as of models that also see; other contents as they are."""
-    if not isinstance(content, list):
-        return content
-    for part in content:
-        if not isinstance(part, Mapping) or part.get("type") != "text":
-            raise DataError(f"{where}: only parts of the type 'text' are read, got {part.get('type') if isinstance(part, Mapping) else kind(part)!r}")
-    return "".join(_check_text(where, part.get("text")) for part in content)
-
-
-def _split_messages(where: str, value: Any) -> tuple[Prompt, str | None]:
-    """What stands before the final message of the assistant, and that message; all of it when another speaks last."""
-    messages = _messages(where, value)
-    if messages[-1]["role"] != "assistant":
-        return messages, None
-    if len(messages) == 1:
-        raise DataError(f"{where}: nothing stands before the message of the assistant; a prompt is needed")
-    return messages[:-1], messages[-1]["content"] or None
-
-
-def _completion(where: str, value: Any) -> str | None:
-    """A completion: text, or a list with one message of the assistant."""
-    if value is None or value == "":
-        return None
-    if isinstance(value, list):
-        messages = _messages(f"{where}, column 'completion'", value)
-        if len(messages) != 1:
-            raise DataError(f"{where}, column 'completion': expected one message, got {len(messages)}")
-        return messages[0]["content"]
-    return _check_text(f"{where}, column 'completion'", value)
-
-
 def _answer_column(where: str, row: dict[str, Any], wanted: str | None) -> str | None:
     if wanted is not None and wanted not in row:
         raise DataError(f"{where}: no answer column {wanted!r}: {nearest(wanted, row)}")
@@ -286,7 +219,7 @@ def _answer(where: str, value: Any) -> str | None:
                 raise DataError(f"{where}: an infinite answer")
             return None if math.isnan(value) else str(int(value)) if value.is_integer() else repr(value)
         case str():
-            return _check_text(where, value) if value.strip() else None
+            return check_text(where, value) if value.strip() else None
     raise DataError(f"{where}: expected text or a number, got {kind(value)}")
 
 

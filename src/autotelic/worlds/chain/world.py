@@ -5,15 +5,17 @@ Evaluated strictly from left to right; every value is one digit, because each re
 """
 
 import random
+from collections.abc import Iterator
 from typing import Any
 
 from pydantic import Field, model_validator
 
 from autotelic.errors import DataError
 from autotelic.streams import generator
+from autotelic.tasks.preferences import CHOSEN, REJECTED
 from autotelic.types import Settings, Task
 from autotelic.worlds.base import GeneratedWorld, Lesson, Longest, Rates, Span, check_span
-from autotelic.worlds.chain.arithmetic import PROMPT, answer, apply, written_out
+from autotelic.worlds.chain.arithmetic import PROMPT, answer, apply, operations, written_out
 from autotelic.worlds.chain.language import LANGUAGE
 
 
@@ -24,6 +26,8 @@ class ChainKnobs(Settings):
     """Number of operations; of a range, every number is equally likely."""
     operators: str = "+-*"
     """The operations to draw from."""
+    pairs: bool = False
+    """Whether tasks carry preferences: `chosen` is the gold solution, `rejected` one with a wrong result that is carried on."""
 
     slips: float = Field(0.0, ge=0.0, le=1.0)
     """Share of the equations that the teacher of `lesson` is unsure of. Gold solutions and verification never slip."""
@@ -59,6 +63,12 @@ class Chain(GeneratedWorld[ChainKnobs]):
             raise DataError(f"not a chain prompt: {prompt!r}")
         return written_out(prompt, apply)
 
+    def stream(self, *, seed: int, split: str = "train", **knobs: Any) -> Iterator[Task | None]:
+        """As the base class has it, with preferences where the knobs ask for them."""
+        wanted = self._read(self.knobs.model_dump(), knobs).pairs
+        for task in super().stream(seed=seed, split=split, **knobs):
+            yield task.changed(hidden={CHOSEN: self.gold(task), REJECTED: spoiled(str(task.prompt))}) if task and wanted else task
+
     def lesson(self, task: Task, rng: random.Random) -> Lesson:
         """As `gold`, but by a teacher who is unsure of a share of the equations."""
         return Lesson((str(task.prompt),), self.taught(str(task.prompt), rng))
@@ -83,3 +93,10 @@ class Chain(GeneratedWorld[ChainKnobs]):
     def bounds(self, knobs: ChainKnobs) -> Longest:
         """Two characters an operation and six a step."""
         return Longest(2 * knobs.ops[1] + 2, 6 * knobs.ops[1] + 2)
+
+
+def spoiled(prompt: str) -> str:
+    """A solution with one wrong result, which is carried on: where and which, follows from the prompt alone."""
+    rng = generator("spoiled", prompt)
+    slips = iter([*[0] * rng.randrange(len(operations(prompt))), rng.randint(1, 9)])
+    return written_out(prompt, lambda left, op, right: (apply(left, op, right) + next(slips, 0)) % 10)
