@@ -8,7 +8,7 @@ from autotelic.errors import DataError
 from autotelic.learning.examples import prompt_length
 from autotelic.measures.metrics import Metric
 from autotelic.rounds.context import Context
-from autotelic.tasks.columns import named
+from autotelic.tasks.columns import task_name
 from autotelic.tasks.preferences import labeled_of, pair_of
 from autotelic.types import Example, Metrics, Task
 
@@ -54,10 +54,10 @@ def target(ctx: Context, task: Task, text: str, ending: str = "") -> Example:
     try:
         found = ctx.taught("solver", task, text, task.id + ending)
     except DataError as error:
-        raise DataError(f"{named(task)}: {error}") from error
+        raise DataError(f"{task_name(task)}: {error}") from error
     if len(found.tokens) > (context := ctx.policies["solver"].model.context):
         of = f"its prompt of {prompt_length(found)} tokens and a completion of {len(found.tokens) - prompt_length(found)}"
-        raise DataError(f"{named(task)}: {of} exceed the model's context of {context}")
+        raise DataError(f"{task_name(task)}: {of} exceed the model's context of {context}")
     return found
 
 
@@ -71,7 +71,7 @@ def ready(ctx: Context, tasks: Sequence[Task], unpaired: bool) -> None:
     for task in tasks:
         if pair_of(task) is None and not (unpaired and labeled_of(task) is not None):
             needed = "'chosen' and 'rejected'" + (", or 'completion' and 'label'" if unpaired else "")
-            raise DataError(f"{named(task)}: has no preference to train on: a record needs {needed}; of worlds chain?pairs=true has them")
+            raise DataError(f"{task_name(task)}: has no preference to train on: a record needs {needed}; of worlds chain?pairs=true has them")
         found = judged(ctx, task)
         good, bad = good + len(found[0]), bad + len(found[1])
     if not (good and bad):
