@@ -4,7 +4,8 @@ from collections.abc import Iterable
 from functools import lru_cache
 
 from autotelic.rounds.sealed import unsealed
-from autotelic.types import Example, Task, World
+from autotelic.tasks.english import last_said
+from autotelic.types import Example, Prompt, Task, World
 
 
 class HeldOut:
@@ -20,7 +21,7 @@ class HeldOut:
         self._asked = lru_cache(maxsize=65536)(self._says)
 
     def __contains__(self, task: Task) -> bool:
-        return any(repr(each.prompt) in self._probed or (isinstance(each.prompt, str) and self._asked(each.prompt)) for each in problems(task))
+        return any(repr(each.prompt) in self._probed or self._asked(posed_in(each.prompt)) for each in problems(task))
 
     def _says(self, prompt: str) -> bool:
         ask = getattr(self._world, "held_out", None)
@@ -32,6 +33,11 @@ class HeldOut:
         pairs = {item.pair for item in examples if item.rollout in held and item.pair is not None}
         out = [item for item in examples if item.rollout in held or item.pair in pairs]
         return [item for item in examples if not (item.rollout in held or item.pair in pairs)], out
+
+
+def posed_in(prompt: Prompt) -> str:
+    """What a world is asked about: a plain prompt, or the last message of the user."""
+    return prompt if isinstance(prompt, str) else last_said(prompt)
 
 
 def problems(task: Task) -> list[Task]:

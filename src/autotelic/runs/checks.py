@@ -26,7 +26,7 @@ def check_skills(system: System, world: World) -> None:
         speaking = [name for name, made in WORLDS.items() if set(needed) <= set(getattr(made, "language", {}))]
         raise SettingError(
             f"{called} {system.about.name!r} needs the skill {lacking[0]!r}, which the world {world.name!r} lacks; it runs on "
-            f"{', '.join(speaking)}, on task files and on the data sets of reasoning-gym"
+            f"{', '.join(speaking)}, on worlds in English such as word-problems, on task files and on the data sets of reasoning-gym"
         )
 
 

@@ -17,7 +17,7 @@ from autotelic.worlds import WORLDS, known_worlds, open_world
 def open_tasks(spec: str, settings: RunSettings, probe_share: float = 0.1) -> World:
     """A world by name, or the tasks of a file, folder or data set, of which a share is held out as the split "probe"."""
     if is_world(spec):
-        return open_world(spec)
+        return open_world(spec, settings.texts)
     columns = Columns(settings.prompt_column, settings.answer_column, settings.slice_column, template_of(settings))
     try:
         found = read(spec, columns)

@@ -91,6 +91,11 @@ def words(prompt: Prompt) -> str:
     return prompt.strip() if isinstance(prompt, str) else "\n\n".join(m["content"].strip() for m in prompt if m["role"] != "system")
 
 
+def last_said(chat: Sequence[Message]) -> str:
+    """The last message of the user in a chat; empty where there is none."""
+    return next((message["content"] for message in reversed(chat) if message["role"] == "user"), "")
+
+
 def posed_like(like: Prompt, text: str) -> Prompt:
     """A text as a prompt of the form of another, with what the system says there."""
     if isinstance(like, str):
@@ -175,8 +180,8 @@ def _judged(world: World, right: str, wrong: str, task: Task, solution: str) -> 
     return right if world.verify(task, world.parse(solution)) else wrong
 
 
-def _asking(text: str, problem: Prompt, *rest: str | int | None, shown: Callable[..., Mapping[str, str]]) -> Prompt:
-    return _in_form(problem, filled(text, problem=words(problem), **shown(*rest)))
+def _asking(said: Callable[[Prompt], str], text: str, problem: Prompt, *rest: str | int | None, shown: Callable[..., Mapping[str, str]]) -> Prompt:
+    return _in_form(problem, filled(text, problem=said(problem), **shown(*rest)))
 
 
 def _solution(solution: str) -> dict[str, str]:
@@ -191,23 +196,25 @@ def _placed(solution: str, place: int) -> dict[str, str]:
     return {"solution": numbered(solution), "place": str(place)}
 
 
-def english(texts: Texts, world: World, examples: Sequence[Prompt]) -> dict[str, Skill]:
-    """The skills by name, for a world whose problems are words; `examples` are what a writer of problems is shown."""
+def english(texts: Texts, world: World, examples: Sequence[Prompt], problem: Callable[[Prompt], str] = words) -> dict[str, Skill]:
+    """The skills by name, for a world whose problems are words; `examples` are what a writer of problems is shown, and `problem` finds the problem in
+    a prompt."""
     like = examples[0] if examples else ""
     shown = "\n\n".join(f"Problem: {words(example)}" for example in examples)
     proposing = filled(texts.propose, examples=shown)
     propose = f"{proposing}\n\nProblem:" if isinstance(like, str) else _in_form(like, proposing)
-    asked = partial(_asking, shown=_solution)
-    mended = partial(_asking, shown=_criticized)
+    asking = partial(_asking, problem)
+    asked = partial(asking, shown=_solution)
+    mended = partial(asking, shown=_criticized)
     answer = partial(world.parse)  # not `world.parse` itself, by which roles are known that are asked the tasks as they are (`runs.framing`)
     skills = (
         Skill("critique", partial(asked, texts.critique), partial(number, most=99), partial(_judged, world, FINE, FLAWED)),
         Skill("judge", partial(asked, texts.judge), grade, partial(_judged, world, "5", "0")),
         Skill("score", partial(mended, texts.score), score),
         Skill("refine", partial(mended, texts.refine), answer),
-        Skill("explain", partial(_asking, texts.explain, shown=lambda answer: {"answer": answer}), answer),
-        Skill("continue", partial(_asking, texts.go_on, shown=lambda begun: {"begun": begun.strip()}), answer),
+        Skill("explain", partial(asking, texts.explain, shown=lambda answer: {"answer": answer}), answer),
+        Skill("continue", partial(asking, texts.go_on, shown=lambda begun: {"begun": begun.strip()}), answer),
         Skill("propose", lambda: propose, problem_of),
-        Skill("sneak", partial(_asking, texts.sneak, shown=_placed), one_step, steps=steps),
+        Skill("sneak", partial(asking, texts.sneak, shown=_placed), one_step, steps=steps),
     )
     return {skill.name: skill for skill in skills}

@@ -7,6 +7,7 @@ from urllib.parse import unquote
 
 from autotelic.entries import load, points
 from autotelic.errors import SettingError, nearest
+from autotelic.tasks.english import Texts
 from autotelic.types import World
 from autotelic.worlds.addition import Addition
 from autotelic.worlds.base import GeneratedWorld, Lesson, Longest
@@ -14,6 +15,7 @@ from autotelic.worlds.chain import Chain
 from autotelic.worlds.chain_skills import ChainSkills
 from autotelic.worlds.countdown import Countdown
 from autotelic.worlds.countdown_steps import CountdownSteps
+from autotelic.worlds.english import EnglishWorld, WordProblems
 from autotelic.worlds.facts import Facts
 from autotelic.worlds.games import Games
 from autotelic.worlds.habits import Habits
@@ -21,10 +23,11 @@ from autotelic.worlds.programs import Programs
 from autotelic.worlds.reasoning_gym import ReasoningGym
 from autotelic.worlds.strings import Strings
 
-__all__ = ["WORLDS", "GeneratedWorld", "Lesson", "Longest", "ReasoningGym", "known_worlds", "open_world"]
+__all__ = ["WORLDS", "EnglishWorld", "GeneratedWorld", "Lesson", "Longest", "ReasoningGym", "known_worlds", "open_world"]
 
 WORLDS: dict[str, Callable[..., GeneratedWorld[Any]]] = {
-    made.name: made for made in (Addition, Chain, ChainSkills, Countdown, CountdownSteps, Facts, Games, Habits, Programs, Strings)
+    made.name: made
+    for made in (Addition, Chain, ChainSkills, Countdown, CountdownSteps, Facts, Games, Habits, Programs, Strings, WordProblems)
 }
 """The generated worlds by name; each takes its knobs as keyword arguments."""
 GROUP = "autotelic.worlds"
@@ -37,8 +40,10 @@ def known_worlds() -> list[str]:
     return [*WORLDS, *(name for name in points(GROUP) if name not in WORLDS)]
 
 
-def open_world(spec: str) -> World:
+def open_world(spec: str, texts: Texts | None = None) -> World:
     """The world of a spec such as 'chain', 'addition?digits=1-4&window=20' or 'reasoning-gym:chain_sum?max_terms=4'.
+
+    texts: how worlds in English ask a model to judge, criticize, mend or write problems; None: as they do by themselves.
 
     Raises:
         SettingError: an unknown world, data set or knob (with the nearest name), or a value that does not fit.
@@ -47,11 +52,17 @@ def open_world(spec: str) -> World:
     knobs = dict(_pair(item, spec) for item in query.split("&") if item)
     family, colon, dataset = name.partition(":")
     if family == _GYM and colon:
-        return ReasoningGym(dataset, **{knob: _value(text) for knob, text in knobs.items()})
+        return _speaking(ReasoningGym(dataset, **{knob: _value(text) for knob, text in knobs.items()}), texts)
     if name not in known_worlds():
         raise SettingError(f"no world {name!r}: {nearest(name, [*known_worlds(), _GYM + ':DATASET'])}")
     made: World = (WORLDS[name] if name in WORLDS else load(GROUP, name, "world"))(**knobs)
-    return made
+    return _speaking(made, texts)
+
+
+def _speaking(world: World, texts: Texts | None) -> World:
+    if texts is not None and isinstance(world, EnglishWorld | ReasoningGym):
+        world.texts = texts
+    return world
 
 
 def _pair(item: str, spec: str) -> tuple[str, str]:

@@ -15,7 +15,7 @@ from pydantic import BeforeValidator, ValidationError
 from autotelic import streams
 from autotelic.errors import DataError, SettingError, nearest
 from autotelic.tasks.language import Language, skill_of
-from autotelic.tasks.splits import known_split, split_of
+from autotelic.tasks.splits import Split, known_split, split_of
 from autotelic.types import Settings, Skill, Task, World
 
 PATIENCE = 2_000
@@ -140,7 +140,7 @@ class GeneratedWorld(ABC, Generic[Knobs]):
         chosen = self._read(self.knobs.model_dump(), knobs)
         rng = streams.generator("world", self.name, seed, split)
         drawn = (self.draw(rng, chosen) for _ in integers())
-        return (self.task(prompt, tags) if split_of((self.kin or self.name, self.identity(prompt))) == split else None for prompt, tags in drawn)
+        return (self.task(prompt, tags) if self.split(prompt) == split else None for prompt, tags in drawn)
 
     def task(self, prompt: str, tags: dict[str, Any] | None = None) -> Task:
         """The task of a prompt, with its answer; the id is a hash of the prompt.
@@ -175,10 +175,14 @@ class GeneratedWorld(ABC, Generic[Knobs]):
         """The longest prompt and completion that the knobs allow, in characters."""
         return self.bounds(self._read(self.knobs.model_dump(), knobs))
 
+    def split(self, prompt: str) -> Split:
+        """The split of a problem, which follows from what it is."""
+        return split_of((self.kin or self.name, self.identity(prompt)))
+
     def held_out(self, prompt: str) -> bool:
         """Whether a prompt, whoever wrote it, poses a problem of a split that training must leave alone; False where it poses none of this world."""
         try:
-            return split_of((self.kin or self.name, self.identity(self.problem(prompt)))) != "train"
+            return self.split(self.problem(prompt)) != "train"
         except DataError:
             return False
 

@@ -50,6 +50,7 @@ class ReasoningGym:
         if dataset not in DATASETS:
             raise SettingError(f"reasoning-gym has no data set {dataset!r}: {nearest(dataset, set(DATASETS) - set(REFUSED))}")
         self.name, self.dataset, self.knobs = f"reasoning-gym:{dataset}", dataset, knobs
+        self.texts = Texts()
         self.failures: Counter[str] = Counter()
         """Errors that the library's scorer raised, by type; such answers count as wrong."""
         self._fields = set(DATASETS[dataset][1].__dataclass_fields__) - {"seed", "size"}
@@ -58,7 +59,7 @@ class ReasoningGym:
     @cached_property
     def language(self) -> Language:
         """English; a writer of problems is shown some of the split "train"."""
-        return english(Texts(), self, [task.prompt for task in self.tasks(SHOWN, seed=0)])
+        return english(self.texts, self, [task.prompt for task in self.tasks(SHOWN, seed=0)])
 
     def skill(self, name: str) -> Skill:
         """A skill of `tasks.english`; raises SettingError for another."""

@@ -5,6 +5,7 @@ from statistics import fmean
 
 from autotelic.errors import DataError
 from autotelic.rounds.context import Context
+from autotelic.rounds.held_out import posed_in
 from autotelic.rounds.roles import Role
 from autotelic.tasks.english import words
 from autotelic.tasks.file_world import FileWorld
@@ -66,7 +67,7 @@ def own(ctx: Context, rollout: Rollout, known: Task) -> Task:
 
 def held_out(world: World, task: Task) -> bool:
     """Whether a problem is one that a probe may hold: it may be posed and solved, and nothing is learned from its solutions."""
-    return isinstance(world, GeneratedWorld) and world.held_out(str(task.prompt))
+    return isinstance(world, GeneratedWorld) and world.held_out(posed_in(task.prompt))
 
 
 def trainable(ctx: Context, groups: Sequence[Group]) -> list[Group]:
