@@ -26,8 +26,7 @@ from autotelic.worlds.strings import Strings
 __all__ = ["WORLDS", "EnglishWorld", "GeneratedWorld", "Lesson", "Longest", "ReasoningGym", "known_worlds", "open_world"]
 
 WORLDS: dict[str, Callable[..., GeneratedWorld[Any]]] = {
-    made.name: made
-    for made in (Addition, Chain, ChainSkills, Countdown, CountdownSteps, Facts, Games, Habits, Programs, Strings, WordProblems)
+    made.name: made for made in (Addition, Chain, ChainSkills, Countdown, CountdownSteps, Facts, Games, Habits, Programs, Strings, WordProblems)
 }
 """The generated worlds by name; each takes its knobs as keyword arguments."""
 GROUP = "autotelic.worlds"

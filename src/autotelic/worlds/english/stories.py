@@ -113,7 +113,7 @@ def filled(story: Story, values: Mapping[str, int], rng: random.Random) -> str:
     def fill(place: re.Match[str]) -> str:
         name, either = place.groups()
         if name is None:
-            return rng.choice(either.split("|"))
+            return str(rng.choice(either.split("|")))
         if name in _PRONOUNS:
             return _PRONOUNS[name][people["A"] in boys]
         if name in people:
