@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from functools import cache
 from math import isfinite, nan
-from typing import Any, Literal, NotRequired, Protocol, TypedDict
+from typing import Any, Literal, NotRequired, Protocol, TypedDict, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 from pydantic_core import PydanticCustomError
@@ -63,11 +63,19 @@ def bounds(cls: type[BaseModel], name: str) -> tuple[int | None, int | None]:
     field = cls.model_fields[name]
     if "int" not in (annotation := str(field.annotation)) and "float" not in annotation:
         return None, None
-    lows = [getattr(one, "ge", getattr(one, "gt", None)) for one in field.metadata]
-    highs = [one for one in (getattr(one, "le", getattr(one, "lt", None)) for one in field.metadata) if one is not None]
+    limits = [*field.metadata, *limits_in(field.annotation)]
+    lows = [getattr(one, "ge", getattr(one, "gt", None)) for one in limits]
+    highs = [one for one in (getattr(one, "le", getattr(one, "lt", None)) for one in limits) if one is not None]
     negative = min([0, *numbers_in(field.default)]) < 0 or any(high <= 0 for high in highs)
     low = -LARGEST if negative else 0
     return (None if any(one is not None for one in lows) else low), (None if highs else LARGEST)
+
+
+def limits_in(annotation: Any) -> Iterator[Any]:
+    """The limits of the entries of a tuple or of another choice that a type has inside."""
+    for part in get_args(annotation):
+        yield from getattr(part, "metadata", [])
+        yield from limits_in(part)
 
 
 def numbers_in(value: Any) -> Iterator[float]:

@@ -4,7 +4,7 @@ Any tokenizer that `AutoTokenizer` loads will do. Sampled text is never encoded 
 """
 
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from difflib import get_close_matches
 from functools import cached_property
 from pathlib import Path
@@ -14,7 +14,7 @@ from autotelic.engines.base import Vocabulary
 from autotelic.errors import DataError, SettingError, nearest
 from autotelic.policies.folder import declared_ends, location, resolve
 from autotelic.policies.templates import ChatTemplate
-from autotelic.types import Prompt
+from autotelic.types import Message, Prompt
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -237,15 +237,23 @@ class Tokenizer:
             raise DataError("the prompt is empty")
         return ids
 
-    def _encode_chat(self, messages: list[dict[str, Any]]) -> list[int]:
+    def encode_talk(self, messages: Sequence[Message]) -> list[int]:
+        """Token ids of a whole conversation, as who judges it reads it: no turn is opened, and nothing that anybody says can end or open one.
+
+        Raises:
+            DataError: as `render`.
+        """
+        return self._encode_chat([dict(message) for message in messages], opened=False, trusted=())
+
+    def _encode_chat(self, messages: list[dict[str, Any]], opened: bool = True, trusted: Collection[str] = ("assistant",)) -> list[int]:
         control = any_of(self.control)
-        heard = [message for message in messages if message["role"] != "assistant"]
+        heard = [message for message in messages if message["role"] not in trusted]
         if control is None or not any(control.search(message["content"]) for message in heard):
-            return self.encode(self._rendered(messages), special_text=True)
+            return self.encode(self._rendered(messages, opened), special_text=True)
         left, right = unused("".join(message["content"] for message in messages))
         for message in heard:
             message["content"] = control.sub(rf"{left}\g<0>{right}", message["content"])
-        pieces = re.split(f"{left}([^{left}{right}]*){right}|[{left}{right}]", self._rendered(messages))  # a template may have torn two apart
+        pieces = re.split(f"{left}([^{left}{right}]*){right}|[{left}{right}]", self._rendered(messages, opened))  # a template may have torn two apart
         return self._joined(pieces, special_text=True, between=self._spelled)
 
     def encode(self, text: str, special_text: bool = False) -> list[int]:

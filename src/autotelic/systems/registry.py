@@ -1,15 +1,11 @@
 """The one place that gives recipes and ways: shipped ones and those of other packages by name, a user's own by file. Lists are read from `index`."""
 
 import importlib
-import importlib.util
-import sys
 from functools import cache
-from pathlib import Path
-from types import ModuleType
 from typing import TypeVar
 
-from autotelic.entries import load, package
-from autotelic.errors import DataError, SettingError, nearest
+from autotelic.entries import file_module, load, package
+from autotelic.errors import SettingError, nearest
 from autotelic.systems import index
 from autotelic.systems.base import Recipe, System, Way
 
@@ -108,20 +104,7 @@ def in_file(name: str, kind: type[Kind]) -> type[Kind]:
         SettingError: not exactly one.
         DataError: no such file.
     """
-    own = declared(module_of(name, CALLED[kind][0]), kind)
+    own = declared(file_module(name, CALLED[kind][0]), kind)
     if len(own) != 1:
         raise SettingError(f"{name}: expected exactly one class declared with {CALLED[kind][1]}, found {len(own)}")
     return own[0]
-
-
-def module_of(name: str, word: str) -> ModuleType:
-    """A user's file, loaded under a name with a prefix of its own: a recipe in random.py must not become the module `random`."""
-    path = Path(name)
-    if not path.is_file():
-        raise DataError(f"{name}: no such {word} file")
-    spec = importlib.util.spec_from_file_location(f"autotelic_{word}_{path.stem}", path)
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
-    return module
