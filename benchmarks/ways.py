@@ -47,7 +47,7 @@ def table() -> str:
     for found in json.loads(FILE.read_text(encoding="utf-8")):
         for one in found["ways"]:
             seeds[found["model"], found["tasks"], one["way"]].append(one)
-    head = "| base and world | way | accuracy | tokens | beside plain samples | difference | words of the seeds | beside its ablation |"
+    head = "| base and world | way | accuracy | tokens | best plain answers | difference | words of the seeds | beside its ablation |"
     return "\n".join([head, "|---|---|---:|---:|---|---|---|---|", *(line(*key, ones) for key, ones in seeds.items())]) + "\n"
 
 
@@ -62,18 +62,18 @@ def line(base: str, world: str, spec: str, ones: Sequence[Mapping[str, Any]]) ->
         f"{fmean(one['tokens'] for one in ones):.0f}",
         *beside([one["comparisons"][0] for one in ones]),
         ", ".join(one["word"] for one in ones),
-        "; ".join(": ".join([rows[0]["against"], *beside(rows)[1:]]) for rows in zip(*(one["ablations"] for one in ones), strict=True)),
+        "; ".join(": ".join([rows[0]["against"], beside(rows)[1]]) for rows in zip(*(one["ablations"] for one in ones), strict=True)),
     ]
     return f"| {' | '.join(cells)} |"
 
 
 def beside(rows: Sequence[Mapping[str, Any]]) -> list[str]:
-    """What a way is compared with, and the difference."""
-    against, differences = rows[0]["against"], [row["difference"] for row in rows]
-    count = "" if rows[0]["samples"] is None else f" {fmean(row['samples'] for row in rows):.1f}"
+    """What a way is compared with by the seeds, and the difference."""
+    differences = [row["difference"] for row in rows]
     interval = t_interval(differences)
+    names = {row["against"]: "" if row["samples"] is None else f" {row['samples']:.1f}" for row in rows}
     moved = f"{fmean(differences):+.3f} [{interval.low:+.3f}, {interval.high:+.3f}]"
-    return [f"{SHORT.get(against, against)}{count}: {fmean(row['accuracy'] for row in rows):.3f}", moved]
+    return [f"{' or '.join(SHORT.get(name, name) + count for name, count in names.items())}: {fmean(row['accuracy'] for row in rows):.3f}", moved]
 
 
 if __name__ == "__main__":

@@ -5,7 +5,8 @@ Made whole are docs/figures, docs/systems and docs/replications. In README.md an
 with results), `states` and `counts` (how much of the catalogue is here), `families` (the families; NAME is where their pages are, seen from this one),
 `benchmark` (the table of a benchmark that is a study), `speed` (the tables of a speed benchmark), `metrics` (the numbers that runs log: of one of the tables of
 `measures.metrics`, or of all recipes), `rooms` (the packages by the floors of the import contract), `surface` (the names of
-`autotelic.__all__`), `capabilities` (what not every engine can), `bases` (the base models).
+`autotelic.__all__`), `capabilities` (what not every engine can), `bases` (the base models), `ways` (`all`: the ways of answering;
+`measured`: what they are worth).
 """
 
 import importlib
@@ -29,7 +30,7 @@ from making import bases, rooms, surface, systems  # noqa: E402 - beside this fi
 FIGURES = ROOT / "docs" / "figures"
 MADE = ("figures", "systems", "replications")
 """Folders of docs/ that hold only what is made here."""
-KINDS = "file|output|variations|studies|benchmark|speed|states|families|counts|metrics|rooms|surface|capabilities|bases"
+KINDS = "file|output|variations|studies|benchmark|speed|states|families|counts|metrics|rooms|surface|capabilities|bases|ways"
 PLACE = re.compile(rf"(?s)(<!-- ({KINDS}): (\S+) -->\n).*?(<!-- end -->)")
 
 
@@ -58,6 +59,7 @@ def content(kind: str, name: str) -> str:
         "surface": surface.table,
         "bases": bases.table,
         "capabilities": capability_table,
+        "ways": way_table,
     }
     if kind in makers:
         return makers[kind](name)
@@ -89,6 +91,20 @@ def speed_tables(name: str) -> str:
     sys.path.insert(0, str(ROOT))
     found: str = importlib.import_module("benchmarks.markdown").tables(name)
     return found
+
+
+def way_table(name: str) -> str:
+    """The ways that are here, or what `benchmarks.ways` measured of them."""
+    if name == "measured":
+        sys.path.insert(0, str(ROOT))
+        found: str = importlib.import_module("benchmarks.ways").table()
+        return found
+    rows = ["| way | system | what it does | skills | by default on |", "|---|---|---|---|---|"]
+    for cls in ways().values():
+        about, skills = cls.about, " ".join(f"`{skill}`" for skill in cls.skills)
+        system, base = f"{about.system}{systems.paper(about.paper)}", f"`{about.model}`, `{about.tasks}`"
+        rows.append(f"| [`{about.name}`](systems/{about.family}.md#{about.name}) | {system} | {about.line} | {skills} | {base} |")
+    return "\n".join(rows) + "\n"
 
 
 def capability_table(_: str) -> str:

@@ -140,7 +140,7 @@ def test_whole_lines_are_written_as_it_goes_and_kept_when_it_is_stopped(tmp_path
     rows = out.read_text(encoding="utf-8")
     assert going.returncode == 130 and rows.endswith("\n")
     count = len([json.loads(line) for line in rows.splitlines()])
-    assert 4 <= count < 1000 and err.splitlines()[-1] == f"stopped by SIGINT; {out} holds {count} tasks" and "Traceback" not in err
+    assert 4 <= count < 1000 and err.splitlines()[-1] == f"stopped by SIGINT; {out} holds {count} lines" and "Traceback" not in err
 
 
 def test_long_work_says_how_far_it_is(monkeypatch: pytest.MonkeyPatch) -> None:

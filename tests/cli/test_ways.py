@@ -18,7 +18,7 @@ def test_several_ways_are_told(tmp_path: Path) -> None:
     assert found.status == 0, found.err
     text = found.out.splitlines()
     assert text[0] == "chain-skills on 6 tasks of chain-skills" and text[1].startswith("greedy ") and text[2].startswith("majority of 1: ")
-    assert [line.split(":")[0] for line in text if " at equal tokens" in line] == ["self-refine", "best-of-n", "majority"]
+    assert [line.split(":")[0] for line in text if " at no more tokens" in line] == ["self-refine", "best-of-n", "majority"]
     rows = [json.loads(line) for line in out.read_text(encoding="utf-8").splitlines()]
     assert len(rows) == 18 and {len(row["tried"]) for row in rows} <= {1, 2}
     names(call(*SKILLS, "--way", "majority", *SMALL, "--out", out).complaint, out, "exists already", "--force")

@@ -70,10 +70,10 @@ def test_a_point_on_the_curve_is_paired_by_task() -> None:
 def test_the_word_needs_interval_and_test() -> None:
     tasks = [str(i) for i in range(40)]
     base = dict.fromkeys(tasks, 0.0)
-    assert compare("greedy", 9.0, base, {task: float(int(task) < 3) for task in tasks}).word == "no difference", "p = .25"
+    assert compare("greedy", 9.0, base, {task: float(int(task) < 3) for task in tasks}).word == "unclear", "p = .25"
     assert compare("greedy", 9.0, base, {task: float(int(task) < 8) for task in tasks}).word == "helps", "p = .008"
     assert compare("greedy", 9.0, {task: float(int(task) < 8) for task in tasks}, base).word == "hurts"
-    assert compare("greedy", 9.0, base, dict(base)).word == "no difference"
+    assert compare("greedy", 9.0, base, dict(base)).word == "unclear"
 
 
 # ---- simulated ways, whose truth is known
@@ -90,7 +90,7 @@ def simulated(seed: int, chance: Callable[[float, random.Random], float]) -> str
 
 def test_simulated_ways_get_their_words() -> None:
     same = [simulated(seed, lambda p, _: p) for seed in range(40)]
-    assert same.count("no difference") >= 36, "at most one in twenty is wrong, as the test promises"
+    assert same.count("unclear") >= 36, "at most one in twenty is wrong, as the test promises"
     assert [simulated(seed, lambda p, _: min(p + 0.2, 1.0)) for seed in range(5)] == ["helps"] * 5
     assert [simulated(seed, lambda p, _: max(p - 0.2, 0.0)) for seed in range(5)] == ["hurts"] * 5
 
@@ -105,4 +105,4 @@ def test_a_vote_beside_votes_shows_no_difference() -> None:
             answers = "".join(rng.choices("abc", [p, (1 - p) * 0.7, (1 - p) * 0.3], k=69))
             pools[str(i)], way[str(i)] = pool(answers[:64]), majority(pool(answers[64:]))
         words.append(on_curve(Plain(pools, seed), "majority", 5.0, 40.0, way).word)
-    assert words.count("no difference") >= 9
+    assert words.count("unclear") >= 9

@@ -15,7 +15,9 @@ from autotelic.measures.plain import Plain, Sample
 from autotelic.rounds.context import Context
 from autotelic.runs.evaluating import Ask, Opened, opened
 from autotelic.runs.settings import RunSettings
-from autotelic.runs.ways import Asked, Beside, Given, answered, chosen, comparisons, evaluate_ways, made, told
+from autotelic.runs.way_answers import Beside, Given, answered, comparisons
+from autotelic.runs.way_lines import told
+from autotelic.runs.ways import Asked, chosen, evaluate_ways, made
 from autotelic.systems.base import ASKED, TRIED, Way, way
 from autotelic.systems.registry import ways
 from autotelic.systems.search.majority.way import Majority
@@ -141,10 +143,10 @@ def test_a_way_gives_one_answer_a_task() -> None:
 # ---- what it is compared with
 
 
-def beside(right: float = 0.5) -> Beside:
-    """20 tasks of 8 samples, of which a share is right by task; samples of 40 tokens, greedy answers of 30, prompts of 10."""
-    pools = {str(i): [Sample("a" if k < 8 * right else f"b{k}", float(k < 8 * right), -1.0) for k in range(8)] for i in range(20)}
-    return Beside(Plain(pools), dict.fromkeys(pools, 1.0), 30.0, 40.0, 10.0)
+def beside(greedy: float = 0.0) -> Beside:
+    """20 tasks of 8 samples, of which half are right, less sure than the wrong ones; samples of 40 tokens, greedy answers of 30, prompts of 10."""
+    pools = {str(i): [Sample("a" if k < 4 else f"b{k}", float(k < 4), -2.0 if k < 4 else -1.0) for k in range(8)] for i in range(20)}
+    return Beside(Plain(pools), dict.fromkeys(pools, greedy), 30.0, 40.0, 10.0)
 
 
 def answer_of(cls: type[Way], spent: Meter, counts: dict[str, float] | None = None) -> Given:
@@ -160,7 +162,14 @@ def test_a_way_is_beside_as_many_samples_as_it_cost() -> None:
         ("best-of-n", pytest.approx(2.15), pytest.approx(86)),
         ("greedy", None, 30.0),
     ]
-    assert [one.word for one in compared] == ["hurts"] * 3
+    assert [one.word for one in compared] == ["hurts", "hurts", "unclear"]
+
+
+def test_the_best_plain_answers_come_first() -> None:
+    """Voted on or not, half of two samples are right, the surest of them less often, and greedy answers always or never."""
+    found = answer_of(Majority, Meter(sampled=20 * 80))
+    assert [one.against for one in comparisons(found, beside(greedy=1.0))] == ["greedy", "majority", "best-of-n"]
+    assert [one.against for one in comparisons(found, beside(greedy=0.0))] == ["majority", "best-of-n", "greedy"]
 
 
 def test_an_oracle_is_beside_an_oracle() -> None:
@@ -190,8 +199,10 @@ def test_the_numbers_and_the_rows_agree(tmp_path: Path) -> None:
     for one in found["ways"]:
         own = [row for row in rows if row["way"] == one["way"]]
         assert one["accuracy"] == pytest.approx(fmean(row["verdict"] for row in own))
-        assert one["comparisons"][0]["accuracy"] == pytest.approx(fmean(row["plain"] for row in own))
-        assert one["comparisons"][2]["accuracy"] == fmean(row["greedy"] for row in own) == found["plain"]["greedy"]["accuracy"]
+        plain = {row["against"]: row["accuracy"] for row in one["comparisons"]}
+        assert plain["majority"] == pytest.approx(fmean(row["plain"] for row in own))
+        assert plain["greedy"] == fmean(row["greedy"] for row in own) == found["plain"]["greedy"]["accuracy"]
+        assert list(plain.values()) == sorted(plain.values(), reverse=True)
         assert one["word"] == one["comparisons"][0]["word"]
         assert all(row["verdict"] == float(row["answer"] == row["gold"]) and row["tried"][-1] == row["answer"] for row in own)
     refined = found["ways"][0]
@@ -202,13 +213,14 @@ def test_the_numbers_and_the_rows_agree(tmp_path: Path) -> None:
     assert [one["against"] for one in refined["ablations"]] == ["critiques of other answers"]
     assert "by_turn" not in found["ways"][1] and found["ways"][1]["tokens"] == pytest.approx(2 * found["plain"]["tokens"], rel=0.1)
     text = "\n".join(told(found))
-    assert f"self-refine: {refined['word']} at equal tokens" in text and "critiques of other answers" in text and "by turn" in text
+    assert f"self-refine: {refined['word']} beside " in text and ", the best plain answers at no more tokens; " in text
+    assert f"{refined['ablations'][0]['word']} beside itself, critiques of other answers" in text and "by turn" in text
 
 
 def test_a_way_beyond_the_pool_says_so() -> None:
     asked, _ = chosen(["majority?n=9"], [])
     found = evaluate_ways("chain-medium", "chain", SETTINGS, Ask(samples=4, limit=6), asked)
-    assert found["ways"][0]["comparisons"][0]["samples"] == 4
+    assert {row["samples"] for row in found["ways"][0]["comparisons"]} == {4, None}
     assert list(told(found))[-1].startswith(("  it costs as much as 9 samples", "  it costs as much as 10 samples"))
     few, _ = chosen(["majority?n=2"], [])
     assert "it costs" not in "\n".join(told(evaluate_ways("chain-medium", "chain", SETTINGS, Ask(samples=4, limit=6), few)))

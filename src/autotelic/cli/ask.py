@@ -95,7 +95,8 @@ def evaluate(
     of_run = {**reading, **putting, **given(engine=engine)}
     sampling = checked(Sampling, {"temperature": temperature, "top_p": top_p, "top_k": top_k})
     if way:
-        from autotelic.runs.ways import POOL, chosen, evaluate_ways, told
+        from autotelic.runs.way_lines import told
+        from autotelic.runs.ways import POOL, chosen, evaluate_ways
 
         extra = settings or []
         ways, own = chosen([*way, *(text for text in extra if "=" not in text.partition("?")[0])], [t for t in extra if "=" in t.partition("?")[0]])

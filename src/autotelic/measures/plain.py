@@ -1,4 +1,4 @@
-"""Plain sampling as a curve over tokens, and what a way of answering is worth beside it: the better, the same or the worse at equal tokens.
+"""Plain sampling as a curve over tokens, and what a way of answering is worth beside it: better, worse or neither at equal tokens.
 
 Numbers in, numbers out: the samples come from `runs.ways`. Of a pool of samples a task, `DRAWS` draws of n are voted on, or the surest of each is taken, for
 every n in `SIZES`; between two of these n the curve is linear, as the tokens of n samples are.
@@ -18,8 +18,8 @@ SIZES = (1, 2, 3, 4, 6, 8, 12, 16, 32, 64, 128)
 """Numbers of samples at which plain sampling is measured, as far as the pool goes; the pool's own size is one more."""
 DRAWS = 32
 """Draws of n samples of a pool: one alone would be too noisy to compare with."""
-WORDS: Mapping[int, "Word"] = {1: "helps", 0: "no difference", -1: "hurts"}
-Word = Literal["helps", "no difference", "hurts"]
+WORDS: Mapping[int, "Word"] = {1: "helps", 0: "unclear", -1: "hurts"}
+Word = Literal["helps", "unclear", "hurts"]
 
 
 class Sample(NamedTuple):
@@ -117,7 +117,7 @@ class Comparison:
 
     @property
     def word(self) -> Word:
-        """What the way does: "helps" or "hurts" where the interval and the exact test both say so, else "no difference"."""
+        """What the way does: "helps" or "hurts" where the interval and the exact test both say so, else "unclear"."""
         return WORDS[self.paired.moved()]
 
 

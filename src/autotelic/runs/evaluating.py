@@ -2,12 +2,12 @@
 
 import json
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from math import isnan
 from pathlib import Path
 from time import monotonic
-from typing import Any
+from typing import Any, TypeVar
 
 from autotelic.answers.votes import VoteRule, vote
 from autotelic.engines.base import Completion, Request
@@ -30,6 +30,8 @@ from autotelic.tasks.file_world import FileWorld
 from autotelic.tasks.pool import TaskPool
 from autotelic.tasks.prompting import Frame
 from autotelic.types import Sampling, StopReason, Task, World
+
+Item = TypeVar("Item")
 
 LONGEST = 256
 """Most new tokens where nobody says how many."""
@@ -153,7 +155,7 @@ def evaluate(model: str, tasks: str, settings: RunSettings, ask: Ask, out: Path 
         check_vacant(out, force)
     given = opened(model, tasks, settings, ask)
     asked = answers(given, ask)
-    outcomes = [one.outcome(given.world) for one in (asked if out is None else written(asked, out))]
+    outcomes = [one.outcome(given.world) for one in (asked if out is None else written(asked, out, Answered.row))]
     return {
         "model": model,
         "tasks": tasks,
@@ -215,8 +217,8 @@ def judged(given: Opened, task: Task, completion: Completion) -> dict[str, Any]:
     }
 
 
-def written(asked: Iterator[Answered], path: Path) -> Iterator[Answered]:
-    """The same, each written to a file of lines before the next is made.
+def written(items: Iterable[Item], path: Path, row: Callable[[Item], Mapping[str, Any]]) -> Iterator[Item]:
+    """The same, each written to a file of JSON lines before the next is made.
 
     Raises:
         DataError: the file cannot be written.
@@ -224,16 +226,16 @@ def written(asked: Iterator[Answered], path: Path) -> Iterator[Answered]:
     count = 0
     try:
         with path.open("w", encoding="utf-8") as file:
-            for one in asked:
-                file.write(json.dumps(one.row(), ensure_ascii=False) + "\n")
+            for one in items:
+                file.write(json.dumps(row(one), ensure_ascii=False) + "\n")
                 file.flush()
                 count += 1
                 yield one
     except OSError as error:
-        raise DataError(f"{path}: cannot be written ({error.strerror}); it holds {count} tasks") from error
+        raise DataError(f"{path}: cannot be written ({error.strerror}); it holds {count} lines") from error
     except KeyboardInterrupt as stop:
         whole = path.read_bytes().count(b"\n")  # the last one may be written and not yet counted
-        stop.add_note(f"{path} holds {whole} tasks")
+        stop.add_note(f"{path} holds {whole} lines")
         raise
 
 
@@ -287,8 +289,7 @@ def numbers(result: ProbeResult, samples: int) -> dict[str, Any]:
 
 def lines(found: dict[str, Any]) -> Iterator[str]:
     """The numbers for people."""
-    left_out = f" ({found['without_answer']} without answer left out)" if found["without_answer"] else ""
-    yield f"{found['model']} on {found['judged']} tasks of {found['tasks']}{left_out}"
+    yield heading(found)
     yield how(found)
     for name, row in found["measures"].items():
         yield f"{name:16} {row['value']:.3f}  [{row['low']:.3f}, {row['high']:.3f}]"
@@ -297,6 +298,12 @@ def lines(found: dict[str, Any]) -> Iterator[str]:
     for name, meaning in (("truncated", "ran into the limit on new tokens"), ("unparsed", "ended without an answer")):
         if found[name]:
             yield f"{found[name]:.0%} of greedy completions {meaning}"
+
+
+def heading(found: Mapping[str, Any]) -> str:
+    """The model and its tasks in a line."""
+    left_out = f" ({found['without_answer']} without answer left out)" if found["without_answer"] else ""
+    return f"{found['model']} on {found['judged']} tasks of {found['tasks']}{left_out}"
 
 
 def how(found: dict[str, Any]) -> str:

@@ -18,6 +18,19 @@ def written(policy: Policy, **texts: str) -> None:
         _tokens(policy, setting, text)
 
 
+def asked(policy: Policy, **prompts: str) -> None:
+    """Prompts of skills, by name, that a policy must be able to read.
+
+    Raises:
+        SettingError: its vocabulary lacks a character of one.
+    """
+    for skill, prompt in prompts.items():
+        try:
+            policy.tokenizer.encode(prompt)
+        except DataError as error:
+            raise SettingError(f"model: it cannot be asked for the skill {skill!r}: {error}") from error
+
+
 def told_apart(policy: Policy, **texts: str) -> None:
     """Texts of settings, by name, that a policy tells apart by the first token of each.
 

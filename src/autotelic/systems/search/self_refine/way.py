@@ -52,7 +52,7 @@ class SelfRefine(Way):
 
     def setup(self, ctx: Context) -> None:
         critique, refine = (ctx.world.skill(name).ask for name in self.skills)
-        checks.written(ctx.policies["solver"], model=words(critique("", "")) + words(refine("", "", FINE)))
+        checks.asked(ctx.policies["solver"], critique=words(critique("", "")), refine=words(refine("", "", FINE)))
 
     async def answer(self, ctx: Context, tasks: Sequence[Task]) -> list[Rollout]:
         now = await reply(ctx, "solver", tasks, temperature=0.0)

@@ -68,7 +68,8 @@ class Backtracking(Way):
 
     def setup(self, ctx: Context) -> None:
         skill = ctx.world.skill("critique")
-        checks.written(ctx.policies["solver"], step_end=self.step_end, model=words(skill.ask("", "")))
+        checks.written(ctx.policies["solver"], step_end=self.step_end)
+        checks.asked(ctx.policies["solver"], **{skill.name: words(skill.ask("", ""))})
         if self.locate == "truth" and not any(str(skill.truth and skill.truth(task, "")).isdecimal() for task in ctx.pool.tasks[:1]):
             raise SettingError(
                 f"locate = 'truth': nobody knows which step of a solution is wrong on the tasks of {ctx.world.name!r}; say locate=critic"

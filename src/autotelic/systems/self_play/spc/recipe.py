@@ -117,7 +117,7 @@ class SelfPlayCritic(Recipe):
     def setup(self, ctx: Context) -> None:
         critique, sneak, _ = (ctx.world.skill(name).ask for name in self.skills)
         checks.answerable(ctx, "critic", [Task(task.id, critique(task.prompt, "")) for task in ctx.pool.tasks], "model")
-        checks.written(ctx.policies["generator"], model=words(sneak("", "", "")))
+        checks.asked(ctx.policies["generator"], sneak=words(sneak("", "", "")))
 
     async def round(self, ctx: Context) -> None:
         sneaks = await self.sneak(ctx, await self.right_solutions(ctx))

@@ -92,7 +92,7 @@ class SelfRewarding(Recipe):
         if self.own_tasks:
             checks.answerable(ctx, "proposer", [Task("write", propose())], "model")
         if not self.coin:
-            checks.written(ctx.policies["solver"], model=words(judge("", "")))
+            checks.asked(ctx.policies["solver"], judge=words(judge("", "")))
             asked = [Task(task.id, judge(task.prompt, "")) for task in ctx.pool.tasks]
             checks.answerable(ctx, "judge", asked, "sampling.max_tokens", more=self.sampling.max_tokens)
 

@@ -73,7 +73,7 @@ class SelfExplanation(Recipe):
 
     def setup(self, ctx: Context) -> None:
         if self.instead == "explanation":
-            checks.written(ctx.policies["solver"], model=words(ctx.world.skill("explain").ask("", "")))
+            checks.asked(ctx.policies["solver"], explain=words(ctx.world.skill("explain").ask("", "")))
             checks.answerable(ctx, "explainer", ctx.pool.tasks, "sampling.max_tokens")
 
     async def round(self, ctx: Context) -> None:

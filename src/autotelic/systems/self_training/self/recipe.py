@@ -83,7 +83,7 @@ class SelfEvolution(Recipe):
             "critic": [Task(task.id, critique(task.prompt, "")) for task in ctx.pool.tasks],
             "refiner": [Task(task.id, refine(task.prompt, "", FINE)) for task in ctx.pool.tasks],
         }
-        checks.written(ctx.policies["solver"], model=words(critique("", "")) + words(refine("", "", FINE)))
+        checks.asked(ctx.policies["solver"], critique=words(critique("", "")), refine=words(refine("", "", FINE)))
         for role, tasks in asked.items():
             checks.answerable(ctx, role, tasks, "sampling.max_tokens", more=self.sampling.max_tokens)
         if self.replay:
