@@ -8,7 +8,7 @@ from small import small
 
 from autotelic.errors import MetricError, strict
 from autotelic.measures.metrics import RANGES, Metric, check, find, known
-from autotelic.runs import loop, page
+from autotelic.runs import loop, page_charts
 from autotelic.runs.progress import Progress
 from autotelic.systems.registry import recipes
 
@@ -77,7 +77,7 @@ def test_every_metric_is_well_documented() -> None:
 
 def test_what_reports_and_verdicts_read_is_documented() -> None:
     proxies = {cls.about.proxy: cls.metrics for cls in recipes().values() if cls.about.proxy}
-    shown = {row[0]: () for row in (*page.MONITORS, *page.LABELS)}
+    shown = {row[0]: () for row in (*page_charts.MONITORS, *page_charts.LABELS)}
     assert [name for name, own in (proxies | shown).items() if find(name, own) is None] == ["frontier"]
 
 

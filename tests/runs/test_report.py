@@ -16,7 +16,8 @@ from autotelic.errors import DataError
 from autotelic.measures.probe import Outcome, ProbeResult
 from autotelic.measures.verdict import judge
 from autotelic.runs import loop
-from autotelic.runs.page import render, visible, write_report
+from autotelic.runs.page import render, write_report
+from autotelic.runs.page_rollouts import visible
 from autotelic.runs.plots import Bar, Series, bar_chart, heat_map, label, line_chart, ticks
 from autotelic.runs.progress import Progress
 from autotelic.streams import generator
@@ -113,7 +114,7 @@ def make_run(
             "out": "runs/a b",
             "probe_size": 216,
             "seed": 1,
-            "precision": "fp32",
+            "verifier": "exact",
         },
         "probe": {"tasks": 216, "probe_is_train": False},
         "engine": "native",
@@ -304,7 +305,7 @@ def test_a_browser_shows_the_charts_and_runs_nothing_hostile(tmp_path: Path) -> 
 
 
 def test_render_does_not_touch_the_disk(tmp_path: Path) -> None:
-    from autotelic.runs.page import read_run
+    from autotelic.runs.snapshot import read_run
 
     folder = make_run(tmp_path / "run", 3)
     render(read_run(folder))

@@ -1,7 +1,7 @@
 """What a person sees while a run is under way: a live panel on a terminal, one plain line per round elsewhere, only the verdict when quiet.
 
 The loop calls the methods; each only notes a fact or prints a line. The panel is drawn twice a second from what was noted, so
-calls cost microseconds. Nothing here is kept: the store holds the numbers and `runs.page` draws them.
+calls cost microseconds. Nothing here is kept: the store holds the numbers and `runs.page` shows them.
 """
 
 import sys
