@@ -84,7 +84,7 @@ def evaluate(
         typer.Option(min=1, help="Most new tokens; default: 256, or what the context leaves.", rich_help_panel=SAMPLING, show_default=False),
     ] = None,
 ) -> None:
-    """Accuracy, pass@k and majority@k with 95% intervals; or ways of answering beside plain sampling at equal tokens."""
+    """Accuracy, pass@k and majority@k with 95% intervals; or ways of answering beside plain answers at no more tokens."""
     from autotelic.errors import SettingError
     from autotelic.runs.evaluating import Ask, evaluate, lines
     from autotelic.runs.settings import RunSettings, checked, given

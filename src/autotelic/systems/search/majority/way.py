@@ -17,7 +17,7 @@ class Majority(Way):
     Formula: `answers.votes.vote` of n samples; the first sample with the winning answer is the final one.
     Ends: where none parses, or nobody wins under `vote`, there is no answer.
     Fails: where the most frequent answer is a wrong one. With n=2 the vote decides nothing, and it does worse than greedy decoding.
-    Differs: nothing. Beside plain sampling, which it is, no difference is to be seen: it shows that the comparison is fair.
+    Differs: nothing. Beside the vote of as many plain samples, which it is, no difference is to be seen: it shows that the comparison is fair.
     """
 
     n: int = Field(4, ge=1)
