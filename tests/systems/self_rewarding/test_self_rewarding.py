@@ -57,7 +57,7 @@ def test_the_judge_is_measured_where_answers_are_known() -> None:
     ("settings", "message"),
     [
         ({"model": "chain-medium"}, "model: the role 'proposer' cannot read it: .*the model's vocabulary lacks '@'"),
-        ({"model": "chain-medium", "own_tasks": False}, "model = 'J:': the model's vocabulary lacks ':' 'J'"),
+        ({"model": "chain-medium", "own_tasks": False}, "model: it cannot be asked for the skill 'judge': the model's vocabulary lacks ':' 'J'"),
         ({"coin": True, "frozen_judge": True}, "coin = true grades by chance: there is no judge that frozen_judge could keep"),
         ({"sampling": {"max_tokens": 150}}, "the role 'judge' has no room"),
     ],
