@@ -15,7 +15,7 @@ from autotelic.worlds.chain import Chain
 from autotelic.worlds.chain_skills import ChainSkills
 from autotelic.worlds.countdown import Countdown
 from autotelic.worlds.countdown_steps import CountdownSteps
-from autotelic.worlds.english import EnglishWorld, WordProblems
+from autotelic.worlds.english import Comparing, EnglishWorld, Ordering, Sorting, Units, Weekdays, WordProblems
 from autotelic.worlds.facts import Facts
 from autotelic.worlds.games import Games
 from autotelic.worlds.habits import Habits
@@ -26,7 +26,11 @@ from autotelic.worlds.strings import Strings
 __all__ = ["WORLDS", "EnglishWorld", "GeneratedWorld", "Lesson", "Longest", "ReasoningGym", "known_worlds", "open_world"]
 
 WORLDS: dict[str, Callable[..., GeneratedWorld[Any]]] = {
-    made.name: made for made in (Addition, Chain, ChainSkills, Countdown, CountdownSteps, Facts, Games, Habits, Programs, Strings, WordProblems)
+    made.name: made
+    for made in (
+        *(Addition, Chain, ChainSkills, Countdown, CountdownSteps, Facts, Games, Habits, Programs, Strings),
+        *(Comparing, Ordering, Sorting, Units, Weekdays, WordProblems),
+    )
 }
 """The generated worlds by name; each takes its knobs as keyword arguments."""
 GROUP = "autotelic.worlds"

@@ -84,6 +84,13 @@ def names() -> tuple[list[str], list[str]]:
 
 
 @cache
+def things() -> list[str]:
+    """All words of one part that the stories count, each once."""
+    lists = (words for name, theme in _data().items() if name != "names" for key, words in theme.items() if key != "stories")
+    return sorted({word for words in lists for word in words if re.fullmatch("[a-z]+s", word)})
+
+
+@cache
 def stories() -> tuple[Story, ...]:
     """All stories."""
     themes = [theme for name, theme in _data().items() if name != "names"]
