@@ -191,7 +191,8 @@ class Comparing(EnglishWorld[ComparingKnobs]):
 
     def draw(self, rng: random.Random, knobs: ComparingKnobs) -> tuple[str, dict[str, Any]]:
         """Different numbers that share their whole part half the time, and the largest or the smallest."""
-        count, whole, found = rng.randint(*knobs.numbers), rng.randrange(knobs.largest), {}
+        count, whole = rng.randint(*knobs.numbers), rng.randrange(knobs.largest)
+        found: dict[Fraction, str] = {}
         while len(found) < count:
             digits = rng.randint(0, knobs.decimals)
             start = whole if digits and rng.random() < 0.5 else rng.randrange(knobs.largest + count)
