@@ -118,6 +118,7 @@ PROBE = (
     Metric("probe/truncated", "share", "greedy completions that ran into the limit on new tokens"),
     Metric("probe/tokens", "tokens", "mean length of greedy completions"),
     Metric("probe/entropy", "nats", "mean entropy of the next-token distributions along greedy completions", low=0.0),
+    Metric("select/score", "share", "what `select.by` names, on the probe tasks that choose the weights and are left out of the verdict"),
     Metric("flips/wrong_to_right", "tasks", "probe tasks that were wrong with the first weights and are right now; plays that end better"),
     Metric("flips/right_to_wrong", "tasks", "probe tasks that were right with the first weights and are wrong now; plays that end worse"),
 )

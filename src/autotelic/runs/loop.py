@@ -19,6 +19,7 @@ from autotelic.measures.meter import Meter
 from autotelic.measures.metrics import check
 from autotelic.measures.monitors import round_metrics
 from autotelic.measures.probe import ProbeResult
+from autotelic.measures.selection import ROLLED_BACK, SCORE, best, parts, score, told
 from autotelic.measures.verdict import Verdict, Word, judge
 from autotelic.rounds.context import Context
 from autotelic.runs.config import check_beginnings, config_of, probe_is_train
@@ -104,6 +105,7 @@ async def run(session: Session, store: Store, progress: Progress, done: int | No
         session.ctx.meter.set(restore(session, store, done))
         session.before = store.metrics(done)
     session.baseline, session.first = store.metrics(0), store.probe("first")
+    session.scores = {number: scored(metrics) for number, metrics in store.history().items()}
     session.ctx.on_phase = progress.phase
     with frozen():
         stopped = await all_rounds(session, store, progress, done + 1)
@@ -130,7 +132,7 @@ def frozen() -> Iterator[None]:
 async def all_rounds(session: Session, store: Store, progress: Progress, first: int) -> str | None:
     """The rounds from `first` on; why they ended before the last, where an update could not be applied."""
     for number in range(first, session.rounds + 1):
-        if session.recipe.finished(session.ctx):
+        if session.recipe.finished(session.ctx) or waited_enough(session):
             break
         progress.round_started(number, session.rounds)
         try:
@@ -148,7 +150,7 @@ async def open_run(session: Session, store: Store, progress: Progress) -> None:
     session.ctx.begin_round(0)
     result, measured = await ask(session, progress, 0)
     took = perf_counter() - began
-    commit(session, store, 0, {**result.metrics(), **measured, "seconds/total": took}, result)
+    commit(session, store, 0, {**result.metrics(), **score(result, session.settings.select), **measured, "seconds/total": took}, result)
     store.save_probe("first", result)
     progress.note(f"probe: {len(session.probe_tasks)} tasks, {measured['tokens/probe']:,.0f} tokens sampled in {took:.1f} s")
     progress.round_done(0, store.metrics(0))
@@ -167,7 +169,7 @@ async def one_round(session: Session, store: Store, progress: Progress, number: 
     metrics |= ctx.meter.metrics()
     if probe_is_due(session, number, metrics):
         result, measured = await ask(session, progress, number)
-        metrics |= result.metrics() | flips(session.first, result) | measured
+        metrics |= result.metrics() | score(result, session.settings.select) | flips(session.first, result) | measured
     metrics |= seconds(spent.sampling - before.sampling, spent.learning - before.learning, perf_counter() - probing, perf_counter() - began)
     decision = decide(metrics, session.baseline, session.settings.gate)
     metrics["gate/rolled_back"] = float(not decision.keep)
@@ -237,6 +239,8 @@ def commit(session: Session, store: Store, number: int, metrics: Metrics, result
         MetricError: where `strict()`, a number is not documented or outside of its range.
     """
     ctx = session.ctx
+    session.scores[number] = scored(metrics)
+    chosen = best(session.scores)
     if strict():
         check(metrics, session.recipe.metrics)
     held = weights_of(ctx)
@@ -266,6 +270,7 @@ def commit(session: Session, store: Store, number: int, metrics: Metrics, result
         keep=session.settings.keep_checkpoints,
         same=same,
         probe=result,
+        spare=None if chosen is None else chosen.round,
     )
     session.saved, session.before = held, metrics
 
@@ -298,13 +303,30 @@ def restore(session: Session, store: Store, number: int) -> Meter:
     return Meter(**state["meter"])
 
 
+def scored(metrics: Metrics) -> Metrics:
+    """What the choice of weights rests on."""
+    return {name: metrics[name] for name in (SCORE, ROLLED_BACK) if name in metrics}
+
+
+def waited_enough(session: Session) -> bool:
+    """Whether the run has had as many probes without a higher score as it is to wait for."""
+    patience, chosen = session.settings.select.patience, best(session.scores)
+    return patience is not None and chosen is not None and chosen.waited >= patience
+
+
 async def finish(session: Session, store: Store, progress: Progress, stopped: str | None) -> RunOutcome:
-    """Probe once more if the last weights were not probed, judge, save the model, write the report."""
+    """Choose the weights, probe once more if they were not probed, judge, save the model, write the report."""
     number = store.last
-    assert number is not None and session.first is not None
-    last = await last_probe(session, store, progress, number)
+    assert number is not None
+    chosen = best(session.scores)
+    kept = number if chosen is None else chosen.round
+    if kept != number:
+        restore(session, store, kept)
+    last = await last_probe(session, store, progress, kept)
     store.save_probe("last", last)
-    verdict = judge(session.first, last, list(store.history().values()), session.recipe.about.proxy, probe_is_train(session))
+    verdict = judged(session, store, last, kept)
+    if chosen is not None and waited_enough(session) and number < session.rounds:
+        verdict.reasons.insert(0, f"Ended after round {number}: {chosen.waited} probes without a higher score.")
     if stopped:
         verdict.reasons.insert(0, stopped)
         store.note("stopped", stopped)
@@ -316,6 +338,21 @@ async def finish(session: Session, store: Store, progress: Progress, stopped: st
     report = write_report(store.folder)
     progress.finished(verdict, {"report": report, "model": model, "run": store.folder})
     return RunOutcome(store.folder, verdict, model, report, stopped)
+
+
+def judged(session: Session, store: Store, last: ProbeResult, kept: int) -> Verdict:
+    """The verdict on the weights of round `kept`; where the probe chose them, by the tasks that did not."""
+    assert session.first is not None
+    first, select, chosen = session.first, session.settings.select, best(session.scores)
+    history = [metrics for number, metrics in store.history().items() if number <= kept]
+    if chosen is None:
+        return judge(first, last, history, session.recipe.about.proxy, probe_is_train(session))
+    choosing = parts(last, select.share)[0]
+    first, last = parts(first, select.share)[1], parts(last, select.share)[1]
+    verdict = judge(first, last, history, session.recipe.about.proxy, probe_is_train(session))
+    verdict.reasons.insert(0, told(chosen, store.last or 0, select, len(choosing.outcomes), len(last.outcomes)))
+    verdict.numbers["chosen"] = {"round": chosen.round, "of": store.last, "by": select.by, "score": chosen.score, "tasks": len(choosing.outcomes)}
+    return verdict
 
 
 async def last_probe(session: Session, store: Store, progress: Progress, number: int) -> ProbeResult:

@@ -52,6 +52,8 @@ class Session:
     """Metrics of round 0."""
     before: Metrics = field(default_factory=dict)
     """Metrics of the last committed round."""
+    scores: dict[int, Metrics] = field(default_factory=dict)
+    """By round, what the choice of weights rests on (`measures.selection`)."""
     first: ProbeResult | None = None
     """What the probe saw of the first weights."""
 

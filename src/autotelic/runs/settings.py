@@ -12,6 +12,7 @@ from autotelic.engines.registry import AUTO, check_name
 from autotelic.errors import DataError, SettingError, nearest
 from autotelic.measures.gate import GateSettings
 from autotelic.measures.probe import ProbeSampling
+from autotelic.measures.selection import Selection
 from autotelic.networks.lora import LoRA
 from autotelic.networks.machine import Wanted
 from autotelic.systems.base import Recipe
@@ -84,8 +85,9 @@ class RunSettings(Settings):
     lora: LoRA | None = None
     """Train an adapter instead of all weights."""
     gate: GateSettings = GateSettings()
+    select: Selection = Selection()
     keep_checkpoints: int = Field(2, ge=1)
-    """Rounds whose weights stay on disk; the newest are kept."""
+    """Rounds whose weights stay on disk: the newest, and the one that `select` would hand over."""
 
 
 def resolve(raw: Mapping[str, Any]) -> tuple[RunSettings, Recipe]:

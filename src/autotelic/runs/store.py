@@ -165,8 +165,10 @@ class Store(RunReader):
         trained_on: Mapping[str, float] | None = None,
         same: Collection[str] = (),
         probe: ProbeResult | None = None,
+        spare: int | None = None,
     ) -> None:
-        """Write a round and make it the newest, then drop the weights of all but the `keep` newest rounds. Metrics that are not finite are left out.
+        """Write a round and make it the newest, then drop the weights of all but the `keep` newest rounds and of the round `spare`. Metrics that are not
+        finite are left out.
 
         `same` names the sets of tensors that are those of the round before: their files are linked, not written. `probe` is what the probe saw in
         this round, where there was one.
@@ -197,7 +199,7 @@ class Store(RunReader):
             flush(self.rounds)
             with (self.folder / "metrics.jsonl").open("a", encoding="utf-8") as file:
                 file.write(json.dumps({"round": number, "metrics": metrics}) + "\n")
-        self._drop_weights(number - keep)
+        self._drop_weights(number - keep, spare)
 
     def _check(self) -> None:
         """Raises AutotelicError where the directory is not this run's any more."""
@@ -214,13 +216,15 @@ class Store(RunReader):
                 shutil.copyfile(self.round(before) / name, partial / name)
         return {name: read_manifest(self.round(before)).files[name] for name in names}
 
-    def _drop_weights(self, number: int) -> None:
-        """Of a round and those before it, back to the first that has none: all older ones have lost theirs already. The oldest go first, so that
-        this holds after a kill too."""
+    def _drop_weights(self, number: int, spare: int | None) -> None:
+        """Of a round and those before it, back to the first that has none: all older ones have lost theirs already, where none is spared. The oldest go
+        first, so that this holds after a kill too."""
         found = []
-        while number >= 0 and (weights := [path.name for path in self.round(number).glob(f"*{WEIGHTS}")]):
-            found.append((self.round(number), weights))
-            number -= 1
+        for one in range(number, -1, -1):
+            if weights := [path.name for path in self.round(one).glob(f"*{WEIGHTS}")] if one != spare else []:
+                found.append((self.round(one), weights))
+            elif spare is None:
+                break
         with explained(self.rounds, self.folder):
             for folder, names in reversed(found):
                 drop(folder, names)
