@@ -407,15 +407,16 @@ def test_gym_without_the_library(monkeypatch):
 def test_gym_tasks_splits_and_stored_tasks():
     import json
 
-    world = open_world("reasoning-gym:chain_sum?min_terms=2&max_terms=2&max_digits=2")
+    spec = "reasoning-gym:chain_sum?min_terms=2&max_terms=2&max_digits=2&chat=false"
+    world = open_world(spec)
     tasks = world.tasks(80, seed=1)
-    assert tasks == open_world("reasoning-gym:chain_sum?min_terms=2&max_terms=2&max_digits=2").tasks(80, seed=1)
+    assert tasks == open_world(spec).tasks(80, seed=1)
     assert not {task.prompt for task in tasks} & {task.prompt for task in world.tasks(40, seed=2, split="probe")}
     stored = Task(**json.loads(json.dumps({"id": "new", "prompt": tasks[70].prompt, "hidden": tasks[70].hidden})))
     fresh = open_world("reasoning-gym:chain_sum")
     assert fresh.verify(stored, tasks[70].answer) == 1.0
     assert fresh.verify(stored, str(int(tasks[70].answer) + 1)) == 0.0
-    assert fresh.score(stored, f"about {tasks[70].answer}") > 0 == fresh.verify(stored, f"about {tasks[70].answer}")
+    assert fresh.score(stored, f"{tasks[70].answer} or 3") > 0 == fresh.verify(stored, f"{tasks[70].answer} or 3")
     with pytest.raises(SettingError, match="distinct tasks asked for"):
         open_world("reasoning-gym:coin_flip?min_trials=1&max_trials=1").tasks(500, seed=0)
 

@@ -219,7 +219,9 @@ class Tokenizer:
 
     def _rendered(self, messages: list[dict[str, Any]], opened: bool = True) -> str:
         if self.template is None:
-            raise DataError("the prompt is a list of chat messages, but the model's tokenizer has no chat template; use plain string prompts")
+            raise DataError(
+                "the prompt is a list of chat messages, but the model's tokenizer has no chat template; use plain string prompts, in worlds in English ?chat=false"
+            )
         if not messages:
             raise DataError("the prompt is an empty list of chat messages")
         return self.template.render(messages, add_generation_prompt=opened, **{**self.inner.special_tokens_map, **self.variables})

@@ -36,7 +36,7 @@ _SIGNS: Mapping[type[ast.operator], str] = {ast.Add: "+", ast.Sub: "-", ast.Mult
 class StoryKnobs(EnglishKnobs):
     """Difficulty of stories."""
 
-    steps: Span = (1, 2)
+    steps: Span = (1, 1)
     """Operations; of a range, every number is equally likely."""
     largest: int = Field(10, ge=9, le=1000)
     """Of the numbers in a story. No step goes beyond ten times as much."""
