@@ -55,7 +55,8 @@ def open_world(spec: str, texts: Texts | None = None) -> World:
     knobs = dict(_pair(item, spec) for item in query.split("&") if item)
     family, colon, dataset = name.partition(":")
     if family == _GYM and colon:
-        return _speaking(ReasoningGym(dataset, **{knob: _value(text) for knob, text in knobs.items()}), texts)
+        fields: dict[str, Any] = {knob: _value(text) for knob, text in knobs.items()}
+        return _speaking(ReasoningGym(dataset, **fields), texts)
     if name not in known_worlds():
         raise SettingError(f"no world {name!r}: {nearest(name, [*known_worlds(), _GYM + ':DATASET'])}")
     made: World = (WORLDS[name] if name in WORLDS else load(GROUP, name, "world"))(**knobs)
