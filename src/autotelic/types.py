@@ -90,6 +90,13 @@ def numbers_in(value: Any) -> Iterator[float]:
             yield from numbers_in(one)
 
 
+def listed(value: object) -> object:
+    """Names as a command line has them, `[a, b]` or `a,b`, as a list; anything else as it is."""
+    if not isinstance(value, str):
+        return value
+    return [name for part in value.strip().removeprefix("[").removesuffix("]").split(",") if (name := part.strip().strip("\"'"))]
+
+
 @dataclass(frozen=True, slots=True)
 class Task:
     """One problem. Never changed: a new version is a new task whose tags name its parents."""

@@ -11,8 +11,7 @@ from rounds import play_round, ready
 from autotelic.errors import AutotelicError, SettingError, TrainingError
 from autotelic.rewards.asked import Asked, asked
 from autotelic.rewards.functions import numbers, open_functions
-from autotelic.rewards.sources import listed
-from autotelic.types import Rollout, Task
+from autotelic.types import Rollout, Task, listed
 
 FILE = """
 SEEN = []

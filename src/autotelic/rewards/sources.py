@@ -13,7 +13,7 @@ from autotelic.rewards.asked import GIVEN, Asked, asked, columns
 from autotelic.rewards.classifiers import Classifier
 from autotelic.rewards.functions import Function, open_functions
 from autotelic.rounds.context import Context
-from autotelic.types import Group, Rollout
+from autotelic.types import Group, Rollout, listed
 
 WORLD: Mapping[str, str] = {"correct": "1 for a right answer, else 0", "format": "1 where an answer can be read, else 0"}
 """Rewards that the world gives."""
@@ -29,13 +29,6 @@ class Source(Protocol):
 
     async def values(self, asked: Asked) -> list[float | None]:
         """One value per completion; None says nothing about it."""
-
-
-def listed(value: object) -> object:
-    """`[a.py:f, b]` or `a.py:f,b`, as a command line has it, as a list; anything else as it is."""
-    if not isinstance(value, str):
-        return value
-    return [name for part in value.strip().removeprefix("[").removesuffix("]").split(",") if (name := part.strip().strip("\"'"))]
 
 
 def known(specs: tuple[str, ...]) -> tuple[str, ...]:

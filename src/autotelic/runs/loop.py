@@ -30,6 +30,7 @@ from autotelic.runs.probing import due, probe
 from autotelic.runs.progress import Progress
 from autotelic.runs.settings import resolve
 from autotelic.runs.store import Store, Tensors
+from autotelic.runs.trackers import mirrored
 from autotelic.tasks.pool import TaskPool
 from autotelic.types import Metrics
 
@@ -94,7 +95,15 @@ def noted(store: Store, rounds: int | None = None) -> Iterator[None]:
 
 
 async def run(session: Session, store: Store, progress: Progress, done: int | None) -> RunOutcome:
-    """All rounds after the committed round `done`, then the verdict."""
+    """All rounds after the committed round `done`, then the verdict, told to the trackers as they come."""
+    with mirrored(session.settings.report_to, store.folder, store.config, done) as session.mirror:
+        outcome = await all_of(session, store, progress, done)
+        session.mirror.close(outcome.verdict)
+    return outcome
+
+
+async def all_of(session: Session, store: Store, progress: Progress, done: int | None) -> RunOutcome:
+    """The rounds and the verdict."""
     asyncio.get_running_loop().set_exception_handler(unless_stopped)
     progress.start(store.config, list(store.history().values()), session.rounds)
     if done is None:
@@ -153,7 +162,7 @@ async def open_run(session: Session, store: Store, progress: Progress) -> None:
     commit(session, store, 0, {**result.metrics(), **score(result, session.settings.select), **measured, "seconds/total": took}, result)
     store.save_probe("first", result)
     progress.note(f"probe: {len(session.probe_tasks)} tasks, {measured['tokens/probe']:,.0f} tokens sampled in {took:.1f} s")
-    progress.round_done(0, store.metrics(0))
+    tell(session, store, progress, 0)
 
 
 async def one_round(session: Session, store: Store, progress: Progress, number: int) -> None:
@@ -180,7 +189,14 @@ async def one_round(session: Session, store: Store, progress: Progress, number: 
     commit(session, store, number, metrics, result)
     if result is not None:
         store.save_probe("last", result)
+    tell(session, store, progress, number)
+
+
+def tell(session: Session, store: Store, progress: Progress, number: int) -> None:
+    """Tell of a committed round."""
+    metrics = store.metrics(number)
     progress.round_done(number, metrics)
+    session.mirror.log(number, metrics)
 
 
 async def play_round(session: Session) -> None:

@@ -21,6 +21,7 @@ from autotelic.runs.models import learning_settled, load_policy, load_weights, m
 from autotelic.runs.settings import RunSettings, resolve
 from autotelic.runs.store import check_vacant
 from autotelic.runs.tasks import is_world, open_tasks
+from autotelic.runs.trackers import Mirror, check_installed
 from autotelic.systems.base import Recipe
 from autotelic.tasks.pool import TaskPool
 from autotelic.types import Metrics, Task, World
@@ -54,6 +55,8 @@ class Session:
     """Metrics of the last committed round."""
     scores: dict[int, Metrics] = field(default_factory=dict)
     """By round, what the choice of weights rests on (`measures.selection`)."""
+    mirror: Mirror = field(default_factory=lambda: Mirror({}))
+    """The trackers that are told of every round."""
     first: ProbeResult | None = None
     """What the probe saw of the first weights."""
 
@@ -66,6 +69,7 @@ def prepare(settings: RunSettings, recipe: Recipe, rounds: int | None = None, qu
     """
     spec, model = settings.tasks or recipe.about.tasks, settings.model or recipe.about.model
     settings = settings.model_copy(update={"tasks": spec, "model": model})  # what is saved, so that other defaults never change a resumed run
+    check_installed(settings.report_to)
     world = open_tasks(spec, settings)
     check_skills(recipe, world)
     frame = frame_of(settings, world)

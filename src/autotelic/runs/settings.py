@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar, get_args
 
-from pydantic import AfterValidator, BaseModel, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, ValidationError
 
 from autotelic.engines.registry import AUTO, check_name
 from autotelic.errors import DataError, SettingError, nearest
@@ -15,10 +15,11 @@ from autotelic.measures.probe import ProbeSampling
 from autotelic.measures.selection import Selection
 from autotelic.networks.lora import LoRA
 from autotelic.networks.machine import Wanted
+from autotelic.runs.trackers import Name
 from autotelic.systems.base import Recipe
 from autotelic.systems.registry import find
 from autotelic.tasks.english import Texts
-from autotelic.types import Settings
+from autotelic.types import Settings, listed
 
 Checked = TypeVar("Checked", bound=BaseModel)
 
@@ -86,6 +87,8 @@ class RunSettings(Settings):
     """Train an adapter instead of all weights."""
     gate: GateSettings = GateSettings()
     select: Selection = Selection()
+    report_to: Annotated[tuple[Name, ...], BeforeValidator(listed)] = ()
+    """Trackers that metrics are mirrored to: "tensorboard", "wandb", "trackio". The run directory has them all the same."""
     keep_checkpoints: int = Field(2, ge=1)
     """Rounds whose weights stay on disk: the newest, and the one that `select` would hand over."""
 
