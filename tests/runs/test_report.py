@@ -187,7 +187,7 @@ def test_a_whole_run_has_every_part(tmp_path: Path) -> None:
     for part in ("verdict", "facts", "truth", "slices", "learning", "monitors", "samples", "settings"):
         assert f'<section id="{part}">' in html
     assert "The model got better." in html and "digits 12" in html
-    assert "<pre>autotelic run srt --seed 1 tasks=addition probe_size=216 precision=fp32 rounds=30 optimizer.learning_rate=0.007</pre>" in html
+    assert "<pre>autotelic run srt --seed 1 tasks=addition probe_size=216 rounds=30 optimizer.learning_rate=0.007</pre>" in html
     assert "majority vote of the first weights" in html
     assert elements(html)["svg"] >= 20
     assert "NaN" not in html and "nan" not in re.sub(r"[a-z-]*nan[a-z]+", "", html)
