@@ -16,7 +16,7 @@ from autotelic.runs.opening import plan
 from autotelic.runs.progress import Progress
 from autotelic.runs.reading import RunReader
 from autotelic.runs.settings import resolve
-from autotelic.runs.trackers import TRACKERS, Mirror, flat, mirrored
+from autotelic.runs.trackers import TRACKERS, Mirror, mirrored
 from autotelic.types import Metrics
 
 
@@ -92,10 +92,6 @@ def test_a_package_that_is_not_there_is_named_with_its_extra(name: str) -> None:
 def test_what_cannot_be_opened_ends_the_run_before_its_first_round(tmp_path: Path) -> None:
     with pytest.raises(AutotelicError, match="report_to = 'wandb': cannot be opened"), mirrored(["wandb"], tmp_path / "none", {}, None):
         raise AssertionError
-
-
-def test_settings_by_dotted_names() -> None:
-    assert flat({"a": {"b": 1, "c": {}}, "d": [2]}) == {"a.b": 1, "a.c": {}, "d": [2]}
 
 
 def test_tensorboard_holds_every_number(tmp_path: Path) -> None:

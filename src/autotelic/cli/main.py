@@ -25,6 +25,7 @@ app.command()(lists.systems)
 app.command()(inspect.base)
 app.command()(inspect.validate)
 app.command()(run.report)
+app.command()(run.push)
 app.command()(new.new)
 
 

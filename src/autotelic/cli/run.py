@@ -93,3 +93,16 @@ def report(folder: Folder) -> None:
     from autotelic.runs.page import write_report
 
     print(write_report(folder))
+
+
+@stoppable()
+def push(
+    folder: Folder,
+    name: Annotated[str, typer.Argument(help="Repository on the Hub, as owner/name.", show_default=False)],
+    private: Annotated[bool, typer.Option("--private", help="Make it private, where it is new.")] = False,
+    rejected: Annotated[bool, typer.Option("--rejected", help="Also a model whose verdict is worse, collapsed or hacked.")] = False,
+) -> None:
+    """Send the model of a finished run, with its card, to the Hub of Hugging Face."""
+    from autotelic.runs.publishing import push as send
+
+    print(send(folder, name, private, rejected))

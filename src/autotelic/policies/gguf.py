@@ -61,20 +61,29 @@ def config_of(path: Path) -> Any:
         raise not_loadable(path, error) from error
 
 
+def facts(path: Path) -> tuple[dict[str, Any], dict[str, tuple[int, ...]]]:
+    """What a file says of itself that is one number or text, by name, and the shapes of its tensors.
+
+    Raises:
+        DataError: it is damaged.
+    """
+    try:
+        with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
+            return _Reader(data).read()
+    except (OSError, ValueError, struct.error, KeyError, OverflowError) as error:
+        raise DataError(f"{path}: cannot be read as GGUF: {error}") from error
+
+
 def check(path: Path) -> None:
     """Compare the sizes that a file says with its tensors, and these with the memory, before anything is allocated.
 
     Raises:
         DataError: it is damaged, its sizes do not fit, or memory has no room for it.
     """
-    try:
-        with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
-            facts, shapes = _Reader(data).read()
-    except (OSError, ValueError, struct.error, KeyError, OverflowError) as error:
-        raise DataError(f"{path}: cannot be read as GGUF: {error}") from error
+    known, shapes = facts(path)
     longest = max((side for shape in shapes.values() for side in shape), default=0)
     depth = 1 + max((int(name.split(".")[1]) for name in shapes if re.match(r"blk\.\d+\.", name)), default=-1)
-    for key, value in facts.items():
+    for key, value in known.items():
         most = {"block_count": depth, "embedding_length": longest, "feed_forward_length": longest, "context_length": LONGEST_CONTEXT}
         most |= dict.fromkeys(("attention.head_count", "attention.head_count_kv", "expert_count", "vocab_size"), longest)
         limit = most.get(key.partition(".")[2])

@@ -7,6 +7,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from functools import partial
 from itertools import count
 from pathlib import Path
 from time import perf_counter, strftime
@@ -21,7 +22,9 @@ from autotelic.measures.monitors import round_metrics
 from autotelic.measures.probe import ProbeResult
 from autotelic.measures.selection import ROLLED_BACK, SCORE, best, parts, score, told
 from autotelic.measures.verdict import Verdict, Word, judge
+from autotelic.policies.policy import Policy
 from autotelic.rounds.context import Context
+from autotelic.runs.card import write_card
 from autotelic.runs.config import check_beginnings, config_of, probe_is_train
 from autotelic.runs.disk import explained
 from autotelic.runs.opening import Saved, Session, plan, prepare
@@ -347,13 +350,21 @@ async def finish(session: Session, store: Store, progress: Progress, stopped: st
         verdict.reasons.insert(0, stopped)
         store.note("stopped", stopped)
     main = session.ctx.role(session.recipe.main).policy
-    model = store.save_model("rejected" if verdict.word in REJECTED else "model", session.ctx.policies[main].save)
+    model = store.save_model(
+        "rejected" if verdict.word in REJECTED else "model", partial(save_with_card, session.ctx.policies[main], store, verdict, kept)
+    )
     for name in session.ctx.learners.keys() - {main}:
         store.save_other(name, session.ctx.policies[name].save)
     store.save_verdict(verdict)
     report = write_report(store.folder)
     progress.finished(verdict, {"report": report, "model": model, "run": store.folder})
     return RunOutcome(store.folder, verdict, model, report, stopped)
+
+
+def save_with_card(policy: Policy, store: Store, verdict: Verdict, rounds: int, folder: Path) -> None:
+    """A model folder with its card."""
+    policy.save(folder)
+    write_card(folder, store.config, verdict, rounds, policy.source)
 
 
 def judged(session: Session, store: Store, last: ProbeResult, kept: int) -> Verdict:

@@ -6,11 +6,8 @@ This module arranges: what there is to show is `runs.snapshot`, the charts are i
 `measures.verdict`, the page in `templates/report.html`.
 """
 
-import json
 import os
-import shlex
 from collections.abc import Mapping
-from contextlib import suppress
 from math import isfinite
 from pathlib import Path
 from typing import Any
@@ -20,10 +17,10 @@ from jinja2 import Environment, PackageLoader
 from autotelic.measures.metrics import Metric, find
 from autotelic.measures.verdict import Word, how
 from autotelic.runs import page_charts as charts
+from autotelic.runs.again import as_text, command
 from autotelic.runs.disk import explained
 from autotelic.runs.page_rollouts import samples
 from autotelic.runs.progress import duration, name_of
-from autotelic.runs.reading import flat
 from autotelic.runs.snapshot import RunFiles, read_run
 
 HEADLINES = {
@@ -78,9 +75,9 @@ def render(run: RunFiles) -> str:
         seconds=charts.seconds_chart(run),
         flips=_flips(run),
         metrics=_metric_rows(run),
-        settings=list(_flat(run.config).items()),
+        settings=list(as_text(run.config).items()),
         samples=samples(run),
-        command=_command(run),
+        command=command(name_of(run.recipe), run.settings),
     )
 
 
@@ -190,27 +187,3 @@ def _own_metrics(run: RunFiles) -> tuple[Metric, ...]:
     from autotelic.systems.registry import find  # loads torch, which the rest of the report does not need
 
     return find(name).metrics
-
-
-def _flat(values: Mapping[str, Any]) -> dict[str, str]:
-    """Settings by dotted names, as text."""
-    return {name: value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str) for name, value in flat(values).items()}
-
-
-def _command(run: RunFiles) -> str:
-    """The command that makes the run again: the settings that differ from their defaults, as options and overrides."""
-    from autotelic.errors import AutotelicError
-    from autotelic.runs.settings import resolve
-    from autotelic.systems.registry import find as find_recipe  # loads torch, which the rest of the report does not need
-
-    name, chosen = name_of(run.recipe), _flat(run.settings)
-    defaults: dict[str, str] = {}
-    if not name.endswith(".py"):  # a recipe file is a program, and a report runs none
-        with suppress(AutotelicError):
-            about, own = find_recipe(name).about, resolve({"recipe": name})
-            defaults = _flat(
-                {key: value for part in own for key, value in part.model_dump(mode="json").items()} | {"model": about.model, "tasks": about.tasks}
-            )
-    left_out = {"recipe", "out", "seed"}
-    changed = [f"{key}={value}" for key, value in chosen.items() if key not in left_out and value not in (defaults.get(key), "null")]
-    return shlex.join(["autotelic", "run", name, "--seed", chosen.get("seed", "0"), *changed])

@@ -10,6 +10,7 @@ from typing import Any, Literal, Protocol
 
 from autotelic.errors import AutotelicError, SettingError
 from autotelic.measures.verdict import Verdict
+from autotelic.runs.reading import flat
 from autotelic.streams import key
 from autotelic.types import Metrics
 
@@ -155,14 +156,6 @@ def opened(name: str, folder: Path, config: Mapping[str, Any], done: int | None)
 def identity(folder: Path) -> str:
     """A name that stays with a run directory, and that no other has: its place's and its config's."""
     return f"{key(str(folder.resolve()), (folder / 'config.json').read_text(encoding='utf-8')):016x}"
-
-
-def flat(config: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Settings in settings by dotted names."""
-    found: dict[str, Any] = {}
-    for name, value in config.items():
-        found |= flat(value, f"{prefix}{name}.") if isinstance(value, Mapping) and value else {f"{prefix}{name}": value}
-    return found
 
 
 def in_words(verdict: Verdict) -> str:
