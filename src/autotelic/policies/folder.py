@@ -60,10 +60,22 @@ def from_hub(name: str) -> Path:
         if len(found := [one for one in list_repo_files(name) if one.endswith(".gguf")]) == 1:
             return Path(hf_hub_download(name, found[0]))
     except (HfHubHTTPError, HFValidationError, LocalEntryNotFoundError, OSError) as error:
-        raise DataError(f"{name}: neither a folder nor a model that could be fetched from the hub ({str(error).splitlines()[0]})") from error
+        raise DataError(f"{name}: neither a folder nor a model that could be fetched from the hub ({unfetched(name, error)})") from error
     if found:
         raise DataError(f"{name}: holds {len(found)} GGUF files; name one, as {name}/{min(found)}")
     return checked(folder)
+
+
+def unfetched(name: str, error: Exception) -> str:
+    """Why a repository could not be fetched, and what to do where there is no network."""
+    from huggingface_hub.constants import HF_HUB_OFFLINE
+    from huggingface_hub.errors import HfHubHTTPError, HFValidationError
+
+    if isinstance(error, HfHubHTTPError | HFValidationError):
+        return str(error).splitlines()[0]
+    why = "HF_HUB_OFFLINE is set, and it is not in the cache" if HF_HUB_OFFLINE else f"{str(error).splitlines()[0].rstrip('.')}"
+    kept = "/".join(name.split("/")[:2])
+    return f"{why}; without a network, name a folder or a GGUF file, or bring the cache of a machine where `hf download {kept}` was called"
 
 
 def only_gguf(folder: Path) -> Path | None:
