@@ -152,6 +152,7 @@ BESIDE: dict[tuple[str, str], dict[str, Any]] = {
     ("self-rewarding", "updates.batch_size"): {"updates": {"batch_size": 3}, "tasks_per_round": 12},
 }
 OTHER: dict[tuple[str, str], Any] = {
+    ("*", "optimizer.precision"): "bf16",  # "fp32" is what "auto" is for a tiny model
     ("*", "max_tokens"): 12,
     ("*", "stop"): ["1"],
     ("*", "betas"): [0.5, 0.5],
