@@ -21,4 +21,5 @@ RUN = Study(
 
 
 if __name__ == "__main__":
+    RESULTS.unlink(missing_ok=True)  # rows that are there would not be timed again
     print(table(RUN, replicate(RUN, [], seeds=3, workers=1, out=RESULTS, threads=None)))

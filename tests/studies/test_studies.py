@@ -3,20 +3,28 @@
 import json
 import math
 import shlex
+import signal
+import subprocess
+import sys
+import time
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from command import call
+from complaints import ENVIRONMENT, lines
 
 from autotelic.errors import DataError, SettingError
 from autotelic.measures.stats import Interval
+from autotelic.runs.lock import LOCK
+from autotelic.runs.reading import RunReader
 from autotelic.runs.settings import checked, resolve
 from autotelic.studies.catalogue import catalogue, search, state
 from autotelic.studies.figures import curve, figure
+from autotelic.studies.jobs import command, settings_digest, words_of
 from autotelic.studies.registry import find, outcome_of, replicas, results_of
 from autotelic.studies.results import FAILED, Row, comparisons, number, read, says, table, words, write
-from autotelic.studies.running import command, replicate, words_of
+from autotelic.studies.running import replicate
 from autotelic.studies.trial import main as trial
 from autotelic.studies.trial import read as read_trial
 from autotelic.systems.registry import recipes
@@ -245,15 +253,77 @@ def test_all_arms_are_run_and_a_run_that_fails_is_a_row(tmp_path: Path, monkeypa
     assert json.loads(out.read_text(encoding="utf-8"))["machine"]["cores"] >= 1
 
 
-def test_rows_of_arms_that_are_not_run_stay(tmp_path: Path) -> None:
+def test_rows_that_are_there_stay_and_are_not_made_again(tmp_path: Path) -> None:
+    """Unless they failed, or were made with other settings: by their digest, or by their command where they have none."""
     broken = replace(TWO, arms={**TWO.arms, "other": {"recipe": "no-such-recipe"}})
-    out = tmp_path / "two.json"
-    write(out, broken, ROWS, {})
-    rows = replicate(broken, ["other"], seeds=1, workers=1, out=out, say=lambda line: None)
+    out, said = tmp_path / "two.json", []
+    ours = [row("one", 0, 0.4, 0.8, command=shlex.join(words_of(TWO, "one", 0))), row("one", 1, 0.4, 0.9, settings=settings_digest(TWO, "one"))]
+    write(out, broken, [*ours, *ROWS[2:]], {})
+    rows = replicate(broken, ["one", "other"], seeds=2, workers=1, out=out, say=said.append)
     assert [(one.arm, one.seed, one.verdict) for one in rows] == [
-        ("one", 0, "improved"), ("other", 0, FAILED), ("third", 0, "improved"), ("one", 1, "improved")
+        ("one", 0, "improved"), ("other", 0, FAILED), ("third", 0, "improved"), ("one", 1, "improved"), ("other", 1, FAILED)
     ]  # fmt: skip
+    again = [f"other seed {seed}: the row in the file was made with other settings; it is made again" for seed in (0, 1)]
+    assert said[:3] == [*again, f"{out}: 2 of 4 runs are done already"]
+    assert said[3].startswith("3/4 other seed 0: failed, error: no recipe 'no-such-recipe'")
     assert read(out, broken) == [replace(one, history={k: [list(p) for p in v] for k, v in one.history.items()}) for one in rows]  # type: ignore[misc]
+    said.clear()
+    replicate(broken, ["one"], seeds=2, workers=1, out=out, say=said.append)
+    assert said == [f"{out}: 2 of 2 runs are done already"] and [path.name for path in tmp_path.iterdir()] == ["two.json"]
+
+
+def test_a_digest_of_settings_is_of_defaults_and_files_too(tmp_path: Path) -> None:
+    tasks = tmp_path / "t.jsonl"
+    lines(tasks, '{"prompt": "1+1=", "answer": "2"}')
+    ours = {"srt": {"recipe": "srt"}, "said": {"recipe": "srt", "group_size": 16}, "more": {"recipe": "srt", "group_size": 17},
+            "elsewhere": {"recipe": "srt", "workers": 2}, "file": {"recipe": "srt", "tasks": str(tasks)}, "refused": {"recipe": "srt", "goup_size": 2}}  # fmt: skip
+    study = replace(TWO, arms=ours, control="srt", against={})
+    found = {arm: settings_digest(study, arm) for arm in ours}
+    assert found["srt"] == found["said"] == found["elsewhere"] and len(set(found.values())) == 4 and found["refused"] is None
+    lines(tasks, '{"prompt": "1+1=", "answer": "3"}')
+    assert settings_digest(study, "file") != found["file"]
+
+
+STUDY = """
+import sys
+from pathlib import Path
+from autotelic.runs.stopping import stoppable
+from autotelic.studies.running import replicate
+from autotelic.systems.study import Study
+quick = {"rounds": 20, "pool_size": 8, "probe_size": 4, "probe_samples": 2, "tasks_per_round": 2, "group_size": 2, "model": "chain-good"}
+tiny = Study(system="tiny", claim="It runs.", quantities={"probe/accuracy": "shown"}, arms={"one": {"recipe": "srt", **quick}}, control="one")
+with stoppable():
+    replicate(tiny, [], seeds=1, workers=1, out=Path(sys.argv[1]))
+"""
+
+
+def test_a_study_that_is_killed_ends_its_runs_and_goes_on_with_them(tmp_path: Path) -> None:
+    """By SIGTERM, and by SIGKILL, of which it is told nothing. The row is that of a study that was left alone."""
+    whole, out = tmp_path / "whole.json", tmp_path / "tiny.json"
+
+    def study(out: Path) -> subprocess.Popen[str]:
+        return subprocess.Popen([sys.executable, "-c", STUDY, out], env=ENVIRONMENT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+    def killed(at: int, number: signal.Signals) -> tuple[int, str]:
+        with study(out) as process:
+            while not (found := list(tmp_path.glob(f"tiny.runs/one-0-*/rounds/{at:05d}"))):
+                assert process.poll() is None, process.communicate()
+                time.sleep(0.01)
+            process.send_signal(number)
+            told = process.communicate()[1]
+        while (found[0].parents[1] / LOCK).exists():
+            time.sleep(0.01)
+        assert not out.exists() and RunReader.of(found[0].parents[1]).last in range(at, 20)
+        return process.returncode, told
+
+    assert killed(2, signal.SIGTERM) == (143, f"stopped by SIGTERM; {out}: 0 of 1 runs are kept; the same command goes on\n")
+    assert killed(6, signal.SIGKILL) == (-signal.SIGKILL, "")
+    for path in (out, whole):
+        with study(path) as process:
+            assert process.communicate()[0].startswith("1/1 one seed 0: ")
+    ours, theirs = (json.loads(path.read_text(encoding="utf-8"))["rows"] for path in (out, whole))
+    assert [{**one, "seconds": 0} for one in ours] == [{**one, "seconds": 0} for one in theirs]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["tiny.json", "whole.json"]
 
 
 def test_arms_without_a_run_are_trials_in_a_process_of_their_own(tmp_path: Path) -> None:

@@ -10,13 +10,14 @@ from autotelic.cli.options import AnswerColumn, Chat, PromptColumn, Seed, System
 from autotelic.runs.stopping import stoppable
 
 
+@stoppable()
 def replicate(
     system: Annotated[str | None, typer.Argument(help="A study; see --list.", show_default=False, autocompletion=lists.study_names)] = None,
     arms: Annotated[list[str] | None, typer.Argument(help="Arms to run; default: all.", show_default=False)] = None,
     seeds: Annotated[int, typer.Option(min=1, help="Runs of each arm, with seeds 0, 1, ...")] = 3,
     workers: Annotated[int | None, typer.Option(min=1, help="Runs at a time; default: one for every core.", show_default=False)] = None,
     out: Annotated[
-        Path | None, typer.Option(help="File of results; default: replicas/SYSTEM.json. Rows of arms that are not run stay.", show_default=False)
+        Path | None, typer.Option(help="File of results; default: replicas/SYSTEM.json. What it holds is not run again.", show_default=False)
     ] = None,
     source: Annotated[Path | None, typer.Option("--from", help="Run nothing; print the table of this file of results.", show_default=False)] = None,
     listing: Annotated[bool, typer.Option("--list", help="List the studies.")] = False,

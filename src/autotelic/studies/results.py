@@ -27,6 +27,8 @@ class Row:
     """Wall time of the whole run, its start included."""
     command: str
     """The command that makes the same run; of a trial, what follows `python -m`."""
+    settings: str | None = None
+    """The digest of all its settings but the seed; None in older files."""
     rounds: int = 0
     first: dict[str, float] = field(default_factory=dict)
     """Metrics of the first probe, by the name they have in the history."""

@@ -1,37 +1,39 @@
 """Runs the arms of a study: every run is an `autotelic run` in a process of its own with one thread, as many at a time as there are cores.
 
-Of a study that is made of trials every trial is such a process (`studies.trial`), and its steps are the rounds of a row.
+Of a study that is made of trials every trial is such a process (`studies.trial`), and its steps are the rounds of a row. What is done already is not
+done again, and a run that was interrupted is resumed from its last round.
 """
 
 import json
 import os
 import platform
 import shlex
+import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
-from contextlib import suppress
+from contextlib import closing, contextmanager, suppress
 from dataclasses import replace
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from time import perf_counter
 from typing import Any
 
 from autotelic.bases.keeping import at_hand
 from autotelic.errors import AutotelicError, SettingError, nearest
 from autotelic.runs.disk import explained
+from autotelic.runs.lock import Lock
 from autotelic.runs.reading import RunReader
-from autotelic.runs.settings import literal, resolve
+from autotelic.runs.settings import resolve
+from autotelic.studies.jobs import Job, job_of
+from autotelic.studies.leash import MODULE as LEASH
+from autotelic.studies.leash import leash
 from autotelic.studies.results import FAILED, MEASURED, Row, ends, number, read, write
-from autotelic.studies.trial import MODULE as TRIAL
 from autotelic.systems.study import Study
 
 say_at_once = partial(print, flush=True)
-OPTIONS = ("model", "tasks", "probe", "rounds", "seed")
-"""Settings that have an option of the command."""
 
 
 def replicate(
@@ -46,32 +48,75 @@ def replicate(
 ) -> list[Row]:
     """Run the arms (none: all) with seeds 0 to `seeds` - 1, `workers` at a time, each with `threads` threads (None: one for every core).
 
-    Their rows are kept in `out`, which is written anew after every run; rows of other arms in it stay.
+    Their rows are kept in `out`, which is written anew after every run. Sound rows that are in it already, of the same settings, are not made again, and
+    those of other arms and seeds stay. A KeyboardInterrupt carries a note on what is kept.
 
     Raises:
         SettingError: an arm that the replica does not have.
         DataError: `out` is there and is no file of results of this replica.
+        AutotelicError: it cannot be written, or another process works on it.
     """
     for arm in arms:
         if arm not in replica.arms:
             raise SettingError(f"replica {replica.system!r} has no arm {arm!r}; {nearest(arm, replica.arms)}")
     wanted = list(arms or replica.arms)
-    rows = [row for row in read(out, replica) if row.arm not in wanted] if out.exists() else []
-    if replica.trial is None:
-        have_bases(replica.arms[arm] for arm in wanted)
-    jobs = [(arm, seed) for seed in range(seeds) for arm in wanted]
-    with ThreadPoolExecutor(workers) as pool:
-        started = [pool.submit(run, replica, arm, seed, threads) for arm, seed in jobs]
+    with workplace(out) as scratch:
+        rows = {(row.arm, row.seed): row for row in (read(out, replica) if out.exists() else [])}
+        jobs = [job_of(replica, arm, seed, scratch) for seed in range(seeds) for arm in wanted]
+        left = [job for job in jobs if not is_done(job, rows.get((job.arm, job.seed)), say)]
+        if replica.trial is None:
+            have_bases(replica.arms[arm] for arm in {job.arm: None for job in left})
+        if len(left) < len(jobs):
+            say(f"{out}: {len(jobs) - len(left)} of {len(jobs)} runs are done already")
+        done = len(jobs) - len(left)
         try:
-            for done, ended in enumerate(as_completed(started), 1):
-                rows.append(ended.result())
-                with explained(out):
-                    write(out, replica, rows, machine())
-                say(f"{done}/{len(jobs)} {progress(replica, rows[-1])}")
-        except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)
+            with closing(rows_of(left, tuple(replica.quantities), workers, threads)) as ended:
+                for job, row in ended:
+                    rows[row.arm, row.seed] = row
+                    with explained(out):
+                        write(out, replica, rows.values(), machine())
+                    shutil.rmtree(job.folder, ignore_errors=True)
+                    done += 1
+                    say(f"{done}/{len(jobs)} {progress(replica, row)}")
+        except KeyboardInterrupt as stop:
+            stop.add_note(f"{out}: {done} of {len(jobs)} runs are kept; the same command goes on")
             raise
-    return sorted(rows, key=lambda row: (row.seed, list(replica.arms).index(row.arm)))
+    return sorted(rows.values(), key=lambda row: (row.seed, list(replica.arms).index(row.arm)))
+
+
+@contextmanager
+def workplace(out: Path) -> Iterator[Path]:
+    """The folder beside a file of results where its runs stand while they are under way, for this process alone; it stays as long as there is one in it."""
+    folder = out.with_suffix(".runs")
+    with explained(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+    lock = Lock.take(folder)
+    try:
+        yield folder
+    finally:
+        lock.close()
+        with suppress(OSError):
+            folder.rmdir()
+
+
+def is_done(job: Job, row: Row | None, say: Callable[[str], None]) -> bool:
+    """Whether a row is there and need not be made again; says why where it must."""
+    if row is None:
+        return False
+    if not (done := job.done_by(row)) and row.verdict != FAILED:
+        say(f"{job.arm} seed {job.seed}: the row in the file was made with other settings; it is made again")
+    return done
+
+
+def rows_of(jobs: Sequence[Job], quantities: tuple[str, ...], workers: int, threads: int | None) -> Generator[tuple[Job, Row]]:
+    """Jobs with their rows, as they end. Where what takes them stops, so do the runs that are under way, and keep their rounds."""
+    with ThreadPoolExecutor(workers) as pool, leash() as end:
+        started = {pool.submit(run, job, quantities, threads, end): job for job in jobs}
+        try:
+            for ended in as_completed(started):
+                yield started[ended], ended.result()
+        finally:
+            pool.shutdown(wait=False, cancel_futures=True)
 
 
 def have_bases(arms: Iterable[Mapping[str, Any]]) -> None:
@@ -83,21 +128,35 @@ def have_bases(arms: Iterable[Mapping[str, Any]]) -> None:
                 at_hand(source or "")
 
 
-def run(replica: Study, arm: str, seed: int, threads: int | None = 1) -> Row:
-    """One run, or one trial, in a process and a folder of its own, which are gone afterwards."""
-    words, began = words_of(replica, arm, seed), perf_counter()
-    with TemporaryDirectory() as scratch:
-        folder = Path(scratch) / "run"
-        extra = [] if replica.trial else ["--quiet", "--out", str(folder), *([f"workers={threads}"] if threads else [])]
-        environment = os.environ | ({"OMP_NUM_THREADS": str(threads)} if threads else {})
-        done = subprocess.run([sys.executable, "-m", *words, *extra], capture_output=True, text=True, env=environment, check=False)
-        row = Row(arm=arm, seed=seed, verdict=FAILED, seconds=round(perf_counter() - began, 1), command=shlex.join(words))
-        if replica.trial and not done.returncode:
-            return measured(row, json.loads(done.stdout), tuple(replica.quantities))
-        if not (folder / "verdict.json").is_file():
-            return replace(row, error=last_line(done.stderr) or f"exit status {done.returncode}")
-        row = finished(row, RunReader.of(folder), tuple(replica.quantities))
-        return replace(row, error=last_line(done.stderr)) if done.returncode else row
+def run(job: Job, quantities: Sequence[str], threads: int | None, end: int) -> Row:
+    """One run, or one trial, in a process of its own with the standard input `end`; a run that was interrupted goes on."""
+    began, before = perf_counter(), seconds_in(job.folder)
+    words = [sys.executable, "-m", LEASH, *(job.words if job.trial else run_words(job, threads))]
+    environment = os.environ | ({"OMP_NUM_THREADS": str(threads)} if threads else {})
+    done = subprocess.run(words, stdin=end, capture_output=True, text=True, env=environment, check=False)
+    took = round(before + perf_counter() - began, 1)
+    row = Row(arm=job.arm, seed=job.seed, verdict=FAILED, seconds=took, command=shlex.join(job.words), settings=job.settings)
+    if job.trial and not done.returncode:
+        return measured(row, json.loads(done.stdout), quantities)
+    if not (job.folder / "verdict.json").is_file():
+        return replace(row, error=last_line(done.stderr) or f"exit status {done.returncode}")
+    row = finished(row, RunReader.of(job.folder), quantities)
+    return replace(row, error=last_line(done.stderr)) if done.returncode else row
+
+
+def run_words(job: Job, threads: int | None) -> list[str]:
+    """The words that begin a run in its folder, or go on with it."""
+    if (job.folder / "config.json").is_file():
+        return ["autotelic", "resume", str(job.folder), "--quiet"]
+    shutil.rmtree(job.folder, ignore_errors=True)
+    return [*job.words, "--quiet", "--out", str(job.folder), *([f"workers={threads}"] if threads else [])]
+
+
+def seconds_in(folder: Path) -> float:
+    """What the rounds took that a run directory holds."""
+    with suppress(AutotelicError):
+        return sum(metrics.get("seconds/total", 0.0) for metrics in RunReader.of(folder).history().values())
+    return 0.0
 
 
 def finished(row: Row, run: RunReader, quantities: Sequence[str]) -> Row:
@@ -121,32 +180,6 @@ def measured(row: Row, steps: Sequence[Mapping[str, float]], quantities: Sequenc
     """A row with the numbers of a trial."""
     history = {name: [(step, numbers[name]) for step, numbers in enumerate(steps) if name in numbers] for name in quantities}
     return replace(row, verdict=MEASURED, rounds=len(steps) - 1, history=history)
-
-
-def words_of(replica: Study, arm: str, seed: int) -> list[str]:
-    """The words behind `python -m` that make a run or a trial again."""
-    settings = replica.arms[arm]
-    if replica.trial is None:
-        return command(settings, seed)
-    return [TRIAL, replica.system, "--seed", str(seed), *(word for key, value in settings.items() for word in overrides(key, value))]
-
-
-def command(settings: Mapping[str, Any], seed: int) -> list[str]:
-    """The words of the command that makes a run: `autotelic run RECIPE ...`."""
-    words = ["autotelic", "run", str(settings["recipe"]), "--seed", str(seed)]
-    for key, value in settings.items():
-        if key in OPTIONS:
-            words += [f"--{key}", str(value)]
-        elif key != "recipe":
-            words += overrides(key, value)
-    return words
-
-
-def overrides(key: str, value: Any) -> list[str]:
-    """Dotted overrides for a setting or a group of settings."""
-    if isinstance(value, Mapping):
-        return [word for inner, one in value.items() for word in overrides(f"{key}.{inner}", one)]
-    return [f"{key}={value if isinstance(value, str) and literal(value) == value else json.dumps(value)}"]
 
 
 def progress(replica: Study, row: Row) -> str:
