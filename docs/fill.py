@@ -1,6 +1,6 @@
 """Makes and fills what repeats the sources: `python docs/fill.py`, or `--check` to only compare.
 
-Made whole are docs/figures, docs/systems and docs/replications. In README.md and docs/*.md it fills places: what stands between `<!-- KIND: NAME -->` and
+Made whole are docs/figures, docs/systems and docs/studies. In README.md and docs/*.md it fills places: what stands between `<!-- KIND: NAME -->` and
 `<!-- end -->`. Kinds: `file` (a file, verbatim), `output` (a file of terminal output), `variations` (the table of variations), `studies` (the table of studies
 with results), `states` and `counts` (how much of the catalogue is here), `families` (the families; NAME is where their pages are, seen from this one),
 `benchmark` (the table of a benchmark that is a study), `speed` (the tables of a speed benchmark), `metrics` (the numbers that runs log: of one of the tables of
@@ -28,7 +28,7 @@ sys.path.insert(0, str(ROOT / "docs"))
 from making import bases, rooms, surface, systems  # noqa: E402 - beside this file, which is no package
 
 FIGURES = ROOT / "docs" / "figures"
-MADE = ("figures", "systems", "replications")
+MADE = ("figures", "systems", "studies")
 """Folders of docs/ that hold only what is made here."""
 KINDS = "file|output|variations|studies|benchmark|speed|states|families|counts|metrics|rooms|surface|capabilities|bases|ways"
 PLACE = re.compile(rf"(?s)(<!-- ({KINDS}): (\S+) -->\n).*?(<!-- end -->)")

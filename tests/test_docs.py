@@ -77,8 +77,8 @@ def test_every_row_of_the_catalogue_and_every_system_stands_on_the_page_of_its_f
 
 
 def test_every_study_with_results_stands_in_the_docs(fill: ModuleType) -> None:
-    table = (ROOT / "docs" / "replications.md").read_text(encoding="utf-8")
-    sections = "".join(page.read_text(encoding="utf-8") for page in (ROOT / "docs" / "replications").glob("*.md"))
+    table = (ROOT / "docs" / "studies.md").read_text(encoding="utf-8")
+    sections = "".join(page.read_text(encoding="utf-8") for page in (ROOT / "docs" / "studies").glob("*.md"))
     assert fill.systems.results()
     for name in fill.systems.results():
         assert f"| [`{name}`](" in table and f"\n## {name}\n" in sections

@@ -1,4 +1,4 @@
-"""Pages of the systems that are here: one a family under docs/systems, its studies under docs/replications, and tables that lead to them."""
+"""Pages of the systems that are here: one a family under docs/systems, its studies under docs/studies, and tables that lead to them."""
 
 import importlib
 import inspect
@@ -11,7 +11,7 @@ from pathlib import Path
 
 from autotelic.studies.catalogue import STATES, Entry, catalogue
 from autotelic.studies.figures import figure
-from autotelic.studies.registry import replicas, results_of
+from autotelic.studies.registry import declared, results_of
 from autotelic.studies.results import Row, read, table, words
 from autotelic.systems.families import FAMILIES
 from autotelic.systems.index import System, shipped, studies
@@ -28,7 +28,7 @@ MADE = "Made by `python docs/fill.py`."
 def pages() -> dict[Path, str]:
     """Every page of a family, by its path."""
     mine = {DOCS / "systems" / f"{family}.md": family_page(family) for family in FAMILIES if entries(family) or systems(family)}
-    return mine | {DOCS / "replications" / f"{family}.md": studies_page(family) for family in FAMILIES if shown(family)}
+    return mine | {DOCS / "studies" / f"{family}.md": studies_page(family) for family in FAMILIES if shown(family)}
 
 
 def entries(family: str) -> list[Entry]:
@@ -44,13 +44,13 @@ def systems(family: str) -> list[System]:
 @cache
 def results() -> dict[str, list[Row]]:
     """The committed rows of every study that has some."""
-    paths = {name: results_of(name) for name in replicas()}
-    return {name: read(path, replicas()[name]) for name, path in paths.items() if path.exists()}
+    paths = {name: results_of(name) for name in declared()}
+    return {name: read(path, declared()[name]) for name, path in paths.items() if path.exists()}
 
 
 def shown(family: str) -> list[Study]:
     """The studies of a family that have results."""
-    return [study for name, study in replicas().items() if name in results() and family_of(study) == family]
+    return [study for name, study in declared().items() if name in results() and family_of(study) == family]
 
 
 def family_of(study: Study) -> str:
@@ -60,7 +60,7 @@ def family_of(study: Study) -> str:
 
 def analyses(family: str) -> list[Study]:
     """The studies of a family that are rows of the catalogue themselves."""
-    return [study for study in replicas().values() if study.catalogue and family_of(study) == family]
+    return [study for study in declared().values() if study.catalogue and family_of(study) == family]
 
 
 def published(study: Study) -> str:
@@ -127,13 +127,13 @@ def analysis_summary(study: Study) -> list[str]:
 
 def outcomes(name: str) -> str:
     """Links to the studies of a system, each with its outcome."""
-    mine = [study for study in replicas().values() if name in study.recipes and study.system in results()]
+    mine = [study for study in declared().values() if name in study.recipes and study.system in results()]
     return ", ".join(f"[{OUTCOMES.get(study.outcome or '', 'not judged')}]({section_of(study)})" for study in mine)
 
 
 def section_of(study: Study) -> str:
     """Where a study is told of, seen from docs/systems."""
-    return f"../replications/{family_of(study)}.md#{study.system}"
+    return f"../studies/{family_of(study)}.md#{study.system}"
 
 
 def entry_row(one: Entry) -> list[str]:
@@ -144,7 +144,7 @@ def entry_row(one: Entry) -> list[str]:
 
 def place(name: str) -> str:
     """Where a system or a study is told of, seen from docs/systems."""
-    return f"{shipped()[name].about.family}.md#{name}" if name in shipped() else place_of(replicas()[name])
+    return f"{shipped()[name].about.family}.md#{name}" if name in shipped() else place_of(declared()[name])
 
 
 def place_of(study: Study) -> str:
@@ -185,9 +185,9 @@ def heads(text: str) -> list[tuple[str, str]]:
 def studies_page(family: str) -> str:
     """The studies of a family."""
     lines = [
-        f"# Replications: {family}",
+        f"# Studies: {family}",
         "",
-        f"[How to read a table](../replications.md). What the systems are: [{titled(family)}](../systems/{family}.md). {MADE}",
+        f"[How to read a table](../studies.md). What the systems are: [{titled(family)}](../systems/{family}.md). {MADE}",
         "",
     ]
     return "\n".join([*lines, *(line for study in shown(family) for line in study_section(study))])
@@ -248,7 +248,7 @@ def counts(_: str) -> str:
     states = Counter(one.state for one in catalogue())
     here = len(catalogue()) - states["open"]
     said = ", ".join(f"{kinds[kind]} {plural(kind, kinds[kind])}" for kind in ("variation", "way") if kinds[kind])
-    own = sum(bool(replicas()[name].catalogue) for name in results())
+    own = sum(bool(declared()[name].catalogue) for name in results())
     told = f", {own} of them {plural('analysis', own)}" if own else ""
     return (
         f"{here} of the {len(catalogue())} published systems of the catalogue run here. There are {kinds['recipe']} recipes, controls among them, {said},\n"
@@ -264,5 +264,5 @@ def plural(word: str, count: int) -> str:
 
 def figures() -> dict[Path, str]:
     """The figure of every study with results, by its path."""
-    drawn = {DOCS / "figures" / f"{name}.svg": figure(replicas()[name], found) for name, found in results().items()}
+    drawn = {DOCS / "figures" / f"{name}.svg": figure(declared()[name], found) for name, found in results().items()}
     return {path: svg for path, svg in drawn.items() if svg}

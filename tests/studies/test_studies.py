@@ -1,4 +1,4 @@
-"""Replicas: how arms are compared, what a file of results may hold, what the committed ones say, and a real run of two arms."""
+"""Studies: how arms are compared, what a file of results may hold, what the committed ones say, and a real run of two arms."""
 
 import json
 import math
@@ -22,7 +22,7 @@ from autotelic.runs.settings import checked, resolve
 from autotelic.studies.catalogue import catalogue, search, state
 from autotelic.studies.figures import curve, figure
 from autotelic.studies.jobs import command, settings_digest, words_of
-from autotelic.studies.registry import find, outcome_of, replicas, results_of
+from autotelic.studies.registry import declared, find, outcome_of, results_of
 from autotelic.studies.results import FAILED, Row, comparisons, number, read, says, table, words, write
 from autotelic.studies.running import replicate
 from autotelic.studies.trial import main as trial
@@ -30,7 +30,7 @@ from autotelic.studies.trial import read as read_trial
 from autotelic.systems.registry import recipes
 from autotelic.systems.study import Study
 
-COMMITTED = [name for name in replicas() if results_of(name).exists()]
+COMMITTED = [name for name in declared() if results_of(name).exists()]
 ABOVE, BELOW, AROUND, UNKNOWN = Interval(0.1, 0.3), Interval(-0.3, -0.1), Interval(-0.1, 0.1), Interval(math.nan, math.nan)
 
 TWO = Study(
@@ -126,14 +126,14 @@ def test_results_are_read_as_written_and_checked(tmp_path: Path) -> None:
         read(tmp_path / "absent.json", TWO)
 
 
-def test_a_replica_names_its_arms() -> None:
+def test_a_study_names_its_arms() -> None:
     with pytest.raises(SettingError, match=r"no arm 'othr'; did you mean 'other'\?"):
         replace(TWO, control="othr")
     with pytest.raises(SettingError, match="no arm 'fourth'"):
         replace(TWO, against={"one": "fourth"})
     with pytest.raises(SettingError, match="needs arms and quantities"):
         replace(TWO, quantities={})
-    with pytest.raises(SettingError, match=r"no replica 'srtt'; did you mean 'srt'\?"):
+    with pytest.raises(SettingError, match=r"no study 'srtt'; did you mean 'srt'\?"):
         find("srtt")
 
 
@@ -167,24 +167,24 @@ def test_a_curve_keeps_the_last_value_of_a_run_that_ended() -> None:
     assert figure(TWO, []) == ""
 
 
-@pytest.mark.parametrize("name", list(replicas()))
-def test_every_replica_is_of_shipped_recipes_and_its_arms_can_be_run(name: str) -> None:
-    replica = replicas()[name]
-    assert set(replica.recipes) <= recipes().keys() and replica.claim.endswith(".")
-    for arm, settings in replica.arms.items():
+@pytest.mark.parametrize("name", list(declared()))
+def test_every_study_is_of_shipped_recipes_and_its_arms_can_be_run(name: str) -> None:
+    study = declared()[name]
+    assert set(study.recipes) <= recipes().keys() and study.claim.endswith(".")
+    for arm, settings in study.arms.items():
         assert arm.strip() == arm and "seed" not in settings
-        if replica.trial:
-            checked(replica.trial, settings)
+        if study.trial:
+            checked(study.trial, settings)
             continue
         cls = recipes()[settings["recipe"]]
         cls.model_validate({key: value for key, value in settings.items() if key in cls.model_fields})
 
 
-@pytest.mark.parametrize("name", [name for name, replica in replicas().items() if not replica.trial])
+@pytest.mark.parametrize("name", [name for name, study in declared().items() if not study.trial])
 def test_the_arms_of_a_study_are_probed_alike(name: str) -> None:
     """pass@k and agreement of arms that sample at different temperatures do not compare."""
     found = set()
-    for arm in replicas()[name].arms.values():
+    for arm in declared()[name].arms.values():
         settings, recipe = resolve(arm)
         sampling = settings.probe_sampling.over(recipe.sampling)
         found.add((sampling.scale, sampling.top_p, sampling.top_k))
@@ -193,23 +193,23 @@ def test_the_arms_of_a_study_are_probed_alike(name: str) -> None:
 
 @pytest.mark.parametrize("name", COMMITTED)
 def test_committed_results_are_of_the_declared_arms_and_no_outcome_is_better_than_they_are(name: str) -> None:
-    replica = replicas()[name]
-    rows = read(results_of(name), replica)
-    assert {(one.arm, one.seed) for one in rows} >= {(arm, seed) for arm in replica.arms for seed in range(3)}
+    study = declared()[name]
+    rows = read(results_of(name), study)
+    assert {(one.arm, one.seed) for one in rows} >= {(arm, seed) for arm in study.arms for seed in range(3)}
     for one in rows:
         assert one.verdict != FAILED, one
-        assert shlex.split(one.command) == words_of(replica, one.arm, one.seed), "the arm was changed after it was run"
-    said = [one.said for one in comparisons(replica, rows) if one.said]
-    assert replica.finding
-    assert replica.outcome != "replicated" or set(said) == {"yes"}
-    assert replica.outcome != "partly" or "yes" in said
+        assert shlex.split(one.command) == words_of(study, one.arm, one.seed), "the arm was changed after it was run"
+    said = [one.said for one in comparisons(study, rows) if one.said]
+    assert study.finding
+    assert study.outcome != "replicated" or set(said) == {"yes"}
+    assert study.outcome != "partly" or "yes" in said
 
 
 def test_what_was_run_has_an_outcome_and_what_was_not_has_none() -> None:
-    assert {name for name, replica in replicas().items() if replica.outcome} == set(COMMITTED)
+    assert {name for name, study in declared().items() if study.outcome} == set(COMMITTED)
 
 
-def test_the_catalogue_is_whole_and_its_states_are_those_of_recipes_and_replicas() -> None:
+def test_the_catalogue_is_whole_and_its_states_are_those_of_recipes_and_studies() -> None:
     found = catalogue()
     assert [one.id for one in found] == list(range(366))
     assert all(one.system and one.title and one.family and "|" not in one.system + one.title for one in found)
@@ -227,7 +227,7 @@ def test_the_catalogue_is_whole_and_its_states_are_those_of_recipes_and_replicas
 
 def test_the_command_lists_prints_and_names_the_nearest(tmp_path: Path) -> None:
     listed = call("replicate", "--list").out
-    assert all(name in listed and replica.claim in listed for name, replica in replicas().items())
+    assert all(name in listed and study.claim in listed for name, study in declared().items())
     shown = call("replicate", "srt", "--from", results_of("srt"))
     assert shown.status == 0 and "| srt " in shown.out and "as the paper says: " in shown.out
     assert "did you mean 'srt'" in call("replicate", "srtt").complaint
@@ -242,7 +242,7 @@ def test_all_arms_are_run_and_a_run_that_fails_is_a_row(tmp_path: Path, monkeypa
     tiny = replace(
         TWO, system="tiny", arms={"one": {"recipe": "srt", **quick}, "other": {"recipe": "srt", "model": "no/such/base", **quick}}, against={}
     )
-    monkeypatch.setitem(replicas(), "tiny", tiny)
+    monkeypatch.setitem(declared(), "tiny", tiny)
     out = tmp_path / "tiny.json"
     found = call("replicate", "tiny", "--seeds", 1, "--workers", 1, "--out", out)
     assert found.status == 1 and "1/2 " in found.out and "2/2 " in found.out and "no/such/base" in found.out

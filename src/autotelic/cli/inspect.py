@@ -17,7 +17,7 @@ def replicate(
     seeds: Annotated[int, typer.Option(min=1, help="Runs of each arm, with seeds 0, 1, ...")] = 3,
     workers: Annotated[int | None, typer.Option(min=1, help="Runs at a time; default: one for every core.", show_default=False)] = None,
     out: Annotated[
-        Path | None, typer.Option(help="File of results; default: replicas/SYSTEM.json. What it holds is not run again.", show_default=False)
+        Path | None, typer.Option(help="File of results; default: studies/NAME.json. What it holds is not run again.", show_default=False)
     ] = None,
     source: Annotated[Path | None, typer.Option("--from", help="Run nothing; print the table of this file of results.", show_default=False)] = None,
     listing: Annotated[bool, typer.Option("--list", help="List the studies.")] = False,
@@ -31,13 +31,13 @@ def replicate(
     from autotelic.studies.results import FAILED, read, table, words
     from autotelic.studies.running import replicate
 
-    replica = find(system)
+    study = find(system)
     if source:
-        rows = read(source, replica)
+        rows = read(source, study)
     else:
-        path = out or Path("replicas") / f"{system}.json"
-        rows = replicate(replica, arms or [], seeds=seeds, workers=workers or usable_cores(), out=path)
-    print("\n".join(["", replica.claim, "", table(replica, rows), "", *words(replica, rows)]))
+        path = out or Path("studies") / f"{system}.json"
+        rows = replicate(study, arms or [], seeds=seeds, workers=workers or usable_cores(), out=path)
+    print("\n".join(["", study.claim, "", table(study, rows), "", *words(study, rows)]))
     if any(row.verdict == FAILED for row in rows):
         raise typer.Exit(1)
 

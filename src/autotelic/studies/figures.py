@@ -15,18 +15,18 @@ CHART, LEGEND = (480, 270), 240
 """Size of the chart, and how much wider the legend makes the figure, in pixels."""
 
 
-def figure(replica: Study, rows: Sequence[Row]) -> str:
+def figure(study: Study, rows: Sequence[Row]) -> str:
     """An SVG document; empty where no run has the quantity."""
-    quantity = next(iter(replica.quantities))
-    found = [curve(replica, rows, arm, quantity) for arm in replica.arms]
+    quantity = next(iter(study.quantities))
+    found = [curve(study, rows, arm, quantity) for arm in study.arms]
     shown = [one for one in found if one is not None]
-    name = f"{replica.system}: {quantity} by arm"
-    x_label = "step" if replica.trial else "round"
+    name = f"{study.system}: {quantity} by arm"
+    x_label = "step" if study.trial else "round"
     chart = line_chart(shown, name=name, x_label=x_label, y_label=quantity.removeprefix("probe/"), size=CHART)
     return standalone(chart, shown) if chart else ""
 
 
-def curve(replica: Study, rows: Sequence[Row], arm: str, quantity: str) -> Series | None:
+def curve(study: Study, rows: Sequence[Row], arm: str, quantity: str) -> Series | None:
     """Mean, least and greatest value over seeds in the rounds that all have; a run that ended keeps its last value."""
     runs = [dict(row.history[quantity]) for row in rows if row.arm == arm and quantity in row.history]
     rounds = [r for r in sorted({r for run in runs for r in run}) if all(r in run or r > max(run) for run in runs)]
@@ -34,9 +34,9 @@ def curve(replica: Study, rows: Sequence[Row], arm: str, quantity: str) -> Serie
         return None
     values = [[run.get(r, run[max(run)]) for run in runs] for r in rounds]
     low, mean, high = ([by(v) for v in values] for by in (min, fmean, max))
-    if arm == replica.control:
+    if arm == study.control:
         return Series(arm, rounds, mean, low, high, color="c0")
-    again, color = divmod([name for name in replica.arms if name != replica.control].index(arm), COLORS)
+    again, color = divmod([name for name in study.arms if name != study.control].index(arm), COLORS)
     return Series(arm, rounds, mean, low, high, color=f"c{1 + color}", dashed=again > 0)
 
 

@@ -44,31 +44,31 @@ class Job:
         return row.verdict != FAILED and same
 
 
-def job_of(replica: Study, arm: str, seed: int, scratch: Path) -> Job:
+def job_of(study: Study, arm: str, seed: int, scratch: Path) -> Job:
     """The run or trial of an arm with a seed, under way in `scratch`."""
-    settings = settings_digest(replica, arm)
+    settings = settings_digest(study, arm)
     short = re.sub("[^a-z0-9]+", "-", arm.lower()).strip("-")[:32]
     folder = scratch / f"{short}-{seed}-{digest_of([arm, settings])[:12]}"
-    return Job(arm, seed, words_of(replica, arm, seed), settings, folder, replica.trial is not None)
+    return Job(arm, seed, words_of(study, arm, seed), settings, folder, study.trial is not None)
 
 
-def settings_digest(replica: Study, arm: str) -> str | None:
+def settings_digest(study: Study, arm: str) -> str | None:
     """The digest of all settings of an arm, defaults too, and of the files that they name; None where they are refused."""
-    given = replica.arms[arm]
+    given = study.arms[arm]
     with suppress(AutotelicError):
-        parts = [checked(replica.trial, given)] if replica.trial else resolve(given)
+        parts = [checked(study.trial, given)] if study.trial else resolve(given)
         values = {key: value for part in parts for key, value in part.model_dump(mode="json").items() if key not in FREE}
         files = {key: digest_of_file(Path(values[key])) for key in SOURCES if values.get(key) and Path(values[key]).is_file()}
         return digest_of([values, files])
     return None
 
 
-def words_of(replica: Study, arm: str, seed: int) -> list[str]:
+def words_of(study: Study, arm: str, seed: int) -> list[str]:
     """The words behind `python -m` that make a run or a trial again."""
-    settings = replica.arms[arm]
-    if replica.trial is None:
+    settings = study.arms[arm]
+    if study.trial is None:
         return command(settings, seed)
-    return [TRIAL, replica.system, "--seed", str(seed), *(word for key, value in settings.items() for word in overrides(key, value))]
+    return [TRIAL, study.system, "--seed", str(seed), *(word for key, value in settings.items() for word in overrides(key, value))]
 
 
 def command(settings: Mapping[str, Any], seed: int) -> list[str]:

@@ -10,7 +10,7 @@ from autotelic.systems.study import Study, StudyOutcome
 
 
 @cache
-def replicas() -> dict[str, Study]:
+def declared() -> dict[str, Study]:
     """All studies by name. Loads every one of them: for tests and pages."""
     found = [study_in(name) for name in index.modules() if index.studies_in(name.rpartition(".")[2])]
     return dict(sorted((study.system, study) for study in found))
@@ -37,9 +37,9 @@ def find(system: str) -> Study:
     listed = index.studies().get(system)
     if listed and (study := study_in(listed.module)).system == system:
         return study
-    if system not in replicas():
-        raise SettingError(f"no replica {system!r}; {nearest(system, replicas())}")
-    return replicas()[system]
+    if system not in declared():
+        raise SettingError(f"no study {system!r}; {nearest(system, declared())}")
+    return declared()[system]
 
 
 def outcome_of(name: str) -> StudyOutcome | None:

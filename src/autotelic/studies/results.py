@@ -62,31 +62,31 @@ class Comparison:
     """Whether it moves as the paper says; None where the study claims nothing of it."""
 
 
-def read(path: Path, replica: Study) -> list[Row]:
+def read(path: Path, study: Study) -> list[Row]:
     """The rows of a file of results.
 
     Raises:
-        DataError: no such file, not of this replica, or a row of an arm that the replica does not have.
+        DataError: no such file, not of this study, or a row of an arm that the study does not have.
     """
     try:
         data = json.loads(path.read_text(encoding="utf-8"))
         rows = [Row(**row) for row in data["rows"]]
         system = data["system"]
     except (OSError, UnicodeDecodeError, json.JSONDecodeError, TypeError, KeyError) as error:
-        raise DataError(f"{path}: cannot be read as results of a replica: {error}") from error
-    if system != replica.system:
-        raise DataError(f"{path}: results of {system!r}, not of {replica.system!r}")
+        raise DataError(f"{path}: cannot be read as results of a study: {error}") from error
+    if system != study.system:
+        raise DataError(f"{path}: results of {system!r}, not of {study.system!r}")
     for number, row in enumerate(rows, 1):
-        if row.arm not in replica.arms:
-            raise DataError(f"{path}: row {number}: no arm {row.arm!r}; {nearest(row.arm, replica.arms)}")
+        if row.arm not in study.arms:
+            raise DataError(f"{path}: row {number}: no arm {row.arm!r}; {nearest(row.arm, study.arms)}")
     return rows
 
 
-def write(path: Path, replica: Study, rows: Iterable[Row], machine: dict[str, Any]) -> None:
+def write(path: Path, study: Study, rows: Iterable[Row], machine: dict[str, Any]) -> None:
     """Write a file of results, one line a row, ordered by seed and arm; whole or not at all."""
-    order = list(replica.arms)
+    order = list(study.arms)
     lines = [json.dumps(plain(row)) for row in sorted(rows, key=lambda row: (row.seed, order.index(row.arm)))]
-    text = f'{{"system": {json.dumps(replica.system)}, "machine": {json.dumps(machine)}, "rows": [\n' + ",\n".join(lines) + "\n]}\n"
+    text = f'{{"system": {json.dumps(study.system)}, "machine": {json.dumps(machine)}, "rows": [\n' + ",\n".join(lines) + "\n]}\n"
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(path.name + ".part")
     partial.write_text(text, encoding="utf-8")
@@ -113,18 +113,18 @@ def ends(row: Row, quantity: str) -> tuple[float, float] | None:
     return (history[0][1], history[-1][1]) if history else None
 
 
-def compare(replica: Study, rows: Sequence[Row], arm: str, quantity: str) -> Comparison | None:
+def compare(study: Study, rows: Sequence[Row], arm: str, quantity: str) -> Comparison | None:
     """One quantity of one arm beside its control; None where no run has it."""
     values = by_seed(rows, arm, quantity)
     if not values:
         return None
     firsts, lasts = [first for first, _ in values.values()], [last for _, last in values.values()]
     change = t_interval([last - first for first, last in values.values()])
-    control = replica.control_of(arm)
+    control = study.control_of(arm)
     others = by_seed(rows, control, quantity) if control else {}
     gaps = [values[seed][1] - others[seed][1] for seed in values.keys() & others.keys()]
-    interval, move = t_interval(gaps), replica.quantities[quantity]
-    said = None if move == "shown" or arm != replica.main else says(move, change, interval)
+    interval, move = t_interval(gaps), study.quantities[quantity]
+    said = None if move == "shown" or arm != study.main else says(move, change, interval)
     return Comparison(arm, quantity, len(values), fmean(firsts), fmean(lasts), change, control, fmean(gaps) if gaps else nan, interval, said)
 
 
@@ -142,17 +142,17 @@ def says(move: Move, change: Interval, difference: Interval) -> Said:
     return "no" if -1 in sides else "yes" if all(side == 1 for side in sides) else "unclear"
 
 
-def comparisons(replica: Study, rows: Sequence[Row]) -> list[Comparison]:
+def comparisons(study: Study, rows: Sequence[Row]) -> list[Comparison]:
     """All arms, all quantities, in the order in which the study names them."""
-    found = (compare(replica, rows, arm, quantity) for arm in replica.arms for quantity in replica.quantities)
+    found = (compare(study, rows, arm, quantity) for arm in study.arms for quantity in study.quantities)
     return [one for one in found if one is not None]
 
 
-def table(replica: Study, rows: Sequence[Row]) -> str:
+def table(study: Study, rows: Sequence[Row]) -> str:
     """A Markdown table, padded so that it can be read as it is: a line for every arm and quantity; columns without an entry are left out."""
     cells = [["arm", "quantity", "first to last", "change", "minus control", "verdicts", "seconds"]]
-    found = comparisons(replica, rows)
-    for arm in replica.arms:
+    found = comparisons(study, rows)
+    for arm in study.arms:
         mine = [row for row in rows if row.arm == arm]
         if not mine:
             continue
@@ -190,11 +190,11 @@ def tally(verdicts: Sequence[str]) -> str:
     return ", ".join(f"{verdicts.count(word)} {word}" for word in dict.fromkeys(verdicts))
 
 
-def words(replica: Study, rows: Sequence[Row]) -> list[str]:
+def words(study: Study, rows: Sequence[Row]) -> list[str]:
     """One sentence for every quantity that the paper says something of, and one for every failed run."""
     said = [
-        f"{one.quantity} {PHRASES[replica.quantities[one.quantity]].format(control=one.control)}, as the paper says: {one.said}"
-        for one in comparisons(replica, rows)
+        f"{one.quantity} {PHRASES[study.quantities[one.quantity]].format(control=one.control)}, as the paper says: {one.said}"
+        for one in comparisons(study, rows)
         if one.said
     ]
     return said + [f"{row.arm}, seed {row.seed}: {row.error}" for row in rows if row.error]

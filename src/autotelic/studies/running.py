@@ -37,7 +37,7 @@ say_at_once = partial(print, flush=True)
 
 
 def replicate(
-    replica: Study,
+    study: Study,
     arms: Sequence[str],
     *,
     seeds: int,
@@ -52,36 +52,36 @@ def replicate(
     those of other arms and seeds stay. A KeyboardInterrupt carries a note on what is kept.
 
     Raises:
-        SettingError: an arm that the replica does not have.
-        DataError: `out` is there and is no file of results of this replica.
+        SettingError: an arm that the study does not have.
+        DataError: `out` is there and is no file of results of this study.
         AutotelicError: it cannot be written, or another process works on it.
     """
     for arm in arms:
-        if arm not in replica.arms:
-            raise SettingError(f"replica {replica.system!r} has no arm {arm!r}; {nearest(arm, replica.arms)}")
-    wanted = list(arms or replica.arms)
+        if arm not in study.arms:
+            raise SettingError(f"study {study.system!r} has no arm {arm!r}; {nearest(arm, study.arms)}")
+    wanted = list(arms or study.arms)
     with workplace(out) as scratch:
-        rows = {(row.arm, row.seed): row for row in (read(out, replica) if out.exists() else [])}
-        jobs = [job_of(replica, arm, seed, scratch) for seed in range(seeds) for arm in wanted]
+        rows = {(row.arm, row.seed): row for row in (read(out, study) if out.exists() else [])}
+        jobs = [job_of(study, arm, seed, scratch) for seed in range(seeds) for arm in wanted]
         left = [job for job in jobs if not is_done(job, rows.get((job.arm, job.seed)), say)]
-        if replica.trial is None:
-            have_bases(replica.arms[arm] for arm in {job.arm: None for job in left})
+        if study.trial is None:
+            have_bases(study.arms[arm] for arm in {job.arm: None for job in left})
         if len(left) < len(jobs):
             say(f"{out}: {len(jobs) - len(left)} of {len(jobs)} runs are done already")
         done = len(jobs) - len(left)
         try:
-            with closing(rows_of(left, tuple(replica.quantities), workers, threads)) as ended:
+            with closing(rows_of(left, tuple(study.quantities), workers, threads)) as ended:
                 for job, row in ended:
                     rows[row.arm, row.seed] = row
                     with explained(out):
-                        write(out, replica, rows.values(), machine())
+                        write(out, study, rows.values(), machine())
                     shutil.rmtree(job.folder, ignore_errors=True)
                     done += 1
-                    say(f"{done}/{len(jobs)} {progress(replica, row)}")
+                    say(f"{done}/{len(jobs)} {progress(study, row)}")
         except KeyboardInterrupt as stop:
             stop.add_note(f"{out}: {done} of {len(jobs)} runs are kept; the same command goes on")
             raise
-    return sorted(rows.values(), key=lambda row: (row.seed, list(replica.arms).index(row.arm)))
+    return sorted(rows.values(), key=lambda row: (row.seed, list(study.arms).index(row.arm)))
 
 
 @contextmanager
@@ -182,9 +182,9 @@ def measured(row: Row, steps: Sequence[Mapping[str, float]], quantities: Sequenc
     return replace(row, verdict=MEASURED, rounds=len(steps) - 1, history=history)
 
 
-def progress(replica: Study, row: Row) -> str:
+def progress(study: Study, row: Row) -> str:
     """A finished run in one line."""
-    moved = [(quantity, ends(row, quantity)) for quantity in replica.quantities]
+    moved = [(quantity, ends(row, quantity)) for quantity in study.quantities]
     shown = [f"{quantity} {number(values[0])} to {number(values[1])}" for quantity, values in moved if values]
     return f"{row.arm} seed {row.seed}: {', '.join([row.verdict, *shown, *([row.error] if row.error else [])])}; {row.seconds:.0f} s"
 

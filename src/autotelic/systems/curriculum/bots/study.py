@@ -47,7 +47,7 @@ STUDY = Study(
   says nearly all of a sum's difficulty, while a task's own outcomes, from ten draws on average, are old when it comes again.
 - With references of .5 and .95 instead of .6 and .98 implicit evidence alone gains more (.83 against .80), both together nothing; in a pool of
   2,048 sums, where a task comes about once, own outcomes gain next to nothing in 60 rounds (.73 against .72; one seed each).
-- In a pool of chains of 1 to 8 operations, this replica's first, there is little to win: nearly three of four groups have a signal however they
+- In a pool of chains of 1 to 8 operations, the first of this study, there is little to win: nearly three of four groups have a signal however they
   are drawn, and with one answer in ten right by luck even the hardest level keeps one. There selection finds 707 of 960 groups against 696, and
   accuracy ends at .91 in both.
 - The pool of sums was chosen because uniform draws waste most of it. Its size, the rounds and the level of 14 digits were settled with seeds 10

@@ -52,7 +52,7 @@ STUDY = Study(
 - The bandit follows the edge: of equal chances (.06) two digits end at .02, and 14 digits at .13, when they are solved more often than not.
   Whether arms that are not drawn decay or keep their value makes no difference here (.86).
 - Easy to hard in equal shares is far worse (.67): it spends the first quarter of the run on what is known, and then five rounds on each level.
-- In a pool of chains of 1 to 8 operations, this replica's first, there is little to win: random draws waste one group of four, one answer in ten
+- In a pool of chains of 1 to 8 operations, the first of this study, there is little to win: random draws waste one group of four, one answer in ten
   is right by luck, and every level teaches every other. There the bandit finds 490 groups of 640 against 466, and accuracy is .79 against .78,
   far within the spread of the seeds.
 - The pool of sums was chosen because random draws waste most of it; rounds, learning rate and the level of 14 digits were settled with seeds 10

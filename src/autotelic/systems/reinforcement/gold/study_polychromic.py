@@ -15,6 +15,7 @@ STUDY = Study(
     arms={
         "polychromic": {"recipe": "polychromic", **RUN},
         "single answers": GOLD,
+        "single answers, slower": {**GOLD, "optimizer": {"learning_rate": 1e-4}},
         "single answers, entropy bonus": {**GOLD, "objective": {"entropy": 0.01}},
     },
     control="single answers",

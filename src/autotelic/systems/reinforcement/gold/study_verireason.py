@@ -1,18 +1,26 @@
-"""VeriReason: wrong answers worth their likeness to the solution, from a base that is mostly wrong."""
+"""VeriReason: wrong answers worth their likeness to the solution, where it has one form, and where problems have several solutions."""
+
+from typing import Any
 
 from autotelic.systems.arms import LONG, PROBED_AT_ONE
 from autotelic.systems.study import Study
 
-RUN = {"model": "chain-weak", **LONG, **PROBED_AT_ONE}
+RIGHT: dict[str, Any] = {"recipe": "gold", "group_size": 8, "scale": "std", "sampling": {"temperature": 0.5}}
+"""The recipe but for the stages."""
+CHAIN: dict[str, Any] = {"model": "chain-weak", **LONG, **PROBED_AT_ONE, "probe_every": 10}
+COUNTDOWN: dict[str, Any] = {**CHAIN, "model": "countdown-steps", "tasks": "countdown-steps"}
 
 STUDY = Study(
     system="verireason",
     recipes=("verireason",),
     claim="A reward in stages, of the form, the likeness to the solution and the right answer, raises accuracy further than the right answer alone.",
-    quantities={"probe/accuracy": "above", "probe/pass@8": "shown"},
+    quantities={"probe/accuracy": "above", "probe/pass@1": "shown", "probe/pass@8": "shown"},
     arms={
-        "verireason": {"recipe": "verireason", **RUN},
-        "right answers alone": {"recipe": "gold", **RUN, "group_size": 8, "scale": "std", "sampling": {"temperature": 0.5}},
+        "verireason": {"recipe": "verireason", **CHAIN},
+        "right answers alone": {**RIGHT, **CHAIN},
+        "verireason, several solutions": {"recipe": "verireason", **COUNTDOWN},
+        "right answers alone, several solutions": {**RIGHT, **COUNTDOWN},
     },
     control="right answers alone",
+    against={"verireason, several solutions": "right answers alone, several solutions", "right answers alone, several solutions": None},
 )
