@@ -2,12 +2,11 @@
 
 from typing import Any
 
+from autotelic.systems.arms import PROBED_AT_ONE
 from autotelic.systems.study import Study
 
-RUN: dict[str, Any] = {
-    "tasks": "countdown-steps", "model": "countdown-steps", "tasks_per_round": 128, "rounds": 6, "probe_every": 2, "probe_sampling": {"temperature": 1.0},
-}  # fmt: skip
-CHAIN: dict[str, Any] = {**RUN, "tasks": "chain", "model": "chain-medium"}
+CHAIN: dict[str, Any] = {"tasks_per_round": 128, "rounds": 6, "probe_every": 2, **PROBED_AT_ONE}
+RUN: dict[str, Any] = {"tasks": "countdown-steps", "model": "countdown-steps", "sampling": {"max_tokens": 40}, **CHAIN}
 
 STUDY = Study(
     system="sprec",

@@ -5,10 +5,11 @@ from typing import Any
 from autotelic.systems.arms import LONG, PROBED_AT_ONE
 from autotelic.systems.study import Study
 
-RIGHT: dict[str, Any] = {"recipe": "gold", "group_size": 8, "scale": "std", "sampling": {"temperature": 0.5}}
+RIGHT: dict[str, Any] = {"recipe": "gold", "group_size": 8, "scale": "std"}
 """The recipe but for the stages."""
-CHAIN: dict[str, Any] = {"model": "chain-weak", **LONG, **PROBED_AT_ONE, "probe_every": 10}
-COUNTDOWN: dict[str, Any] = {**CHAIN, "model": "countdown-steps", "tasks": "countdown-steps"}
+RUN: dict[str, Any] = {**LONG, **PROBED_AT_ONE, "probe_every": 10}
+CHAIN: dict[str, Any] = {"model": "chain-weak", "sampling": {"temperature": 0.5}, **RUN}
+COUNTDOWN: dict[str, Any] = {"model": "countdown-steps", "tasks": "countdown-steps", "sampling": {"temperature": 0.5, "max_tokens": 40}, **RUN}
 
 STUDY = Study(
     system="verireason",
