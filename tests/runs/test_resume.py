@@ -2,6 +2,7 @@
 
 import os
 import signal
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -56,6 +57,24 @@ def test_killed_and_resumed_is_bitwise_the_whole_run(name: str, tmp_path: Path) 
         assert [file for file in whole if whole[file] != resumed[file]] == []
     for part in ("probe/first.json", "probe/last.json"):
         assert (tmp_path / "whole" / part).read_bytes() == (tmp_path / "killed" / part).read_bytes()
+
+
+def test_a_mix_of_files_goes_on_where_it_was(tmp_path: Path) -> None:
+    """Its sampler carries over what each source is owed."""
+    for name, say in (("a.jsonl", "{}+1="), ("b.jsonl", "{}-1=")):
+        (tmp_path / name).write_text("".join(f'{{"prompt": "{say.format(i)}", "answer": "{i % 9}"}}\n' for i in range(9)), encoding="utf-8")
+    raw = small("gold", tasks=f"{tmp_path / 'a.jsonl'}*2 + {tmp_path / 'b.jsonl'}", rounds=ROUNDS, tasks_per_round=5, gate={"enabled": False})
+    loop.start({**raw, "out": str(tmp_path / "whole")}, Progress(quiet=True))
+    run_and_die(raw, tmp_path / "killed")
+    loop.resume(tmp_path / "killed", progress=Progress(quiet=True))
+    for number in range(KILLED_IN, ROUNDS + 1):
+        assert contents(tmp_path / "whole", number) == contents(tmp_path / "killed", number)
+    read = RunReader(tmp_path / "whole")
+    drawn = Counter(row["task"].partition("/")[0] for number in range(1, ROUNDS + 1) for row in read.rollouts(number))
+    assert drawn["a.jsonl"] == 2 * drawn["b.jsonl"] - 4  # 13 and 7 of 20 tasks, four rollouts of each
+    assert {"probe/accuracy/a.jsonl", "probe/accuracy/b.jsonl"} <= read.metrics(0).keys()
+    card = (tmp_path / "whole" / "model" / "README.md").read_text(encoding="utf-8")
+    assert "a.jsonl\\*2 + b.jsonl" in card and str(tmp_path) not in card
 
 
 def test_a_longer_run_is_a_shorter_one_resumed(tmp_path: Path) -> None:

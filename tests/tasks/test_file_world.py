@@ -51,6 +51,12 @@ def test_equal_prompts_stay_together_and_checkable_tasks_are_held_out():
     assert all(task.answer for task in world.splits["probe"])
 
 
+def test_a_file_may_be_held_out_as_a_whole():
+    world = FileWorld(questions(10), probe_share=1.0)
+    assert len(world.tasks(99, seed=0, split="probe")) == 10 and world.tasks(99, seed=0) == []
+    assert world.skill("propose").ask() and world.task("New?").answer is None
+
+
 def test_requests_that_do_not_fit():
     world = FileWorld(questions(10))
     assert len(world.tasks(100, seed=0)) == 9, "a file gives all it has"
@@ -64,7 +70,7 @@ def test_requests_that_do_not_fit():
     for options, message in (
         ({"verifier": "nubmer"}, "no verifier 'nubmer': did you mean 'number'"),
         ({"places": ("boxd",)}, "no place 'boxd' for an answer: did you mean 'boxed'"),
-        ({"probe_share": 1.0}, "leave something to train on"),
+        ({"probe_share": 1.0, "validation": 0.1}, "leave something to train on"),
         ({"probe_share": -0.1}, "leave something to train on"),
     ):
         with pytest.raises(SettingError, match=message):

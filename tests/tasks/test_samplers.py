@@ -4,6 +4,8 @@ import json
 import time
 from collections import Counter
 from collections.abc import Callable
+from itertools import islice
+from math import inf
 from random import Random
 
 import numpy as np
@@ -11,7 +13,7 @@ import pytest
 
 from autotelic.errors import SettingError
 from autotelic.tasks.pool import TaskPool
-from autotelic.tasks.samplers import Bandit, BetaBand, Learnability, Newest, Sampler, Shuffled, Staged, softmax, top
+from autotelic.tasks.samplers import Bandit, BetaBand, Learnability, Newest, Sampler, Shuffled, Staged, Weighted, softmax, top, turns
 from autotelic.types import Task
 
 MAKERS: dict[str, Callable[[], Sampler]] = {
@@ -22,6 +24,7 @@ MAKERS: dict[str, Callable[[], Sampler]] = {
     "beta": lambda: BetaBand("ops", counts=8),
     "beta, means": lambda: BetaBand("ops", counts=8, thompson=False),
     "learnability": Learnability,
+    "weighted": lambda: Weighted("ops", {"1": 4, "2": 2, "3": 1, "4": 0.5, **dict.fromkeys("5678", 1)}),
 }
 
 
@@ -137,6 +140,36 @@ def test_learnability_prefers_variance_and_passes_over_the_unknown() -> None:
     drawn = Counter(name for _ in range(50) for name in names(pool.draw(4, Learnability())))
     assert all(int(name[1:]) < 20 for name in drawn)
     assert sum(drawn[f"t{i}"] for i in range(4)) > 150
+
+
+def test_turns_go_by_weight_and_pass_over_who_has_no_room() -> None:
+    """By hand: what is owed after each turn is (2, 1) -> a, (1, 2) -> b, (3, 0) -> a; then again."""
+    assert "".join(islice(turns({"a": 2, "b": 1}, {"a": inf, "b": inf}), 9)) == "abaabaaba"
+    assert "".join(turns({"a": 2, "b": 1}, {"a": 2, "b": 4})) == "abab" + "bb"
+    owed: dict[str, float] = {}
+    halves = ["".join(islice(turns({"a": 2, "b": 1}, {"a": inf, "b": inf}, owed), count)) for count in (2, 3, 4)]
+    assert "".join(halves) == "abaabaaba"
+
+
+def test_a_weighted_draw_gives_each_value_its_share_and_every_task_once_before_any_comes_again() -> None:
+    pool = TaskPool(tasks(24, arms=3), 5, Weighted("ops", {"1": 3, "2": 2, "3": 1}))
+    batches = [pool.draw(5) for _ in range(24)]
+    values = Counter(task.tags["ops"] for batch in batches for task in batch)
+    assert values == {1: 60, 2: 40, 3: 20}
+    assert all(len(set(names(batch))) == 5 for batch in batches)
+    for value in (1, 2, 3):
+        seen = [task.id for batch in batches for task in batch if task.tags["ops"] == value]
+        assert max(Counter(seen).values()) - min(Counter(seen).values()) <= 2
+
+
+def test_a_small_value_leaves_its_place_and_what_a_run_made_is_drawn_too() -> None:
+    pool = TaskPool(tasks(12, arms=4)[:9], 0, Weighted("ops", {"1": 9, "2": 1, "3": 1, "4": 1}))
+    assert len(pool.draw(9)) == 9 and len(pool.draw(99)) == 9
+    pool.add([Task(f"made{i}", "") for i in range(9)], "made")
+    drawn = [task for _ in range(40) for task in pool.draw(4)]
+    assert sum(task.id.startswith("made") for task in drawn) == 80
+    with pytest.raises(SettingError, match="tag = 'ops': no weight for '4'; did you mean"):
+        TaskPool(tasks(9), 0, Weighted("ops", {"1": 1, "2": 1, "3": 1, "40": 1}))
 
 
 def test_top_is_the_highest_in_order() -> None:

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from autotelic.cli import lists
-from autotelic.cli.options import AnswerColumn, Chat, PromptColumn, Seed, System, TemplateText, Verifier
+from autotelic.cli.options import SOURCES, AnswerColumn, Chat, PromptColumn, Seed, System, TemplateText, Verifier
 from autotelic.runs.stopping import stoppable
 
 
@@ -70,7 +70,7 @@ def base(
 
 
 def validate(
-    tasks: Annotated[str, typer.Argument(help="JSONL, Parquet or CSV file, world, or Hugging Face data set.", show_default=False)],
+    tasks: Annotated[str, typer.Argument(help=SOURCES, show_default=False)],
     count: Annotated[int, typer.Option(min=1, help="Most tasks to check.")] = 100,
     seed: Seed = 0,
     model: Annotated[

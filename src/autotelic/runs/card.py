@@ -9,6 +9,7 @@ from autotelic.bases.specs import BASES
 from autotelic.measures.verdict import Verdict
 from autotelic.policies.licenses import CARD, license_of
 from autotelic.runs.again import changed
+from autotelic.runs.tasks import sources
 
 OWN = "apache-2.0"
 """The license of the bases of this package, which is that of the package."""
@@ -28,6 +29,7 @@ def card(config: Mapping[str, Any], verdict: Verdict, rounds: int, source: str, 
         f" ([{recipe['paper']}](https://arxiv.org/abs/{recipe['paper'].removeprefix('arXiv:')}))" if str(recipe["paper"]).startswith("arXiv:") else ""
     )
     told = {key: short(value) for key, value in changed(str(recipe["name"]), settings).items() if key not in ("model", "rounds")}
+    told |= {key: short_mix(told[key]) for key in ("tasks", "probe") if key in told}
     parts = [
         head(source, license, name),
         f"# {base}, after {rounds} {'round' if rounds == 1 else 'rounds'} of {name}\n",
@@ -68,6 +70,12 @@ def short(value: str) -> str:
             return value
     path, colon, rest = value.rpartition(":") if ".py:" in value else (value, "", "")
     return Path(path).name + colon + rest if "/" in path and Path(path).exists() else value
+
+
+def short_mix(spec: str) -> str:
+    """A mix of sources, each as `short` tells it."""
+    found = sources(spec)
+    return " + ".join(short(one.spec) + (f"*{one.weight:g}" if one.weight != 1 else "") for one in found) if len(found) > 1 else spec
 
 
 def inline(text: str) -> str:

@@ -24,9 +24,10 @@ from autotelic.runs.models import load_policy
 from autotelic.runs.probing import answer_of, slice_of
 from autotelic.runs.progress import duration
 from autotelic.runs.settings import RunSettings
-from autotelic.runs.tasks import is_world, open_tasks
+from autotelic.runs.tasks import open_tasks
 from autotelic.streams import key
 from autotelic.tasks.file_world import FileWorld
+from autotelic.tasks.mixing import MixedWorld
 from autotelic.tasks.pool import TaskPool
 from autotelic.tasks.prompting import Frame
 from autotelic.types import Sampling, StopReason, Task, World
@@ -116,11 +117,11 @@ def opened(model: str, tasks: str, settings: RunSettings, ask: Ask) -> Opened:
         DataError: no task has a gold answer, or the model cannot be given a prompt.
         SettingError: the settings do not fit the tasks or the model.
     """
-    world = open_tasks(tasks, settings.model_copy(update={"model": model}), probe_share=0.0)
+    world = open_tasks(tasks, settings.model_copy(update={"model": model}), probe_share=1.0)
     frame = frame_of(settings, world)
-    found = world.tasks(ask.limit, seed=ask.seed, split="probe" if is_world(tasks) else "train")
-    if isinstance(world, FileWorld):
-        found.sort(key=lambda task: world.order[task.id])
+    found = world.tasks(ask.limit, seed=ask.seed, split="probe")
+    if isinstance(world, FileWorld | MixedWorld):
+        found.sort(key=world.place)
     judged = [task for task in found if task.answer is not None]
     if not judged:
         raise DataError(f"{tasks}: no task has a gold answer, so nothing can be evaluated")

@@ -9,6 +9,7 @@ from autotelic.policies.policy import Policy
 from autotelic.rounds.roles import Role, own_prompt
 from autotelic.runs.settings import RunSettings
 from autotelic.tasks.file_world import FileWorld
+from autotelic.tasks.mixing import MixedWorld
 from autotelic.tasks.prompting import PROMPT, Frame, Template
 from autotelic.types import Task, World
 from autotelic.worlds.games import Games
@@ -28,10 +29,11 @@ def frame_of(settings: RunSettings, world: World) -> Frame:
     asked = next((name for name in ("system", "chat", "template") if getattr(settings, name)), None)
     if asked and isinstance(world, Games):
         raise SettingError(f"{asked}: the world {world.name!r} is played in turns, so that nothing can be put around its prompts")
-    template, column = template_of(settings), world.prompt_column if isinstance(world, FileWorld) else PROMPT
-    if template and not isinstance(world, FileWorld):
-        template.check([PROMPT], f"the world {world.name!r}")
-    return Frame(template, settings.system, settings.chat, column)
+    template = template_of(settings)
+    for one in [part.world for part in world.parts.values()] if isinstance(world, MixedWorld) else [world]:
+        if template and not isinstance(one, FileWorld):
+            template.check([PROMPT], f"the world {one.name!r}")
+    return Frame(template, settings.system, settings.chat, world.prompt_column if isinstance(world, FileWorld | MixedWorld) else PROMPT)
 
 
 def framed(roles: Mapping[str, Role], world: World, frame: Frame) -> dict[str, Role]:

@@ -15,7 +15,6 @@ from typing import Any
 
 from autotelic.errors import TrainingError, strict
 from autotelic.jsonfiles import read_json
-from autotelic.measures.budget import IDLE, UNLIMITED, USED
 from autotelic.measures.gate import decide
 from autotelic.measures.meter import Meter
 from autotelic.measures.metrics import check
@@ -28,7 +27,7 @@ from autotelic.rounds.context import Context
 from autotelic.runs.card import write_card
 from autotelic.runs.config import check_beginnings, config_of, probe_is_train
 from autotelic.runs.disk import explained
-from autotelic.runs.opening import Saved, Session, plan, prepare
+from autotelic.runs.opening import Saved, Session, plan, prepare, sampler_of
 from autotelic.runs.page import write_report
 from autotelic.runs.probing import due, probe
 from autotelic.runs.progress import Progress
@@ -145,7 +144,7 @@ def frozen() -> Iterator[None]:
 async def all_rounds(session: Session, store: Store, progress: Progress, first: int) -> str | None:
     """The rounds from `first` on; why they ended before the last, where an update could not be applied."""
     for number in range(first, session.rounds + 1):
-        if session.recipe.finished(session.ctx) or waited_enough(session) or budget_is_used(session, session.before):
+        if session.recipe.finished(session.ctx) or waited_enough(session):
             break
         progress.round_started(number, session.rounds)
         try:
@@ -153,8 +152,6 @@ async def all_rounds(session: Session, store: Store, progress: Progress, first: 
         except TrainingError as error:
             restore(session, store, number - 1)
             return f"stopped in round {number}: {error}"
-        if number == IDLE and session.rounds == UNLIMITED and not session.before.get(USED):
-            return f"stopped after round {number}: nothing is used of the budget of {session.settings.budget}, which would never end the run; say rounds too"
     return None
 
 
@@ -182,8 +179,6 @@ async def one_round(session: Session, store: Store, progress: Progress, number: 
     result = None
     probing = perf_counter()
     metrics |= ctx.meter.metrics()
-    if budget := session.settings.budget:
-        metrics[USED] = budget.used(metrics, session.before.get(USED, 0.0) + probing - began)
     if probe_is_due(session, number, metrics):
         result, measured = await ask(session, progress, number)
         metrics |= result.metrics() | score(result, session.settings.select) | flips(session.first, result) | measured
@@ -218,19 +213,9 @@ async def play_round(session: Session) -> None:
 
 
 def probe_is_due(session: Session, number: int, now: Metrics) -> bool:
-    """Whether the probe is asked after a round whose tokens are counted in `now`: the last always, others at points of the budget, or see `probing.due`."""
-    settings, before = session.settings, session.before
-    if number == session.rounds or budget_is_used(session, now):
-        return True
-    if settings.budget and settings.probe_every is None:
-        return settings.budget.point(now) > settings.budget.point(before)
+    """Whether the probe is asked after a round whose tokens are counted in `now`: the last always, others see `probing.due`."""
     parameters = session.ctx.policies[session.ctx.role(session.recipe.main).policy].parameters
-    return due(settings.probe_every, parameters, number, before, now, session.baseline)
-
-
-def budget_is_used(session: Session, metrics: Metrics) -> bool:
-    """Whether a run with these metrics has nothing left of its budget."""
-    return session.settings.budget is not None and session.settings.budget.is_used(metrics)
+    return number == session.rounds or due(session.settings.probe_every, parameters, number, session.before, now, session.baseline)
 
 
 def seconds(sampled: float, learned: float, probed: float, total: float) -> Metrics:
@@ -319,9 +304,8 @@ def restore(session: Session, store: Store, number: int) -> Meter:
     """Put the session back to a committed round; returns what had been spent then, which a rollback does not undo."""
     ctx = session.ctx
     state, events, tensors = store.restore(number)
-    ctx.pool = TaskPool(
-        session.recipe.pool(session.world, session.settings.pool_size, session.settings.seed), session.settings.seed, session.recipe.sampler()
-    )
+    tasks = session.recipe.pool(session.world, session.settings.pool_size, session.settings.seed)
+    ctx.pool = TaskPool(tasks, session.settings.seed, sampler_of(session.recipe, session.world))
     ctx.pool.restore(state["pool"], events)
     ctx.state = state["recipe"]
     for name in ctx.policies.keys() - state["policies"].keys():
@@ -361,8 +345,6 @@ async def finish(session: Session, store: Store, progress: Progress, stopped: st
     verdict = judged(session, store, last, kept)
     if chosen is not None and waited_enough(session) and number < session.rounds:
         verdict.reasons.insert(0, f"Ended after round {number}: {chosen.waited} probes without a higher score.")
-    if number < session.rounds and budget_is_used(session, store.metrics(number)):
-        verdict.reasons.insert(0, f"Ended after round {number}: the budget of {session.settings.budget} is used.")
     if stopped:
         verdict.reasons.insert(0, stopped)
         store.note("stopped", stopped)

@@ -23,9 +23,11 @@ from autotelic.runs.store import check_vacant
 from autotelic.runs.tasks import is_world, open_tasks
 from autotelic.runs.trackers import Mirror, check_installed
 from autotelic.systems.base import Recipe
+from autotelic.tasks.columns import SOURCE
+from autotelic.tasks.mixing import MixedWorld
 from autotelic.tasks.pool import TaskPool
+from autotelic.tasks.samplers import Sampler, Weighted
 from autotelic.types import Metrics, Task, World
-from autotelic.worlds import open_world
 
 
 class Saved(NamedTuple):
@@ -85,7 +87,7 @@ def prepare(settings: RunSettings, recipe: Recipe, rounds: int | None = None, qu
     check_chat(policy, frame)
     if recipe.reads_answers:
         check_gold(policy, roles["solver"] if recipe.trains_on_gold else None, world, tasks)
-    pool = TaskPool(tasks, settings.seed, recipe.sampler())
+    pool = TaskPool(tasks, settings.seed, sampler_of(recipe, world))
     ctx = Context(
         world=world, pool=pool, policies={"solver": policy}, roles=roles, seed=settings.seed, optimizer=recipe.optimizer,
         held_out=HeldOut(world, unseen(probe_tasks, tasks)), main=roles[recipe.main].policy,
@@ -100,6 +102,22 @@ def prepare(settings: RunSettings, recipe: Recipe, rounds: int | None = None, qu
         add_policy(ctx, name, source, settings, quiet)
     set_up(recipe, ctx)
     return Session(settings, recipe, recipe.rounds if rounds is None else rounds, world, ctx, probe_tasks, probe_world)
+
+
+def sampler_of(recipe: Recipe, world: World) -> Sampler | None:
+    """How the pool draws: as the recipe says, else of a mix by weight.
+
+    Raises:
+        SettingError: both have something to say.
+    """
+    own = recipe.sampler()
+    if not isinstance(world, MixedWorld):
+        return own
+    if own is not None and len(set(world.weights.values())) > 1:
+        raise SettingError(
+            f"tasks: recipe {recipe.about.name!r} draws tasks by a rule of its own, so that weights cannot act: {world.name!r} without them"
+        )
+    return own or Weighted(SOURCE, world.weights)
 
 
 def unseen(probe_tasks: list[Task], tasks: list[Task]) -> list[Task]:
@@ -138,12 +156,10 @@ def add_policy(ctx: Context, name: str, source: str | None, settings: RunSetting
 
 def open_probe(settings: RunSettings, recipe: Recipe, world: World) -> tuple[World, list[Task]]:
     """The held-out tasks and the world that judges them; a task file that is named as the probe is one as a whole."""
-    seed = settings.seed if settings.probe_seed is None else settings.probe_seed
+    held = world if settings.probe is None else open_tasks(settings.probe, settings, probe_share=1.0)
     if settings.probe is None or is_world(settings.probe):
-        held = world if settings.probe is None else open_world(settings.probe, settings.texts)
-        return held, recipe.probe(held, settings.probe_size, seed)
-    held = open_tasks(settings.probe, settings, probe_share=0.0)
-    return held, held.tasks(settings.probe_size, seed=seed)
+        return held, recipe.probe(held, settings.probe_size, settings.seed)
+    return held, held.tasks(settings.probe_size, seed=settings.seed, split="probe")
 
 
 def plan(raw: dict[str, Any], quiet: bool = False) -> Session:

@@ -23,6 +23,8 @@ GOLD_COLUMNS = (COMPLETION, "entry", CHOSEN, REJECTED, *ANSWER_COLUMNS, *NESTED_
 """Hidden fields that hold a gold answer, a gold completion or a preference, of files and of the data sets of reasoning-gym: no prompt may show them."""
 PART = "part"
 """The tag that names the part of the tasks that a task belongs to, from the slice column."""
+SOURCE = "source"
+"""The tag that names where a task came from."""
 _NEED = "each record needs 'prompt' (text, or a list of {'role', 'content'} messages), 'messages', or 'chosen' and 'rejected'; 'answer' is optional"
 
 
@@ -119,10 +121,19 @@ def _check_repeats(task: Task, first: Task, named_by_id: bool) -> None:
     if differing is None:
         return
     what = f"the id {task.id!r}" if named_by_id else "the prompt"
+    raise contradiction(task, first, what, differing, "" if named_by_id else "; a column 'id' with different values would keep both")
+
+
+def contradiction(task: Task, first: Task, what: str, differing: str, cure: str = "") -> DataError:
+    """The error of a record that repeats one before it and says something else."""
     values = f" ({task.answer!r}, not {first.answer!r})" if differing == "answer" else ""
-    cure = "" if named_by_id else "; a column 'id' with different values would keep both"
-    another = f"repeats {what} of {first.tags['record']} with another {differing}{values}"
-    raise DataError(f"{task.tags['record']}: {another}{cure}")
+    return DataError(f"{task.tags['record']}: repeats {what} of {first.tags['record']} with another {differing}{values}{cure}")
+
+
+def identity(task: Task, template: Template | None) -> int:
+    """What a task of a file asks: its prompt, what the template shows beside it, and the preference that it states. Equal in every process."""
+    shown = [str(task.hidden[name]) for name in (template.columns if template else ()) if name in task.hidden]
+    return streams.key(task.prompt, *shown, *stated(task.hidden))
 
 
 def _content(task: Task) -> dict[str, Any]:
@@ -141,10 +152,11 @@ def _task(where: str, row: dict[str, Any], columns: Columns, source: str) -> Tas
     answer = _answer(f"{where}, column {answer_column!r}", row[answer_column]) if answer_column else _nested_answer(where, row)
     used = {"id", columns.prompt, answer_column, COMPLETION, *(["messages"] if conversation else [])}
     hidden = {name: value for name, value in row.items() if name not in used} | given
-    further = [name for name in (columns.template.columns if columns.template else ()) if name in hidden]
-    shown = [as_text(f"{where}, column {name!r}", hidden[name]) for name in further]
-    task_id = _id(where, row["id"]) if "id" in row else f"{streams.key(prompt, *shown, *stated(hidden)):016x}"
-    return Task(task_id, prompt, answer, hidden, {"source": Path(source).name, "record": where, **_part(where, row, columns.slice)})
+    for name in columns.template.columns if columns.template else ():
+        if name in hidden:
+            as_text(f"{where}, column {name!r}", hidden[name])
+    task = Task("", prompt, answer, hidden, {SOURCE: Path(source).name, "record": where, **_part(where, row, columns.slice)})
+    return task.changed(id=_id(where, row["id"]) if "id" in row else f"{identity(task, columns.template):016x}")
 
 
 def _asked(where: str, row: dict[str, Any], column: str, conversation: bool) -> tuple[Prompt, dict[str, str]]:

@@ -25,7 +25,7 @@ class FileWorld:
         verifier: 'exact' (the same text), 'number' (the same number) or 'math' (mathematically equal, by math-verify).
         places: where a completion's answer stands, tried in this order; keys of answers.places.PLACES. None means PLACES of this
             module, for 'math' MATH_PLACES. Of unmarked text, the last line is looked at by 'exact' and 'math', all of it by 'number'.
-        probe_share: share of the prompts that is held out as the split 'probe'. At least one is, as long as one remains to train on.
+        probe_share: share of the prompts that is held out as the split 'probe'. At least one is, as long as one remains to train on; 1: all are.
         validation: share held out as the split 'validation'.
         repeated: records of the file that said nothing new, for the run's config.
         prompt_column: the column that the prompts came from, for a template that names it.
@@ -53,6 +53,8 @@ class FileWorld:
     ) -> None:
         self.name, self.verifier, self.repeated, self.prompt_column = name, verifier, repeated, prompt_column
         self.places = places or (MATH_PLACES if verifier == "math" else PLACES)
+        self.reading = (verifier, self.places)
+        """How answers are found in completions."""
         self._check_settings(probe_share, validation)
         if not tasks:
             raise DataError(f"{name}: holds no tasks")
@@ -62,9 +64,8 @@ class FileWorld:
             if task.answer is not None and read_gold(task.answer, verifier, self.places) is None:
                 raise DataError(f"{name}: {task_name(task)}: the verifier {verifier!r} finds no answer in {task.answer[:80]!r}")
         self.splits = _assign(tasks, probe_share, validation)
-        self.order = {task.id: place for place, task in enumerate(tasks)}
-        """The places of tasks in their file, by id."""
-        self.language = language or english(texts or Texts(), self, [task.prompt for task in self.splits["train"][:SHOWN]])
+        self._places = {task.id: place for place, task in enumerate(tasks)}
+        self.language = language or english(texts or Texts(), self, [task.prompt for task in (self.splits["train"] or tasks)[:SHOWN]])
 
     def _check_settings(self, probe_share: float, validation: float) -> None:
         if self.verifier not in get_args(Verifier):
@@ -72,7 +73,7 @@ class FileWorld:
         for place in self.places:
             if place not in KNOWN_PLACES:
                 raise SettingError(f"no place {place!r} for an answer: {nearest(place, KNOWN_PLACES)}")
-        if not (0 <= probe_share <= 1 and 0 <= validation <= 1 and probe_share + validation < 1):
+        if not (0 <= probe_share <= 1 and 0 <= validation <= 1 and (probe_share + validation < 1 or (probe_share, validation) == (1, 0))):
             raise SettingError(f"probe_share and validation must be shares that leave something to train on, got {probe_share} and {validation}")
         if self.verifier == "math" and not mathematics.available():
             raise SettingError('the verifier "math" needs math-verify: pip install "autotelic[math]"')
@@ -89,7 +90,11 @@ class FileWorld:
         if count < 0:
             raise SettingError(f"{self.name}: the number of tasks must be 0 or more, got {count}")
         held = self.splits[split]
-        return streams.generator("file", seed, split).sample(held, min(count, len(held)))
+        return streams.generator("file", seed, split).sample(held, len(held))[:count]  # of all: a sample of fewer is another one
+
+    def place(self, task: Task) -> int:
+        """Where a task stands in the file, from 0."""
+        return self._places[task.id]
 
     def task(self, prompt: str) -> Task:
         """The task of a problem that somebody wrote, put as the file puts its own, and without an answer.
@@ -99,7 +104,7 @@ class FileWorld:
         """
         if not prompt.strip():
             raise DataError(f"{self.name}: the problem is empty")
-        first = next(iter(self.splits["train"]), None)
+        first = next((tasks[0] for tasks in (self.splits["train"], self.splits["probe"]) if tasks), None)
         return Task(f"written-{streams.key(prompt):016x}", posed_like(first.prompt if first else "", prompt.strip()))
 
     def skill(self, name: str) -> Skill:
@@ -135,7 +140,7 @@ def _assign(tasks: list[Task], probe_share: float, validation: float) -> dict[st
         prompts.setdefault(streams.key("split", task.prompt), []).append(task)
     order = sorted(prompts, key=lambda key: (all(task.answer is None for task in prompts[key]), key))
     sizes = [round(len(order) * share) or int(share > 0) for share in (probe_share, validation)]
-    while sum(sizes) >= len(order) > 0 and any(sizes):
+    while probe_share < 1 and sum(sizes) >= len(order) > 0 and any(sizes):
         sizes[sizes.index(max(sizes))] -= 1
     first, second = sizes[0], sum(sizes)
     parts = {"probe": order[:first], "validation": order[first:second], "train": order[second:]}

@@ -3,7 +3,8 @@ change the pool."""
 
 from abc import ABC, abstractmethod
 from collections import Counter
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Hashable, Iterator, Mapping, Sequence
+from itertools import islice
 from math import exp, inf
 from random import Random
 from statistics import fmean
@@ -12,7 +13,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from autotelic.errors import DataError, SettingError
+from autotelic.errors import DataError, SettingError, nearest
 from autotelic.types import Task
 
 FORGOTTEN = 1e-3
@@ -96,11 +97,15 @@ class Shuffled(Sampler):
                 name = ahead.pop(0)
             else:
                 name, state["place"] = order[state["place"]], state["place"] + 1
-            if name not in pool or (self.skip is not None and self.skip in pool[name].tags):
+            if name not in pool or not self.takes(pool[name]):
                 continue
             (held if name in picked else taken).append(name)
         state["held"] = held + ahead
         return taken
+
+    def takes(self, task: Task) -> bool:
+        """Whether a task is drawn at all."""
+        return self.skip is None or self.skip not in task.tags
 
     def _shuffled(self, pool: Pool) -> list[str]:
         """The order that the state names."""
@@ -110,6 +115,54 @@ class Shuffled(Sampler):
             pool.random(self.state["draw"]).shuffle(order)
             self._order = (made_by, order)
         return self._order[1]
+
+
+class OneValue(Shuffled):
+    """The same of the tasks with one value of a tag; '': of those that lack the tag."""
+
+    def __init__(self, tag: str, value: str) -> None:
+        super().__init__()
+        self.tag, self.value = tag, value
+
+    def takes(self, task: Task) -> bool:
+        return str(task.tags.get(self.tag, "")) == self.value
+
+
+class Weighted(Sampler):
+    """The values of a tag by weight, and of a value every task once before any comes again.
+
+    What a value is owed is carried from draw to draw, so that it has its share of the tasks drawn to within one. Where one has fewer tasks than a draw
+    owes it, the others have its place. Tasks that lack the tag, such as those that a run made, come as often as their number among all says.
+    """
+
+    def __init__(self, tag: str, weights: Mapping[str, float]) -> None:
+        super().__init__()
+        self.tag, self.weights = tag, weights
+        self._each = {name: OneValue(tag, name) for name in (*weights, "")}
+        self.state = {"owed": {}, "each": {name: one.state for name, one in self._each.items()}}
+        self._seen: tuple[tuple[int, int], Counter[str]] = ((0, 0), Counter())
+
+    def check(self, pool: Pool) -> None:
+        if lacking := [value for value in tagged(pool, self.tag) if value not in self.weights]:
+            raise SettingError(f"tag = {self.tag!r}: no weight for {lacking[0]!r}; {nearest(lacking[0], self.weights)}")
+
+    def pick(self, pool: Pool, count: int, random: Random) -> list[str]:
+        room = self._room(pool)
+        tagged = sum(room.values()) - room[""]
+        weights = {**self.weights, "": sum(self.weights.values()) * room[""] / tagged if tagged else 1.0}
+        order = list(islice(turns(weights, room, self.state["owed"]), count))
+        drawn = {}
+        for name, many in Counter(order).items():
+            self._each[name].state = self.state["each"][name]
+            drawn[name] = iter(self._each[name].pick(pool, many, random))
+        return [next(drawn[name]) for name in order]
+
+    def _room(self, pool: Pool) -> Counter[str]:
+        """How many tasks each value has; kept until the pool changes."""
+        now = len(pool.births), len(pool)
+        if self._seen[0] != now:
+            self._seen = now, Counter(str(pool[name].tags.get(self.tag, "")) for name in dict.fromkeys(pool.births) if name in pool)
+        return self._seen[1]
 
 
 class Newest(Sampler):
@@ -281,6 +334,21 @@ class Learnability(Sampler):
         weights = np.array([max(value, self.floor) for _, value in known])
         draws = np.random.Generator(np.random.PCG64(random.getrandbits(64)))
         return top([name for name, _ in known], -draws.exponential(size=len(known)) / weights, count)  # Efraimidis and Spirakis, 2006
+
+
+def turns(weights: Mapping[str, float], room: Mapping[str, float], owed: dict[str, float] | None = None) -> Iterator[str]:
+    """Names by turns, as often as their weights say, each at most as often as it has room: the one that is owed most comes next. Ends when none has room.
+
+    owed: what is carried over from turns before, and kept up to date.
+    """
+    owed, left = {} if owed is None else owed, {name: room[name] for name in weights if weights[name] > 0}
+    while waiting := [name for name, many in left.items() if many > 0]:
+        for name in waiting:
+            owed[name] = owed.get(name, 0.0) + weights[name]
+        chosen = max(waiting, key=lambda name: owed[name])
+        owed[chosen] -= sum(weights[name] for name in waiting)
+        left[chosen] -= 1
+        yield chosen
 
 
 def tagged(pool: Pool, tag: str) -> Mapping[str, Sequence[str]]:

@@ -10,6 +10,7 @@ from autotelic.rounds.roles import Role
 from autotelic.tasks.english import words
 from autotelic.tasks.file_world import FileWorld
 from autotelic.tasks.language import speaks
+from autotelic.tasks.mixing import MixedWorld
 from autotelic.types import Group, Prompt, Rollout, Sampling, Task, World
 from autotelic.worlds import GeneratedWorld
 
@@ -35,7 +36,7 @@ def proposer(name: str, policy: str, sampling: Sampling, world: World) -> Role:
 
 def known_task(world: World, text: str) -> Task | None:
     """The task of a problem that somebody wrote. A generated world knows its own prompts and their answers; elsewhere any text is a problem."""
-    if not isinstance(world, GeneratedWorld | FileWorld):
+    if not isinstance(world, GeneratedWorld | FileWorld | MixedWorld):
         return Task("", text.strip()) if text.strip() else None
     try:
         return world.task(text)
@@ -67,7 +68,7 @@ def own(ctx: Context, rollout: Rollout, known: Task) -> Task:
 
 def held_out(world: World, task: Task) -> bool:
     """Whether a problem is one that a probe may hold: it may be posed and solved, and nothing is learned from its solutions."""
-    return isinstance(world, GeneratedWorld) and world.held_out(posed_in(task.prompt))
+    return isinstance(world, GeneratedWorld | MixedWorld) and world.held_out(posed_in(task.prompt))
 
 
 def trainable(ctx: Context, groups: Sequence[Group]) -> list[Group]:

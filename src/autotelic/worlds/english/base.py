@@ -1,7 +1,7 @@
 """What the worlds in English share: problems in words, asked in a chat, with answers read as a chat model writes them. Not the words of judges and
 proposers, which are in `tasks.english`."""
 
-from collections.abc import Iterator
+from collections.abc import Hashable, Iterator
 from functools import cached_property
 from itertools import cycle
 from typing import Any, TypeVar
@@ -99,6 +99,11 @@ class EnglishWorld(GeneratedWorld[AskedKnobs]):
             return bool(self.solve(problem))
         except DataError:
             return False
+
+    @property
+    def reading(self) -> Hashable:
+        """How answers are found in completions: as those of a file of numbers, where a world does not read them in its own way."""
+        return ("number", PLACES) if type(self).parse is EnglishWorld.parse else type(self).parse
 
     def parse(self, text: str) -> str | None:
         """The number that a completion gives as its answer, as `answers.numbers` writes it."""
