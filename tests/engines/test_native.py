@@ -190,6 +190,18 @@ def test_results_do_not_depend_on_threads_or_company() -> None:
         assert NativeEngine(1, precision).generate(model, [last], vocabulary) == [expected[2][-1:]]
 
 
+def test_prompts_that_begin_alike_are_continued_as_each_alone() -> None:
+    model = network(SHAPES["qwen2, grouped"])
+    trunk = prompts(model.config, [70])[0]
+    ends = [(), (1,), (1, 2), (1, 2, 3) * 9, (2,) * 20, (1,)]
+    begun = [trunk[:length] + end for length in (15, 16, 17, 48, 70) for end in ends]
+    wanted = [Request(prompt, tuple(key("sample", i, j) for j in range(3)), Sampling(max_tokens=20)) for i, prompt in enumerate(begun)]
+    for precision in ("fp32", "bf16"):
+        alone = [NativeEngine(1, precision).generate(model, [request], NEVER)[0] for request in wanted]
+        assert NativeEngine(1, precision).generate(model, wanted, NEVER) == alone
+        assert NativeEngine(3, precision).generate(model, wanted, NEVER) == alone
+
+
 def test_weights_are_packed_once_per_change() -> None:
     model, other = network(), network(seed=1)
     wanted = requests(BASE, Sampling(max_tokens=12))

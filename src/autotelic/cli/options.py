@@ -9,6 +9,10 @@ Model = Annotated[str, typer.Argument(help="Shipped base, model folder, adapter 
 SOURCES = "JSONL, Parquet or CSV file, world, or Hugging Face data set; several by weight as 'a.jsonl*2 + b.jsonl'."
 Tasks = Annotated[str, typer.Option(help=SOURCES, show_default=False)]
 Seed = Annotated[int, typer.Option(help="Seed of generated tasks and of samples.")]
+Budget = Annotated[
+    str | None,
+    typer.Option(help="What a run may use: 5m of wall time, 200k sampled tokens, 200k-trained, 1M-passes.", show_default=False),
+]
 Engine = Annotated[str | None, typer.Option(help="auto, native, torch, or one that another package ships; default: auto.", show_default=False)]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Quiet = Annotated[bool, typer.Option("--quiet", help="Print only the verdict.")]

@@ -8,7 +8,20 @@ from typing import Annotated, Any
 import typer
 
 from autotelic.cli import lists
-from autotelic.cli.options import SOURCES, AnswerColumn, Chat, Engine, Overrides, PromptColumn, Quiet, SliceColumn, System, TemplateText, Verifier
+from autotelic.cli.options import (
+    SOURCES,
+    AnswerColumn,
+    Budget,
+    Chat,
+    Engine,
+    Overrides,
+    PromptColumn,
+    Quiet,
+    SliceColumn,
+    System,
+    TemplateText,
+    Verifier,
+)
 from autotelic.runs.stopping import stoppable
 
 Folder = Annotated[Path, typer.Argument(help="Run directory.", show_default=False)]
@@ -31,6 +44,7 @@ def run(
     tasks: Annotated[str | None, typer.Option(help=SOURCES, show_default=False)] = None,
     probe: Annotated[str | None, typer.Option(help="Held-out tasks, as --tasks; default: a split of --tasks.", show_default=False)] = None,
     rounds: Annotated[int | None, typer.Option(help="Rounds to run.", show_default=False)] = None,
+    budget: Budget = None,
     seed: Annotated[int | None, typer.Option(help="Seed of all random streams.", show_default=False)] = None,
     out: Annotated[str | None, typer.Option(help="Run directory; default: a new one under runs/.", show_default=False)] = None,
     config: Annotated[Path | None, typer.Option(help="TOML or JSON file of settings; options and overrides go on top.", show_default=False)] = None,
@@ -58,7 +72,7 @@ def run(
         overrides.insert(0, recipe)
     elif recipe is not None:
         raw["recipe"] = recipe
-    raw |= given(model=model, tasks=tasks, probe=probe, rounds=rounds, seed=seed, out=out, engine=engine)
+    raw |= given(model=model, tasks=tasks, probe=probe, rounds=rounds, budget=budget, seed=seed, out=out, engine=engine)
     raw |= given(prompt_column=prompt_column, answer_column=answer_column, slice_column=slice_column, verifier=verifier)
     raw |= given(template=template, system=system, chat=chat or None)
     apply(raw, overrides)

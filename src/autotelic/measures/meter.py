@@ -1,9 +1,12 @@
-"""What a run has cost: tokens and seconds, counted in one place. Cumulative over the run, whatever is rolled back or dropped. Not a budget."""
+"""What a run has cost: tokens and seconds, counted in one place. Cumulative over the run, whatever is rolled back or dropped. The budget of a run is `measures.budget`."""
 
 from dataclasses import asdict, dataclass, fields, replace
 from typing import Any
 
 from autotelic.types import Metrics
+
+TRAINED = 3
+"""A token that is trained on costs about as much as so many that are sampled or read: once forward, and about twice that backward."""
 
 
 @dataclass(slots=True)
@@ -24,6 +27,11 @@ class Meter:
     """Seconds in the engine."""
     learning: float = 0.0
     """Seconds in learners."""
+
+    @property
+    def passes(self) -> int:
+        """All tokens, in ones that went through the network once."""
+        return self.sampled + self.read + TRAINED * self.trained
 
     def copy(self) -> "Meter":
         """The counts as they are now."""

@@ -184,6 +184,7 @@ COST = (
     Metric("seconds/probe", "seconds", "in the probe"),
     Metric("seconds/own", "seconds", "in everything else"),
     Metric("seconds/total", "seconds", "all of the round"),
+    Metric("budget/used", "as the budget", "of the run's budget, probes not counted", low=0.0),
     Metric("gate/rolled_back", "0 or 1", "whether the gate put the weights back"),
 )
 PARTS = (

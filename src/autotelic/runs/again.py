@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any
 
+from autotelic.measures.budget import UNLIMITED
 from autotelic.runs.reading import flat
 
 ELSEWHERE = ("recipe", "out", "seed")
@@ -29,7 +30,7 @@ def changed(recipe: str, settings: Mapping[str, Any]) -> dict[str, str]:
             about, own = find(recipe).about, resolve({"recipe": recipe})
             usual = {key: value for part in own for key, value in part.model_dump(mode="json").items()}
             defaults = as_text(usual | {"model": about.model, "tasks": about.tasks})
-    chosen = as_text(settings)
+    chosen = as_text({**settings, "rounds": None} if settings.get("rounds") == UNLIMITED else settings)
     return {key: value for key, value in chosen.items() if key not in ELSEWHERE and value not in (defaults.get(key), "null")}
 
 

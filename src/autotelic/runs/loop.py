@@ -15,6 +15,7 @@ from typing import Any
 
 from autotelic.errors import TrainingError, strict
 from autotelic.jsonfiles import read_json
+from autotelic.measures.budget import IDLE, UNLIMITED, USED
 from autotelic.measures.gate import decide
 from autotelic.measures.meter import Meter
 from autotelic.measures.metrics import check
@@ -144,7 +145,7 @@ def frozen() -> Iterator[None]:
 async def all_rounds(session: Session, store: Store, progress: Progress, first: int) -> str | None:
     """The rounds from `first` on; why they ended before the last, where an update could not be applied."""
     for number in range(first, session.rounds + 1):
-        if session.recipe.finished(session.ctx) or waited_enough(session):
+        if session.recipe.finished(session.ctx) or waited_enough(session) or budget_is_used(session, session.before):
             break
         progress.round_started(number, session.rounds)
         try:
@@ -152,6 +153,8 @@ async def all_rounds(session: Session, store: Store, progress: Progress, first: 
         except TrainingError as error:
             restore(session, store, number - 1)
             return f"stopped in round {number}: {error}"
+        if number == IDLE and session.rounds == UNLIMITED and not session.before.get(USED):
+            return f"stopped after round {number}: nothing is used of the budget of {session.settings.budget}, which would never end the run; say rounds too"
     return None
 
 
@@ -179,6 +182,8 @@ async def one_round(session: Session, store: Store, progress: Progress, number: 
     result = None
     probing = perf_counter()
     metrics |= ctx.meter.metrics()
+    if budget := session.settings.budget:
+        metrics[USED] = budget.used(metrics, session.before.get(USED, 0.0) + probing - began)
     if probe_is_due(session, number, metrics):
         result, measured = await ask(session, progress, number)
         metrics |= result.metrics() | score(result, session.settings.select) | flips(session.first, result) | measured
@@ -213,9 +218,19 @@ async def play_round(session: Session) -> None:
 
 
 def probe_is_due(session: Session, number: int, now: Metrics) -> bool:
-    """Whether the probe is asked after a round whose tokens are counted in `now`: the last always, others see `probing.due`."""
+    """Whether the probe is asked after a round whose tokens are counted in `now`: the last always, others at points of the budget, or see `probing.due`."""
+    settings, before = session.settings, session.before
+    if number == session.rounds or budget_is_used(session, now):
+        return True
+    if settings.budget and settings.probe_every is None:
+        return settings.budget.point(now) > settings.budget.point(before)
     parameters = session.ctx.policies[session.ctx.role(session.recipe.main).policy].parameters
-    return number == session.rounds or due(session.settings.probe_every, parameters, number, session.before, now, session.baseline)
+    return due(settings.probe_every, parameters, number, before, now, session.baseline)
+
+
+def budget_is_used(session: Session, metrics: Metrics) -> bool:
+    """Whether a run with these metrics has nothing left of its budget."""
+    return session.settings.budget is not None and session.settings.budget.is_used(metrics)
 
 
 def seconds(sampled: float, learned: float, probed: float, total: float) -> Metrics:
@@ -345,6 +360,8 @@ async def finish(session: Session, store: Store, progress: Progress, stopped: st
     verdict = judged(session, store, last, kept)
     if chosen is not None and waited_enough(session) and number < session.rounds:
         verdict.reasons.insert(0, f"Ended after round {number}: {chosen.waited} probes without a higher score.")
+    if number < session.rounds and budget_is_used(session, store.metrics(number)):
+        verdict.reasons.insert(0, f"Ended after round {number}: the budget of {session.settings.budget} is used.")
     if stopped:
         verdict.reasons.insert(0, stopped)
         store.note("stopped", stopped)

@@ -156,10 +156,11 @@ def add_policy(ctx: Context, name: str, source: str | None, settings: RunSetting
 
 def open_probe(settings: RunSettings, recipe: Recipe, world: World) -> tuple[World, list[Task]]:
     """The held-out tasks and the world that judges them; a task file that is named as the probe is one as a whole."""
+    seed = settings.seed if settings.probe_seed is None else settings.probe_seed
     held = world if settings.probe is None else open_tasks(settings.probe, settings, probe_share=1.0)
     if settings.probe is None or is_world(settings.probe):
-        return held, recipe.probe(held, settings.probe_size, settings.seed)
-    return held, held.tasks(settings.probe_size, seed=settings.seed, split="probe")
+        return held, recipe.probe(held, settings.probe_size, seed)
+    return held, held.tasks(settings.probe_size, seed=seed, split="probe")
 
 
 def plan(raw: dict[str, Any], quiet: bool = False) -> Session:

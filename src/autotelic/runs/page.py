@@ -14,6 +14,7 @@ from typing import Any
 
 from jinja2 import Environment, PackageLoader
 
+from autotelic.measures.budget import UNLIMITED, USED, Budget
 from autotelic.measures.metrics import Metric, find
 from autotelic.measures.verdict import Word, how
 from autotelic.runs import page_charts as charts
@@ -94,8 +95,21 @@ def _trained_on_probe(run: RunFiles) -> bool:
 def _headline(run: RunFiles) -> str:
     if run.verdict:
         return HEADLINES[run.verdict.word]
-    rounds = run.settings.get("rounds")
-    return f"The run has not finished: {run.done}{f' of {rounds}' if rounds else ''} rounds are committed, so there is no verdict."
+    return f"The run has not finished: {_rounds(run)} rounds are committed, so there is no verdict."
+
+
+def _rounds(run: RunFiles) -> str:
+    """How many there are, and of how many, unless the budget ends the run."""
+    planned = run.settings.get("rounds")
+    return f"{run.done} of {planned}" if planned and planned != UNLIMITED else str(run.done)
+
+
+def _budget_fact(run: RunFiles) -> str | None:
+    """How much of its budget the run has used."""
+    if not run.settings.get("budget"):
+        return None
+    budget, (_, used) = Budget(**run.settings["budget"]), run.series(USED)
+    return f"{max(used, default=0.0) / budget.amount:.0%} of {budget}"
 
 
 def _truth(run: RunFiles) -> dict[str, Any] | None:
@@ -119,7 +133,8 @@ def _facts(run: RunFiles) -> list[tuple[str, str]]:
         ("Probe", _probe_fact(run)),
         ("Proxy for the truth", recipe.get("proxy") or "none"),
         ("Seed", settings.get("seed")),
-        ("Rounds", f"{run.done} of {settings['rounds']}" if settings.get("rounds") else run.done),
+        ("Rounds", _rounds(run)),
+        ("Budget", _budget_fact(run)),
         ("Time", duration(total) if total else None),
         ("Tokens", _token_fact(run)),
         ("Engine", config.get("engine")),

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from autotelic.answers.votes import VoteRule, vote
 from autotelic.engines.base import Completion, Request
+from autotelic.measures.meter import TRAINED
 from autotelic.measures.probe import Outcome, ProbeResult
 from autotelic.policies.policy import Policy
 from autotelic.rounds.asking import prompt_tokens
@@ -57,9 +58,7 @@ async def probe(policy: Policy, role: Role, world: World, tasks: Sequence[Task],
 SMALL = 10_000_000
 """Models with fewer parameters are probed in every round where nothing else is said: it takes seconds, and the gate looks at the probe."""
 SHARE = 0.2
-"""Larger ones as often as this share of all tokens processed allows ..."""
-TRAINED = 3
-"""... where a token that is trained on counts as much as so many sampled ones: once forward, and about twice that backward."""
+"""Larger ones as often as this share of all tokens processed allows, where one that is trained on counts `TRAINED` times."""
 
 
 def due(every: int | None, parameters: int, number: int, before: Metrics, now: Metrics, first: Metrics) -> bool:
@@ -72,8 +71,8 @@ def due(every: int | None, parameters: int, number: int, before: Metrics, now: M
         return number % every == 0
     if parameters < SMALL:
         return True
-    budget = max(first.get("tokens/probe", 0.0), 1.0) * (1 - SHARE) / SHARE
-    return spent(now) // budget > spent(before) // budget
+    apart = max(first.get("tokens/probe", 0.0), 1.0) * (1 - SHARE) / SHARE
+    return spent(now) // apart > spent(before) // apart
 
 
 def spent(metrics: Metrics) -> float:

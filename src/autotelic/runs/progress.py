@@ -8,7 +8,7 @@ import sys
 import time
 from collections import deque
 from collections.abc import Mapping, Sequence
-from math import isfinite, nan
+from math import ceil, isfinite, nan
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -19,6 +19,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
+from autotelic.measures.budget import UNLIMITED, USED, Budget
 from autotelic.measures.stats import wilson
 from autotelic.measures.verdict import Verdict, Word
 from autotelic.types import Metrics
@@ -41,6 +42,7 @@ class Progress:
         screen = self.console.is_terminal and not self.console.is_dumb_terminal and self.console.file.isatty()
         self._proxy, self._tasks = "", 0
         self._round, self._rounds = 0, 0
+        self._budget: Budget | None = None
         self._phase, self._phase_start = "", time.monotonic()
         self._round_start = time.monotonic()
         self._first: Metrics = {}
@@ -64,7 +66,7 @@ class Progress:
         """Begin: `config` is the run's `config.json`, `history` the metrics of rounds already committed when a run is resumed."""
         recipe, run = config.get("recipe") or {}, config.get("run") or {}
         self._proxy = recipe.get("proxy") or ""
-        self._rounds = rounds
+        self._rounds, self._budget = rounds, Budget(**run["budget"]) if run.get("budget") else None
         probe = config.get("probe")
         self._tasks = int(probe.get("tasks", 0)) if isinstance(probe, Mapping) else 0
         for metrics in history:
@@ -118,7 +120,7 @@ class Progress:
 
     def _line(self, metrics: Metrics) -> str:
         """One round in one line."""
-        parts = [f"round {self._round}/{self._rounds}", *self._truths(metrics)]
+        parts = [self._where(), *self._truths(metrics)]
         if "frontier" in metrics:
             parts.append(f"frontier {metrics['frontier']:g}")
         name, labels, values = slices(metrics)
@@ -130,6 +132,16 @@ class Progress:
             parts.append(": ".join([f"{metrics['seconds/total']:.1f} s", *filter(None, [", ".join(self._phases)])]))
         left = self.left()
         return "  ".join(parts + ([f"{duration(left)} left"] if isfinite(left) and self._round < self._rounds else []))
+
+    def _where(self) -> str:
+        """The round, of how many, and how much of the budget is used."""
+        where = f"round {self._round}" + (f"/{self._rounds}" if self._rounds < UNLIMITED else "")
+        return where + (f", {int(100 * self._share())}% of {self._budget}" if self._budget else "")
+
+    def _share(self) -> float:
+        """How much of what there is to do is done: of the rounds, or of the budget where that is further."""
+        used = self._now.get(USED, 0.0) / self._budget.amount if self._budget else 0.0
+        return min(max(used, self._round / max(self._rounds, 1)), 1.0)
 
     def _truths(self, metrics: Metrics) -> list[str]:
         """Truth, with its 95% interval, and proxy, with their change since the first round that had them."""
@@ -149,16 +161,24 @@ class Progress:
             return nan
         pace = sum(self._took) / len(self._took)
         under_way = time.monotonic() - self._round_start if self._phase else 0.0
-        rounds = self._rounds - self._round + (1 if self._phase else 0)
+        rounds = self._rounds_left() + (1 if self._phase else 0)
         return max(pace * rounds - under_way, 0.0)
+
+    def _rounds_left(self) -> float:
+        """After this one, as many as there are to be, or as the budget allows where rounds use as much as so far; NaN where nothing is used yet."""
+        left = float(self._rounds - self._round)
+        if self._budget is None:
+            return left
+        used = self._now.get(USED, 0.0)
+        return min(left, ceil(max(self._budget.amount - used, 0.0) / (used / self._round))) if used and self._round else nan
 
     def _panel(self) -> RenderableType:
         """The live view: name and bar, truth and proxy, a heat row of slices, seconds by phase."""
         busy = f"{self._phase} {time.monotonic() - self._phase_start:.0f} s" if self._phase else ""
         left = f"{duration(self.left())} left" if isfinite(self.left()) else ""
         head = Table.grid(padding=(0, 2))
-        bar = ProgressBar(total=max(self._rounds, 1), completed=self._round, width=24)
-        head.add_row(Text(f"round {self._round}/{self._rounds}", style="bold"), bar, Text(busy), Text(left))
+        bar = ProgressBar(total=1.0, completed=self._share(), width=24)
+        head.add_row(Text(self._where(), style="bold"), bar, Text(busy), Text(left))
         facts = [*self._truths(self._now)] + ([f"frontier {self._now['frontier']:g}"] if "frontier" in self._now else [])
         rows: list[RenderableType] = [head, Text("   ".join(facts))]
         name, labels, values = slices(self._now)

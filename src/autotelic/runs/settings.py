@@ -10,6 +10,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, Validati
 
 from autotelic.engines.registry import AUTO, check_name
 from autotelic.errors import DataError, SettingError, nearest
+from autotelic.measures.budget import UNLIMITED, Budget
 from autotelic.measures.gate import GateSettings
 from autotelic.measures.probe import ProbeSampling
 from autotelic.measures.selection import Selection
@@ -67,6 +68,11 @@ class RunSettings(Settings):
     probe_every: int | None = Field(None, ge=1)
     """Rounds between probes; None: every round, of a large model (`probing.SMALL`) so seldom that probes take a fifth of all tokens. The first and the
     last weights are always probed."""
+    probe_seed: int | None = Field(None, ge=0, lt=2**63)
+    """Of the held-out tasks alone, so that runs with other seeds are asked the same ones; None: `seed`."""
+    budget: Budget | None = None
+    """How much the run may use: "5m" or "2h" of wall time, "200k" sampled tokens, "200k-trained" tokens, "1M-passes". The round in which it is reached is the
+    last, and `rounds` a limit only where it is given too."""
     seed: int = Field(0, ge=0, lt=2**63)
     """Of all random streams of the run."""
     out: str | None = None
@@ -105,7 +111,8 @@ def resolve(raw: Mapping[str, Any]) -> tuple[RunSettings, Recipe]:
     for key in rest:
         if key not in RunSettings.model_fields:
             raise SettingError(f"no setting {key!r}; {nearest(key, [*RunSettings.model_fields, *cls.model_fields])}")
-    return checked(RunSettings, {**cls.run_defaults, **rest}), checked(cls, own)
+    settings = checked(RunSettings, {**cls.run_defaults, **rest})
+    return settings, checked(cls, {**({"rounds": UNLIMITED} if settings.budget else {}), **own})
 
 
 def laid_over(default: Any, value: Any) -> Any:

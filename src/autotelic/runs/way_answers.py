@@ -24,8 +24,6 @@ from autotelic.runs.settings import RunSettings
 from autotelic.systems.base import ASKED, TRIED, Way
 from autotelic.types import Rollout
 
-PASSES = 3
-"""Passes through the network that a token of a gradient step counts as; a token that is sampled or read is one."""
 EQUAL_PASSES = "majority at equal passes"
 
 
@@ -131,6 +129,6 @@ def comparisons(found: Given, other: Beside) -> list[Comparison]:
     if found.way.reads_truth:
         compared.insert(0, on("pass@n", max(tokens / sample, found.a_task(found.counts.get(ASKED, 0.0)), 1.0)))
     if found.spent.trained:
-        passes = found.a_task(found.spent.sampled + found.spent.read + PASSES * found.spent.trained) - other.prompt_tokens
+        passes = found.a_task(found.spent.passes) - other.prompt_tokens
         compared.append(replace(on("majority", passes / sample), against=EQUAL_PASSES))
     return compared

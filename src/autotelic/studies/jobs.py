@@ -18,7 +18,7 @@ from autotelic.studies.results import FAILED, Row
 from autotelic.studies.trial import MODULE as TRIAL
 from autotelic.systems.study import Study
 
-OPTIONS = ("model", "tasks", "probe", "rounds", "seed")
+OPTIONS = ("model", "tasks", "probe", "rounds", "budget", "seed")
 """Settings that have an option of the command."""
 SOURCES = ("recipe", "model", "tasks", "probe")
 """Settings that may name a file, whose bytes then count as settings do."""

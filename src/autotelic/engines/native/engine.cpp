@@ -1,5 +1,6 @@
 // Continues prompts with a Llama- or Qwen-type decoder on CPU threads: weights in packed panels, paged key-value cache, prompt read
-// once for all samples of a request, slots refilled as sequences end. Not a trainer, not a loader; it knows token ids and weights only.
+// once for all samples of a request and where it begins as another does not read again, slots refilled as sequences end. Not a trainer,
+// not a loader; it knows token ids and weights only.
 //
 // Every row of every product is summed in one fixed order, whatever the number of rows: results do not depend on batch or threads.
 // Vectors are those of vectors.h, so the same source builds for AVX-512, AVX2, plain x86-64 and Arm.
@@ -14,8 +15,10 @@
 #include <limits>
 #include <memory>
 #include <new>
+#include <numeric>
 #include <thread>
 #include <type_traits>
+#include <unordered_map>
 #include <vector>
 #if defined(__linux__)
 #include <sys/mman.h>
@@ -257,6 +260,7 @@ struct Pages {
     const Model& model;
     std::vector<Memory<uint32_t>> slabs;
     std::vector<uint32_t*> unused;
+    std::unordered_map<uint32_t*, int> holders;  // beside the first, of pages that several prompts begin with
     uint32_t* take() {
         if (unused.empty()) {
             slabs.push_back(zeros<uint32_t>(model.stride() * model.c.layers));
@@ -266,8 +270,13 @@ struct Pages {
         unused.pop_back();
         return page;
     }
+    uint32_t* share(uint32_t* page) { return holders[page]++, page; }
     void give(std::vector<uint32_t*>& pages) {
-        unused.insert(unused.end(), pages.begin(), pages.end());
+        for (uint32_t* page : pages) {
+            const auto held = holders.empty() ? holders.end() : holders.find(page);
+            if (held == holders.end()) unused.push_back(page);
+            else if (--held->second == 0) holders.erase(held);
+        }
         pages.clear();
     }
 };
@@ -785,9 +794,10 @@ class Worker {
 
   private:
     struct Prompt {  // read once, shared by the samples of a piece
+        const int32_t* tokens;
+        int length, users;
         std::vector<uint32_t*> pages;
         Memory<float> logits;
-        int length = 0, users = 0;
     };
     struct Slot {
         int64_t sample;
@@ -811,11 +821,10 @@ class Worker {
         while (live.size() < SLOTS && shared.running()) {
             if (piece.first == piece.last) {
                 const size_t index = shared.next++;
-                leave(prompt);
-                prompt = nullptr;
-                if (index >= shared.pieces.size()) return;
-                piece = shared.pieces[index];
-                prompt = read(piece.request);
+                const std::shared_ptr<Prompt> before = std::move(prompt);
+                if (index < shared.pieces.size()) piece = shared.pieces[index], prompt = read(piece.request, before.get());
+                leave(before);
+                if (!prompt) return;
             }
             auto slot = std::make_unique<Slot>(Slot{piece.first++, piece.request, prompt, {}});
             prompt->users++;
@@ -824,14 +833,16 @@ class Worker {
         }
     }
 
-    std::shared_ptr<Prompt> read(int request) {
-        auto made = std::make_shared<Prompt>();
-        made->users = 1;
+    // Whole pages of the prompt before that hold what this one begins with are taken over; its last token is always read, for its logits.
+    std::shared_ptr<Prompt> read(int request, const Prompt* before) {
         const int32_t* tokens = b.prompts + b.prompt_at[request];
         const int length = int(b.prompt_at[request + 1] - b.prompt_at[request]);
-        made->length = length;
-        for (int t = 0; t < length; t += PAGE) made->pages.push_back(pages.take());
-        for (int from = 0; from < length; from += PREFILL) {
+        auto made = std::make_shared<Prompt>(Prompt{tokens, length, 1, {}, nullptr});
+        const int most = before ? std::min(before->length, length - 1) : 0;
+        const int same = most > 0 ? int(std::mismatch(tokens, tokens + most, before->tokens).first - tokens) : 0;
+        const int start = same / PAGE * PAGE;
+        for (int t = 0; t < length; t += PAGE) made->pages.push_back(t < start ? pages.share(before->pages[t / PAGE]) : pages.take());
+        for (int from = start; from < length; from += PREFILL) {
             if (!shared.running()) throw Canceled();
             rows.clear();
             for (int t = from; t < std::min(from + PREFILL, length); t++) rows.push_back({tokens[t], t, &made->pages, nullptr, t + 1, 0});
@@ -874,12 +885,18 @@ class Worker {
     }
 };
 
-// Samples of a request stay together on one thread unless that would leave other threads idle.
+// Samples of a request stay together on one thread unless that would leave other threads idle. In the order of their prompts, so that those which
+// begin alike follow one another.
 std::vector<Piece> cut(const Batch& b) {
     std::vector<Piece> pieces;
+    std::vector<int> order(b.requests);
+    std::iota(order.begin(), order.end(), 0);
+    const auto first = [&](int r) { return b.prompts + b.prompt_at[r]; };
+    std::stable_sort(order.begin(), order.end(),
+                     [&](int i, int j) { return std::lexicographical_compare(first(i), first(i + 1), first(j), first(j + 1)); });
     const int64_t samples = b.stream_at[b.requests];
     const int64_t most = b.threads == 1 ? std::max<int64_t>(samples, 1) : std::max<int64_t>(SLOTS / 2, samples / (b.threads * 8));
-    for (int r = 0; r < b.requests; r++)
+    for (int r : order)
         for (int64_t from = b.stream_at[r]; from < b.stream_at[r + 1]; from += most) pieces.push_back({r, from, std::min(from + most, b.stream_at[r + 1])});
     return pieces;
 }
