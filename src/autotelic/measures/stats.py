@@ -6,7 +6,7 @@ Every interval is two-sided and 95% unless told otherwise. NaN stands for what c
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from math import comb, cos, inf, isnan, nan, pi, prod, sin, sqrt
+from math import atan, comb, cos, inf, isnan, nan, pi, sin, sqrt
 from statistics import NormalDist, fmean, stdev
 from typing import NamedTuple, TypeVar
 
@@ -194,11 +194,18 @@ def t_quantile(probability: float, degrees: int) -> float:
     return sqrt(degrees) * sin(low) / cos(low) if low < pi / 2 else inf
 
 
+def t_beyond(t: float, degrees: int) -> float:
+    """Two-sided p-value of a Student's t."""
+    return max(1.0 - _t_within(atan(abs(t) / sqrt(degrees)), degrees), 0.0)
+
+
 def _t_within(theta: float, degrees: int) -> float:
     """P(|T| <= sqrt(degrees) * tan(theta))."""
     odd = degrees % 2
-    terms = range((degrees - odd) // 2)
-    series: float = sum(prod((2 * j - 1 + odd) / (2 * j + odd) for j in range(1, i + 1)) * cos(theta) ** (2 * i + odd) for i in terms)
+    term, series = cos(theta) ** odd, 0.0
+    for i in range(1, (degrees - odd) // 2 + 1):
+        series += term
+        term *= (2 * i - 1 + odd) / (2 * i + odd) * cos(theta) ** 2
     return (theta + sin(theta) * series) * 2 / pi if odd else sin(theta) * series
 
 
