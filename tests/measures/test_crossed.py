@@ -76,11 +76,11 @@ def test_intervals_hold_the_truth(seeds: int, tasks: int) -> None:
 
 
 def test_a_difference_of_ten_points_is_seen_and_what_can_be_seen_is_said() -> None:
-    """With 200 tasks and five seeds; the difference that is said to be seen 8 times in 10 is."""
+    """With 200 tasks and five seeds, 9 times in 10; one of .075 would be 8 times in 10, as is said."""
     random = np.random.default_rng(0)
     found = [crossed(drawn(random, 5, 200, 0.1, 0.6)) for _ in range(RUNS)]
     assert truth(0.1, 0.6) == pytest.approx(0.1, abs=0.01)
-    assert sum(one.p < LEVEL for one in found) / RUNS > 0.75 and float(np.median([one.seen for one in found])) == pytest.approx(0.09, abs=0.015)
+    assert sum(one.p < LEVEL for one in found) / RUNS > 0.85 and float(np.median([one.seen for one in found])) == pytest.approx(0.075, abs=0.005)
 
 
 def test_of_many_pairs_of_methods_that_are_alike_none_is_told_apart_in_95_percent_of_comparisons() -> None:
