@@ -39,5 +39,5 @@ site:
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet --strict
 
 report-image:
-	$(BIN)/python docs/images/make.py
+	$(BIN)/python docs/images/make.py first
 	$(BIN)/python docs/fill.py

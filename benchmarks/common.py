@@ -3,7 +3,9 @@
 import json
 import os
 import platform
+import resource
 import subprocess
+import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from importlib.metadata import PackageNotFoundError, version
@@ -43,6 +45,13 @@ def seconds(work: Callable[[], object]) -> float:
     start = time.perf_counter()
     work()
     return time.perf_counter() - start
+
+
+def peak_memory() -> float:
+    """MiB: the most that this process has held since its program began."""
+    if peak := _first("/proc/self/status", "VmHWM"):  # of this program alone, where `getrusage` has what held the process before it
+        return int(peak.split()[0]) / 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (2**20 if sys.platform == "darwin" else 1024)
 
 
 def finish(device: torch.device) -> None:

@@ -6,7 +6,7 @@ python -m benchmarks.first_run
 from pathlib import Path
 
 from autotelic.studies.results import table
-from autotelic.studies.running import replicate
+from autotelic.studies.running import run_arms
 from autotelic.systems.study import Study
 
 RESULTS = Path(__file__).parent / "results" / "first_run.json"
@@ -22,4 +22,4 @@ RUN = Study(
 
 if __name__ == "__main__":
     RESULTS.unlink(missing_ok=True)  # rows that are there would not be timed again
-    print(table(RUN, replicate(RUN, [], seeds=3, workers=1, out=RESULTS, threads=None)))
+    print(table(RUN, run_arms(RUN, [], seeds=3, workers=1, out=RESULTS, threads=None)))

@@ -24,7 +24,7 @@ from autotelic.networks.decoder import Decoder, DecoderConfig
 from benchmarks.common import finish, machine, seconds, spread, table, take_turns, versions, write
 from benchmarks.learn import GROUP, PROMPTS
 from benchmarks.rollout import engine_rollout, generate_rollout, in_transformers
-from benchmarks.step import RATE, Ours, Theirs, peer
+from benchmarks.step import RATE, Child, Ours, Shape, peer, policy_of, prompts
 
 SHAPES = {
     "0.6B": DecoderConfig("qwen3", 151936, 1024, 3072, 28, 16, 8, 128, context=2048, rope_theta=1e6, qk_norm=True),
@@ -97,11 +97,12 @@ def steps(options: argparse.Namespace, device: torch.device) -> dict[str, Any]:
     """Seconds of a GRPO step, ours and TRL's."""
     optimizer = Optimizer(learning_rate=RATE, precision="bf16", token_budget=options.budget)
     model = fresh(options.shape, device)
-    ours = Ours(model, TorchEngine(precision="bf16", recorded=True), alphabet(model), optimizer, options.new_tokens)
+    policy = policy_of(model, TorchEngine(precision="bf16", recorded=True), alphabet(model))
+    ours = Ours(policy, optimizer, prompts(), Shape(new_tokens=options.new_tokens))
     command = ["benchmarks.gpu", "--peer", "--shape", options.shape, "--device", options.device, "--new-tokens", str(options.new_tokens)]
-    trl = Theirs([*command, "--peer-batch", str(options.peer_batch)], 1)
+    trl = Child([*command, "--peer-batch", str(options.peer_batch)], 1)
     try:
-        systems = {"TRL GRPOTrainer": trl.step, "autotelic": ours.step}
+        systems = {"TRL GRPOTrainer": lambda: trl.step()["seconds"], "autotelic": ours.step}
         take_turns(systems, 2)  # the first steps are not counted
         taken = take_turns(systems, options.repeats)
     finally:

@@ -14,7 +14,6 @@ import argparse
 import asyncio
 import json
 import os
-import resource
 import subprocess
 import sys
 import tempfile
@@ -41,10 +40,9 @@ from autotelic.policies.tokenizer import character_tokenizer
 from autotelic.streams import generator, key
 from autotelic.tasks.pool import TaskPool
 from autotelic.types import Example, Sampling, Task
-from benchmarks.common import RESULTS, machine, table, versions, write
+from benchmarks.common import RESULTS, machine, peak_memory, table, versions, write
 
 PROMPT = 16
-MIB = 2**20
 
 
 @dataclass(frozen=True)
@@ -86,11 +84,6 @@ ROWS: dict[str, tuple[str, dict[int, Point]]] = {
 """By what grows: what the seconds are fitted against, and the points."""
 POOL = (100, 1000, 10_000, 100_000, 1_000_000)
 DRAWS = 100
-
-
-def peak_memory() -> float:
-    """MiB: the most this process has held so far."""
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (MIB if sys.platform == "darwin" else 1024)
 
 
 def requests(point: Point, name: str) -> list[Request]:

@@ -86,4 +86,30 @@ def _growth(report: dict[str, Any]) -> list[str]:
     return [*table, "", f"Share of the framework's own time in a round of `srt` with 0.9 M parameters: {report['rows']['own']['own_share']:.1%}."]
 
 
-_MAKERS: dict[str, Callable[[dict[str, Any]], list[str]]] = {"rollout": _rollout, "step": _step, "learn": _learn, "growth": _growth}
+def _real(report: dict[str, Any]) -> list[str]:
+    rows = []
+    for name, found in report["systems"].items():
+        taken, times, shares = found["seconds_per_step"], found.get("times_as_fast_as_trl"), found.get("share_of_gemm_peak")
+        parts = [f"{shares[part]:.0%}" for part in ("sampling", "learning")] if shares else ["", ""]
+        cores = float(found["core_seconds"]["median"])
+        rows.append(
+            (name, float(taken["median"]), _range(taken), f"{times['median']:.2f}" if times else "", cores, f"{found['peak_mib']:,.0f}", *parts)
+        )
+    columns = ("system", "s a step", "least to most", "x TRL", "core seconds", "peak, MiB", "of the GEMM peak: sampling", "learning")
+    return lines_of(columns, rows)
+
+
+def _torture(report: dict[str, Any]) -> list[str]:
+    rows = [("none" if place == "-1" else place, count) for place, count in report["by_round"].items()]
+    return [
+        f"{report['kills']} kills of {report['runs']} runs of {report['recipes']} of the {report['of']} recipes and variations that do something of their own, "
+        f"{report['rounds']} rounds each: {report['runs_that_differ']} runs ended with other bits than the run that was left alone.",
+        "",
+        *lines_of(("the last round that was written at a kill", "kills"), rows),
+    ]
+
+
+_MAKERS: dict[str, Callable[[dict[str, Any]], list[str]]] = {
+    "rollout": _rollout, "step": _step, "learn": _learn, "growth": _growth,
+    "real": _real, "torture": _torture,
+}  # fmt: skip

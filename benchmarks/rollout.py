@@ -54,15 +54,28 @@ def prompts(count: int, vocab_size: int) -> list[list[int]]:
     return [[draw.randrange(vocab_size) for _ in range(draw.randint(16, 32))] for _ in range(count)]
 
 
-def operations(config: DecoderConfig, samples: int, new: int) -> float:
-    """Floating-point operations that `samples` completions of `new` tokens need."""
+def operations(config: DecoderConfig, lengths: Sequence[int], group: int, new: int, scored: int, common: int = 0) -> float:
+    """Floating-point operations of one way through the network for `group` completions of `new` tokens for each prompt of `lengths`, of which the head
+    sees `scored` positions a prompt. A prompt counts once, and once for all the `common` tokens with which all begin; its last position gives the first
+    new token of all, and the last new token goes through no layer."""
     inner, kv = config.heads * config.head_dim, config.kv_heads * config.head_dim
     layer = config.hidden_size * (2 * inner + 2 * kv + 3 * config.intermediate_size)
+    again = len(lengths) - 1
+    passes = sum(length + group * (new - 1) for length in lengths) - again * common
+    seen = sum(n * (n + 1) / 2 + group * sum(n + t for t in range(1, new)) for n in lengths) - again * common * (common + 1) / 2
+    head = config.vocab_size * config.hidden_size * scored * len(lengths)
+    return 2.0 * (config.layers * layer * passes + head) + 4.0 * config.layers * inner * seen
+
+
+def sampling_operations(config: DecoderConfig, lengths: Sequence[int], group: int, new: int, common: int = 0) -> float:
+    """What sampling needs: the logits at the end of a prompt serve all of its completions."""
+    return operations(config, lengths, group, new, 1 + group * (new - 1), common)
+
+
+def per_token(config: DecoderConfig, samples: int, new: int) -> float:
+    """Operations for a sampled token."""
     lengths = [len(prompt) for prompt in prompts(samples // GROUP, config.vocab_size)]
-    passes = sum(length + GROUP * (new - 1) for length in lengths)  # a prompt's last position gives the first new token of all
-    scored = sum(1 + GROUP * (new - 1) for _ in lengths)
-    seen = sum(n * (n + 1) / 2 + GROUP * sum(n + t for t in range(1, new)) for n in lengths)
-    return 2.0 * (config.layers * layer * passes + config.vocab_size * config.hidden_size * scored) + 4.0 * config.layers * inner * seen
+    return sampling_operations(config, lengths, GROUP, new) / samples / new
 
 
 def engine_rollout(engine: Engine, model: Decoder, new: int) -> Rollout:
@@ -162,7 +175,7 @@ def measure(name: str, threads: int, repeats: int, seconds: float, vllm: str | N
         turns |= {"fp32": lambda: gemm_peak(torch.float32), "bf16": lambda: gemm_peak(torch.bfloat16)}
         found = take_turns(turns, repeats)
     peaks = {precision: found.pop(precision) for precision in ("fp32", "bf16")}
-    work = {p: operations(config, samples[f"native {p}"], new) / samples[f"native {p}"] / new for p in peaks}  # operations for a token
+    work = {p: per_token(config, samples[f"native {p}"], new) for p in peaks}
     return {
         "model": name, "parameters": sum(p.numel() for p in model.parameters()), "threads": threads, "new_tokens": new, "peer": generate,
         "tokens_per_second": {system: spread(rates) for system, rates in found.items()},

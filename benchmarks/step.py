@@ -6,16 +6,19 @@ step when told to; the systems take turns, one at a time, and the first steps of
 
     python -m benchmarks.step                                    both sizes, one and two threads
     python -m benchmarks.step --sizes 0.9M --threads 1 --repeats 3
+    python -m benchmarks.step --model models/smollm2             a real model, with memory: see benchmarks/real.py
 """
 
 import argparse
 import asyncio
+import json
 import os
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -33,8 +36,8 @@ from autotelic.networks.operations import Precision
 from autotelic.policies.policy import Policy
 from autotelic.policies.tokenizer import character_tokenizer
 from autotelic.streams import generator, key
-from autotelic.types import Group, Rollout, Sampling, Task, Turn, TurnKind
-from benchmarks.common import finish, machine, seconds, spread, table, take_turns, versions, write
+from autotelic.types import Group, Prompt, Rollout, Sampling, Task, Turn, TurnKind
+from benchmarks.common import finish, machine, peak_memory, seconds, spread, table, take_turns, versions, write
 from benchmarks.learn import GROUP, NEW_TOKENS, PROMPTS, SIZES, fresh
 from benchmarks.rollout import in_transformers
 
@@ -42,6 +45,18 @@ ALPHABET = "0123456789" + "".join(chr(0x4E00 + i) for i in range(114))
 RATE = 2e-4
 POOL = 4096
 """Prompts that both systems draw from, in one order."""
+
+
+@dataclass(frozen=True)
+class Shape:
+    """What one step samples and learns from."""
+
+    prompts: int = PROMPTS
+    group: int = GROUP
+    new_tokens: int = NEW_TOKENS
+
+
+SHAPE = Shape()
 
 
 def prompts() -> list[str]:
@@ -54,28 +69,40 @@ def digits(text: str) -> float:
     return sum(c.isdecimal() for c in text) / max(len(text), 1)
 
 
-class Ours:
-    """A policy, an engine and a learner, and the prompts yet to come."""
+def policy_of(model: LanguageModel, engine: Engine, alphabet: str) -> Policy:
+    """A policy that reads characters."""
+    return Policy("solver", model, character_tokenizer(alphabet, model.context), Batcher(engine))
 
-    def __init__(self, model: LanguageModel, engine: Engine, alphabet: str, optimizer: Optimizer, new_tokens: int = NEW_TOKENS) -> None:
-        self.policy = Policy("solver", model, character_tokenizer(alphabet, model.context), Batcher(engine))
+
+class Ours:
+    """A policy and a learner, and the prompts yet to come."""
+
+    def __init__(self, policy: Policy, optimizer: Optimizer, texts: Sequence[Prompt], shape: Shape = SHAPE) -> None:
+        self.policy = policy
         self.policy.tokenizer.end = frozenset()  # no completion ends early
         self.learner = Learner(self.policy, optimizer, 0)
-        self.prompts, self.new_tokens = prompts(), new_tokens
+        self.prompts, self.shape = texts, shape
         self.steps = 0
         self.sampled: list[float] = []
         """Seconds of the rollouts of each step."""
+        self.core_seconds: tuple[float, float] = (0.0, 0.0)
+        """Those that this process had cores in the rollouts, and in the learning, of the last step."""
+        self.groups: list[Group] = []
+        """The rollouts of the last step."""
+        self.rows = 0.0
+        """How many of them were trained on: those of which all are rewarded alike teach nothing."""
 
     def rollouts(self) -> list[Group]:
-        sampling = Sampling(max_tokens=self.new_tokens)
-        texts = self.prompts[self.steps * PROMPTS : (self.steps + 1) * PROMPTS]
+        sampling = Sampling(max_tokens=self.shape.new_tokens)
+        texts = self.prompts[self.steps * self.shape.prompts : (self.steps + 1) * self.shape.prompts]
         tasks = [Task(f"{self.steps}/{i}", text) for i, text in enumerate(texts)]
-        asked = [Request(tuple(self.policy.tokenizer.encode_prompt(t.prompt)), tuple(key(t.id, i) for i in range(GROUP)), sampling) for t in tasks]
+        streams = range(self.shape.group)
+        asked = [Request(tuple(self.policy.tokenizer.encode_prompt(t.prompt)), tuple(key(t.id, i) for i in streams), sampling) for t in tasks]
         groups = []
         for task, request, found in zip(tasks, asked, asyncio.run(self.policy.sample(asked)), strict=True):
             group = Group(task, [])
             for i, c in enumerate(found):
-                assert len(c.tokens) == self.new_tokens
+                assert len(c.tokens) == self.shape.new_tokens
                 action = Turn(TurnKind.ACTION, c.tokens, c.logprobs, "solver", "solver", self.policy.version, 1.0, c.stop)
                 text = self.policy.tokenizer.decode(c.tokens)
                 group.rollouts.append(Rollout(f"{task.id}/{i}", task, [Turn(TurnKind.PROMPT, list(request.prompt)), action], text))
@@ -84,76 +111,103 @@ class Ours:
         return groups
 
     def step(self) -> float:
-        groups: list[Group] = []
-
         def whole() -> None:
-            self.sampled.append(seconds(lambda: groups.extend(self.rollouts())))
-            self.learner.learn(list(center(groups)), PolicyGradient())
+            begun = time.process_time()
+            self.sampled.append(seconds(lambda: self.groups.extend(self.rollouts())))
+            between = time.process_time()
+            found = self.learner.learn(list(center(self.groups)), PolicyGradient())
+            self.rows = found.get("learner/rows", 0.0)
             finish(self.policy.model.device)
+            self.core_seconds = (between - begun, time.process_time() - between)
 
+        self.groups = []
         taken = seconds(whole)
         self.steps += 1
         return taken
 
 
-class Theirs:
-    """TRL's trainer in a child process that makes one step per line it reads."""
+class Child:
+    """A system in a process of its own, which makes a step per line that it reads."""
 
     def __init__(self, command: Sequence[str], threads: int) -> None:
-        """command: arguments of Python for a program that calls `peer`."""
+        """command: arguments of Python for a program that calls `train` or `report`."""
         command = [sys.executable, "-m", *command]
         environment = {**os.environ, "OMP_NUM_THREADS": str(threads), "OMP_WAIT_POLICY": "PASSIVE", "TRANSFORMERS_VERBOSITY": "error"}
         self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment)
 
-    def step(self) -> float:
+    def step(self) -> dict[str, float]:
+        """What it says of one more step; `seconds` among it."""
         assert self.process.stdin and self.process.stdout
         self.process.stdin.write("step\n")
         self.process.stdin.flush()
         for line in self.process.stdout:
-            if line.startswith("seconds "):
-                return float(line.split()[1])
-        raise RuntimeError("the peer ended early")
+            if line.startswith("step "):
+                found: dict[str, float] = json.loads(line.removeprefix("step "))
+                return found
+        raise RuntimeError(f"a process that is compared ended with code {self.process.wait()}: did memory run out?")
 
     def close(self) -> None:
         self.process.kill()
         self.process.wait()
 
 
-def peer(model: Decoder, alphabet: str, threads: int, batch: int, new_tokens: int = NEW_TOKENS) -> None:
-    """The child: trains with TRL, in bf16 on a GPU, waiting for a line before every step, and says how long each took."""
+def report(**found: float) -> None:
+    """Tell the parent of a step."""
+    print(f"step {json.dumps({**found, 'peak_mib': peak_memory()})}", flush=True)
+
+
+def train(theirs: Any, tokenizer: Any, texts: Sequence[str], shape: Shape, batch: int, **settings: Any) -> None:
+    """Train with TRL, waiting for a line before every step, and say how long each took. `settings` of GRPOConfig are laid over those that make its step
+    the one that is measured."""
     import transformers
     from datasets import Dataset
     from trl import GRPOConfig, GRPOTrainer
-
-    torch.set_num_threads(threads)
 
     class OnCommand(transformers.TrainerCallback):  # type: ignore[misc]
         def on_step_begin(self, *_: Any, **__: Any) -> None:
             if not sys.stdin.readline():
                 os._exit(0)
-            self.started = time.perf_counter()
+            self.started, self.spent = time.perf_counter(), time.process_time()
 
         def on_step_end(self, *_: Any, **__: Any) -> None:
-            finish(model.device)
-            print(f"seconds {time.perf_counter() - self.started}", flush=True)
+            finish(theirs.device)
+            report(seconds=time.perf_counter() - self.started, rollouts=trainer.taken, core_seconds=time.process_time() - self.spent)
+
+    class Timed(GRPOTrainer):  # type: ignore[misc]
+        taken = 0.0
+
+        def _generate_single_turn(self, *arguments: Any, **options: Any) -> Any:
+            start = time.perf_counter()
+            found = super()._generate_single_turn(*arguments, **options)
+            self.taken = time.perf_counter() - start
+            assert all(len(tokens) == shape.new_tokens for tokens in found[0])
+            return found
 
     def reward(completions: Sequence[str], **_: Any) -> list[float]:
         return [digits(text) for text in completions]
 
-    theirs = in_transformers(model)
-    tokenizer: Any = character_tokenizer(alphabet, model.context).inner
     tokenizer.add_special_tokens({"eos_token": "<never>"})  # an id outside the model's vocabulary: no completion ends early
-    tokenizer.padding_side = "left"
+    tokenizer.padding_side, theirs.generation_config.eos_token_id = "left", None
+    cpu = theirs.device.type == "cpu"
     with tempfile.TemporaryDirectory() as folder:
-        config = GRPOConfig(
-            output_dir=folder, learning_rate=RATE, lr_scheduler_type="constant", adam_beta2=0.95, max_grad_norm=1.0, beta=0.0, num_iterations=1,
-            loss_type="dapo", scale_rewards="none", epsilon=0.2, per_device_train_batch_size=batch,
-            gradient_accumulation_steps=PROMPTS * GROUP // batch, num_generations=GROUP, max_completion_length=new_tokens, temperature=1.0,
-            max_steps=POOL // PROMPTS, use_cpu=model.device.type == "cpu", bf16=model.device.type != "cpu", gradient_checkpointing=False,
-            shuffle_dataset=False, report_to="none", save_strategy="no", logging_steps=1 << 30, disable_tqdm=True, dataloader_num_workers=0,
-        )  # fmt: skip
-        data = Dataset.from_list([{"prompt": text} for text in prompts()])
-        GRPOTrainer(theirs, reward, config, train_dataset=data, processing_class=tokenizer, callbacks=[OnCommand()]).train()
+        fixed = {
+            "output_dir": folder, "learning_rate": RATE, "lr_scheduler_type": "constant", "adam_beta2": 0.95, "max_grad_norm": 1.0, "beta": 0.0,
+            "num_iterations": 1, "loss_type": "dapo", "scale_rewards": "none", "epsilon": 0.2, "per_device_train_batch_size": batch,
+            "gradient_accumulation_steps": shape.prompts * shape.group // batch, "num_generations": shape.group, "temperature": 1.0,
+            "max_completion_length": shape.new_tokens, "max_steps": len(texts) // shape.prompts, "use_cpu": cpu, "bf16": not cpu,
+            "gradient_checkpointing": False, "shuffle_dataset": False, "report_to": "none", "save_strategy": "no", "logging_steps": 1 << 30,
+            "disable_tqdm": True, "dataloader_num_workers": 0,
+        }  # fmt: skip
+        data = Dataset.from_list([{"prompt": text} for text in texts])
+        config = GRPOConfig(**{**fixed, **settings})
+        trainer = Timed(theirs, reward, config, train_dataset=data, processing_class=tokenizer, callbacks=[OnCommand()])
+        trainer.train()
+
+
+def peer(model: Decoder, alphabet: str, threads: int, batch: int, new_tokens: int = NEW_TOKENS) -> None:
+    """The child: `train` on a model that reads characters."""
+    torch.set_num_threads(threads)
+    train(in_transformers(model), character_tokenizer(alphabet, model.context).inner, prompts(), Shape(new_tokens=new_tokens), batch)
 
 
 def measure(size: str, threads: int, options: argparse.Namespace) -> dict[str, Any]:
@@ -168,10 +222,13 @@ def measure(size: str, threads: int, options: argparse.Namespace) -> dict[str, A
     def optimizer(learning: Precision) -> Optimizer:
         return Optimizer(learning_rate=RATE, precision=learning, token_budget=options.budget, processes=threads)
 
-    ours = {name: Ours(fresh(size), NativeEngine(threads, sampling), ALPHABET, optimizer(learning)) for name, (sampling, learning) in arms.items()}
-    trl = Theirs(["benchmarks.step", "--peer", size, "--threads", str(threads), "--peer-batch", str(options.peer_batch)], threads)
+    ours = {
+        name: Ours(policy_of(fresh(size), NativeEngine(threads, sampling), ALPHABET), optimizer(learning), prompts())
+        for name, (sampling, learning) in arms.items()
+    }
+    trl = Child(["benchmarks.step", "--peer", size, "--threads", str(threads), "--peer-batch", str(options.peer_batch)], threads)
     try:
-        systems: dict[str, Callable[[], float]] = {"TRL GRPOTrainer": trl.step, **{name: one.step for name, one in ours.items()}}
+        systems: dict[str, Callable[[], float]] = {"TRL GRPOTrainer": lambda: trl.step()["seconds"], **{name: one.step for name, one in ours.items()}}
         take_turns(systems, 2)  # the first steps are not counted
         taken = take_turns(systems, options.repeats)
     finally:
@@ -196,12 +253,17 @@ def show(result: dict[str, Any]) -> None:
 
 
 def main() -> None:
+    if any(argument.startswith("--model") for argument in sys.argv):
+        from benchmarks.real import main as real
+
+        return real()
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--sizes", nargs="+", choices=SIZES, default=list(SIZES))
     parser.add_argument("--threads", nargs="+", type=int, default=[1, 2])
     parser.add_argument("--repeats", type=int, default=7)
     parser.add_argument("--budget", type=int, default=8192, help="tokens in one of our micro-batches")
     parser.add_argument("--peer-batch", type=int, default=64, help="rows in one of TRL's micro-batches")
+    parser.add_argument("--model", help="a model folder or a GGUF file, in the place of the sizes; the options are those of benchmarks.real")
     parser.add_argument("--peer", choices=SIZES, help=argparse.SUPPRESS)
     parser.add_argument("--out", type=Path, default=None)
     options = parser.parse_args()

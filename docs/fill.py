@@ -1,12 +1,12 @@
 """Makes and fills what repeats the sources: `python docs/fill.py`, or `--check` to only compare.
 
 Made whole are docs/figures, docs/systems and docs/studies. In README.md and docs/*.md it fills places: what stands between `<!-- KIND: NAME -->` and
-`<!-- end -->`. Kinds: `file` (a file, verbatim), `output` (a file of terminal output), `variations` (the table of variations), `studies` (the table of studies
-with results), `states` and `counts` (how much of the catalogue is here), `families` (the families; NAME is where their pages are, seen from this one),
-`benchmark` (the table of a benchmark that is a study), `speed` (the tables of a speed benchmark), `metrics` (the numbers that runs log: of one of the tables of
+`<!-- end -->`. Kinds: `file` (a file, verbatim), `output` (a file of terminal output), `variations` (the table of variations), `studies` (the table of
+studies with results), `study` (one of them, a line an arm), `states` and `counts` (how much of the catalogue is here), `families` (the families; NAME is where their pages are, seen from this one),
+`comparison` (a comparison at an equal budget), `benchmark` (the table of a benchmark that is a study), `speed` (the tables of a speed benchmark), `metrics` (the numbers that runs log: of one of the tables of
 `measures.metrics`, or of all recipes), `rooms` (the packages by the floors of the import contract), `surface` (the names of
 `autotelic.__all__`), `capabilities` (what not every engine can), `bases` (the base models), `ways` (`all`: the ways of answering;
-`measured`: what they are worth).
+`measured`: what they are worth), `label-free` (the tables of `benchmarks.when_label_free`, whose figure is made too), `monitors` (the monitors of `measures.alarms`).
 """
 
 import importlib
@@ -15,9 +15,14 @@ import re
 import sys
 from math import inf
 from pathlib import Path
+from typing import Any
 
 from autotelic.engines.registry import CAPABILITIES
+from autotelic.measures.alarms import MONITORS, Alarms
 from autotelic.measures.metrics import TABLES, Metric
+from autotelic.studies.comparing import read_all
+from autotelic.studies.pairs import headline, pairs
+from autotelic.studies.pairs import table as arms_table
 from autotelic.studies.results import read, table
 from autotelic.systems.index import shipped
 from autotelic.systems.registry import recipes, ways
@@ -30,7 +35,7 @@ from making import bases, rooms, surface, systems  # noqa: E402 - beside this fi
 FIGURES = ROOT / "docs" / "figures"
 MADE = ("figures", "systems", "studies")
 """Folders of docs/ that hold only what is made here."""
-KINDS = "file|output|variations|studies|benchmark|speed|states|families|counts|metrics|rooms|surface|capabilities|bases|ways"
+KINDS = "file|output|comparison|variations|study|studies|benchmark|speed|states|families|counts|metrics|rooms|surface|capabilities|bases|ways|label-free|monitors"
 PLACE = re.compile(rf"(?s)(<!-- ({KINDS}): (\S+) -->\n).*?(<!-- end -->)")
 
 
@@ -48,8 +53,11 @@ def content(kind: str, name: str) -> str:
     """What belongs into a place."""
     makers = {
         "variations": variation_table,
+        "monitors": monitor_table,
+        "study": systems.study_part,
         "studies": systems.studies_table,
         "benchmark": benchmark_table,
+        "comparison": comparison_table,
         "speed": speed_tables,
         "states": systems.states_table,
         "families": systems.families_table,
@@ -60,6 +68,7 @@ def content(kind: str, name: str) -> str:
         "bases": bases.table,
         "capabilities": capability_table,
         "ways": way_table,
+        "label-free": lambda name: label_free().tables(name),
     }
     if kind in makers:
         return makers[kind](name)
@@ -79,6 +88,12 @@ def variation_table(_: str) -> str:
     return "\n".join(rows) + "\n"
 
 
+def comparison_table(name: str) -> str:
+    """What a committed comparison came to: its table, and in a sentence which methods stand out."""
+    contest, rows = read_all(ROOT / "benchmarks" / "comparisons" / name)
+    return f"{arms_table(contest, rows)}\n\n{headline(contest, pairs(contest, rows))}"
+
+
 def benchmark_table(module: str) -> str:
     """The table of a module of benchmarks that declares `RUN` and `RESULTS`."""
     sys.path.insert(0, str(ROOT))
@@ -91,6 +106,12 @@ def speed_tables(name: str) -> str:
     sys.path.insert(0, str(ROOT))
     found: str = importlib.import_module("benchmarks.markdown").tables(name)
     return found
+
+
+def label_free() -> Any:
+    """The benchmark that says when label-free methods rise."""
+    sys.path.insert(0, str(ROOT))
+    return importlib.import_module("benchmarks.when_label_free")
 
 
 def way_table(name: str) -> str:
@@ -126,6 +147,16 @@ def metric_table(name: str) -> str:
     return "\n".join(["| recipe | metric | unit | range | meaning |", "|---|---|---|---|---|", *rows]) + "\n"
 
 
+def monitor_table(name: str) -> str:
+    """The monitors: their numbers, limits, what they mean and what helps."""
+    settings, rows = Alarms(), []
+    for one in MONITORS:
+        _, unit, span, meaning = metric_row(one.documented).strip("| ").split(" | ")
+        limit = f"{one.beyond} {getattr(settings, one.name).limit:g}"
+        rows.append(f"| `{one.name}` | `{one.metric}` | {unit}, {span} | {limit} | {meaning} | {one.do} |")
+    return "\n".join(["| monitor | number | unit and range | alarm | what it means | what to do |", "|---|---|---|---|---|---|", *rows]) + "\n"
+
+
 def metric_row(metric: Metric) -> str:
     """A metric as a row; the owners before its name are in capitals."""
     owner = {"run": "", "role": "[ROLE/]", "policy": "[POLICY/]"}[metric.of]
@@ -136,7 +167,8 @@ def metric_row(metric: Metric) -> str:
 
 def wanted() -> dict[Path, str]:
     """Every file that is made or filled here, as it should be."""
-    made = systems.figures() | {FIGURES / "rooms.svg": rooms.picture()} | systems.pages()
+    own = {FIGURES / "rooms.svg": rooms.picture(), FIGURES / "when-label-free.svg": label_free().picture()}
+    made = systems.figures() | own | systems.pages()
     return made | {page: filled(page.read_text(encoding="utf-8")) for page in pages()}
 
 

@@ -8,11 +8,12 @@ from collections import Counter
 from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
+from statistics import fmean
 
 from autotelic.studies.catalogue import STATES, Entry, catalogue
 from autotelic.studies.figures import figure
 from autotelic.studies.registry import declared, results_of
-from autotelic.studies.results import Row, read, table, words
+from autotelic.studies.results import Row, read, table, tally, words
 from autotelic.systems.families import FAMILIES
 from autotelic.systems.index import System, shipped, studies
 from autotelic.systems.study import Study
@@ -204,6 +205,29 @@ def study_section(study: Study) -> list[str]:
         table(study, results()[study.system]), "",
         study.finding, "",
     ]  # fmt: skip
+
+
+ENDS = ("accuracy", "pass@1", "majority@4", "agreement")
+"""What a short table of a study shows, as parts of the probe."""
+
+
+def study_part(name: str) -> str:
+    """A study with one line an arm, where its own page has one for every quantity, and its figure; seen from docs/."""
+    study, found = declared()[name], results()[name]
+    arms = [(arm, [row for row in found if row.arm == arm]) for arm in study.arms]
+    head = "arm|first to last|seeds from to|pass@1|majority@4|agreement|verdicts|minutes"
+    return "\n".join(rows(head, (arm_row(arm, mine) for arm, mine in arms if any(row.last for row in mine)))) + "\n"
+
+
+def arm_row(arm: str, mine: list[Row]) -> list[str]:
+    """The means over seeds of an arm's first and last probe; the range of its last greedy accuracy."""
+    made = [row for row in mine if row.last]
+    first = fmean(row.first[f"probe/{ENDS[0]}"] for row in made)
+    last = [fmean(row.last[f"probe/{name}"] for row in made) for name in ENDS]
+    greedy = [row.last[f"probe/{ENDS[0]}"] for row in made]
+    spread = f"{min(greedy):.2f} to {max(greedy):.2f}" if len(made) > 1 else "one seed"
+    minutes = f"{fmean(row.seconds for row in made) / 60:.1f}"
+    return [arm, f"{first:.2f} to {last[0]:.2f}", spread, *(f"{value:.2f}" for value in last[1:]), tally([row.verdict for row in made]), minutes]
 
 
 def source_of(study: Study) -> str:

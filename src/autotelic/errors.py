@@ -29,6 +29,10 @@ class EpisodeError(AutotelicError):
     """An episode that cannot go on, such as one whose environment raised: the round counts it and goes on without its rollouts."""
 
 
+class EndpointError(AutotelicError):
+    """A server that is not there, or that refuses the key or the model: a run ends in the middle of the round, and goes on from the last one that is whole."""
+
+
 class GoldLeak(AutotelicError):
     """A recipe that declares that it needs no answers reached for one: a fault of the recipe, which ends the run."""
 
@@ -40,6 +44,17 @@ class HeldOutError(AutotelicError):
 def strict() -> bool:
     """Whether faults that a run passes over are errors, as in the tests: where the environment has AUTOTELIC_STRICT=1."""
     return os.environ.get("AUTOTELIC_STRICT") == "1"
+
+
+_SHOWN = {code: chr(0x2400 + code) for code in range(32) if chr(code) not in "\n\t"} | {0x7F: "\u2421"}
+_SHOWN |= {code: f"\\x{code:02x}" for code in range(0x80, 0xA0)}
+_SHOWN |= {code: f"\\u{code:04x}" for code in (*range(0x202A, 0x202F), *range(0x2066, 0x206A))}
+"""Control characters, and marks that turn the direction of the text behind them, by how they are shown."""
+
+
+def harmless(text: str) -> str:
+    """A text that a terminal shows and does not obey: control characters, line ends and tabs aside, become pictures or their numbers."""
+    return text.translate(_SHOWN)
 
 
 def nearest(name: str, known: Iterable[str]) -> str:

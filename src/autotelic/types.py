@@ -213,6 +213,17 @@ class StopReason(StrEnum):
     """A stop string or stop token."""
     LENGTH = "length"
     """The limit on new tokens: the completion is truncated."""
+    TIMED_OUT = "timed_out"
+    """No reply of an endpoint in time."""
+    REFUSED = "refused"
+    """An endpoint would not answer."""
+    MALFORMED = "malformed"
+    """What an endpoint sent was no reply."""
+
+    @property
+    def failed(self) -> bool:
+        """Whether there is no completion at all."""
+        return self in (StopReason.TIMED_OUT, StopReason.REFUSED, StopReason.MALFORMED)
 
 
 class Sampling(Settings):

@@ -96,9 +96,9 @@ def test_an_override_of_one_nested_setting_keeps_the_recipe_s_other_defaults() -
 
 
 def test_values_of_overrides() -> None:
-    config = dry(*RUN, "lora.rank=4", "trained=None", "vote.min_share=0.25", "gate.enabled=False", "optimizer.betas=[0.8,0.9]", "--rounds", 1)
+    config = dry(*RUN, "lora.rank=4", "trained=None", "vote.min_share=0.25", "gate.mode=off", "optimizer.betas=[0.8,0.9]", "--rounds", 1)
     assert config["run"]["lora"]["rank"] == 4 and config["run"]["lora"]["alpha"] == 32.0
-    assert config["run"]["gate"]["enabled"] is False and config["run"]["gate"]["max_unparsed"] == 0.9
+    assert config["run"]["gate"]["mode"] == "off" and config["run"]["gate"]["max_unparsed"] == 0.9
     assert config["recipe"]["settings"]["trained"] is None
     assert config["recipe"]["settings"]["vote"]["min_share"] == 0.25
     assert config["recipe"]["settings"]["optimizer"]["betas"] == [0.8, 0.9]
@@ -138,7 +138,7 @@ def test_eval_says_how_good_and_how_sure(tmp_path: Path) -> None:
     found = json.loads(call(*arguments, "--json").out)
     assert (found["judged"], found["without_answer"], found["samples"]) == (60, 0, 4)
     measures = found["measures"]
-    assert list(measures) == ["greedy accuracy", "pass@1", "pass@4", "majority@4"]
+    assert list(measures) == ["greedy accuracy", "pass@1", "pass@4", "majority@4", "agreement", "overruled"]
     for row in measures.values():
         assert 0 <= row["low"] <= row["value"] <= row["high"] <= 1 and row["low"] < row["high"]
     assert measures["pass@1"]["value"] <= measures["pass@4"]["value"]
@@ -146,8 +146,8 @@ def test_eval_says_how_good_and_how_sure(tmp_path: Path) -> None:
     text = call(*arguments).out.splitlines()
     assert text[0] == "chain-medium on 60 tasks of chain?ops=4-6"
     assert text[1] == "greedy, and 4 samples at temperature 1; at most 256 new tokens"
-    assert len(text) == 2 + 4 + 3 + 1 and f"{measures['pass@4']['value']:.3f}" in text[4]
-    assert text[-1] == f"{found['truncated']:.0%} of greedy completions ran into the limit on new tokens" and not found["unparsed"]
+    assert len(text) == 2 + 6 + 3 + 1 + 1 and f"{measures['pass@4']['value']:.3f}" in text[4]
+    assert text[-2] == f"{found['truncated']:.0%} of greedy completions ran into the limit on new tokens" and not found["unparsed"]
     assert found == json.loads(call(*arguments, "--json").out)
     assert list(json.loads(call(*arguments[:-1], 0, "--json").out)["measures"]) == ["greedy accuracy"]
 

@@ -98,7 +98,7 @@ def test_sampling_settings_reach_the_samples_and_are_said(model: Path, tasks: Pa
     assert len({json.dumps(texts) for texts in greedy.values()}) == 1, "greedy completions know none of these"
     text = runs["nucleus"][0].out.splitlines()
     assert text[1] == "greedy, and 2 samples at temperature 0.7, top-p 0.3; at most 8 new tokens"
-    assert text[-1].endswith(("of greedy completions ran into the limit on new tokens", "of greedy completions ended without an answer"))
+    assert text[-2].endswith(("of greedy completions ran into the limit on new tokens", "of greedy completions ended without an answer"))
     none = call("eval", model, "--tasks", tasks, "--template", "{question}", "--temperature", 0, "--max-tokens", 8)
     assert none.out.splitlines()[1] == "greedy; at most 8 new tokens"
 
@@ -211,3 +211,21 @@ def test_on_a_terminal_one_line_changes(tmp_path: Path) -> None:
         seen += piece
     assert os.waitpid(child, 0)[1] == 0
     assert seen.count(b"\r\x1b[K") == 3 and b"16/20 tasks" in seen and seen.index(b"greedy accuracy") > seen.rindex(b"\x1b[K")
+
+
+def test_it_says_beforehand_what_label_free_training_promises(tmp_path: Path) -> None:
+    """Of a base whose majority is right where its greedy answers are not, of one where it is not, and of questions without answers."""
+    found = {base: call("eval", base, "--tasks", "chain?ops=4" if base == "habits" else "chain", "--limit", 60) for base in ("habits", "chain-good")}
+    assert "training without labels is likely to help: the majority's accuracy minus the greedy answers' is +0." in found["habits"].out
+    assert "training without labels is unlikely to help: " in found["chain-good"].out
+    questions = lines(tmp_path / "q.jsonl", *(json.dumps({"prompt": f"{i % 9}+1*3-2+7="}) for i in range(8)))
+    rows = asked(Path("habits"), questions, tmp_path / "o.jsonl", "--json")
+    numbers = json.loads(rows[0].out)
+    assert (numbers["judged"], numbers["without_answer"], list(numbers["measures"])) == (0, 8, ["agreement", "overruled"])
+    assert numbers["label_free"]["margin"] is None and numbers["label_free"]["word"] == "unclear"
+    differ = [max(answers := [one["answer"] for one in row["samples"]], key=answers.count) != row["greedy"]["answer"] for row in rows[1]]
+    assert numbers["measures"]["overruled"]["value"] == sum(differ) / 8 and all(row["greedy"]["verdict"] is None for row in rows[1])
+    text = call("eval", "habits", "--tasks", questions).out.splitlines()
+    assert text[0] == f"habits on 8 tasks of {questions}, none with an answer"
+    assert text[-1].startswith("training without labels may help or not: without gold answers nobody knows")
+    names(call("eval", "games", "--tasks", "games?play=kuhn").complaint, "no task has a gold answer")

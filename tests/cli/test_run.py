@@ -23,7 +23,7 @@ from autotelic.policies.policy import Policy
 from autotelic.policies.tokenizer import Tokenizer
 
 SMALL = ("group_size=4", "tasks_per_round=4", "pool_size=24", "probe_size=6", "probe_samples=2", "sampling.max_tokens=8")
-EASY = ("labels=16", "wanted=8", "tries=1", "steps=2", "pool_size=64", "probe_size=26", "probe_samples=0", "probe_every=1", "gate.enabled=false")
+EASY = ("labels=16", "wanted=8", "tries=1", "steps=2", "pool_size=64", "probe_size=26", "probe_samples=0", "probe_every=1", "gate.mode=off")
 ENVIRONMENT = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(Path(autotelic.__file__).parents[1])}
 WORDS = ("improved", "unchanged", "worse", "collapsed", "hacked")
 CHAT = [{"role": "system", "content": "add"}, {"role": "user", "content": "1+2"}]
@@ -156,7 +156,7 @@ def test_own_model_on_own_tasks(
 ) -> None:
     source, out = model(kind), tmp_path / "run"
     tasks = write(tmp_path / file, rows(answers, chat))
-    found = call("run", "srt", "--model", source, "--tasks", tasks, "--rounds", 2, "--out", out, *SMALL, "gate.enabled=false", *more)
+    found = call("run", "srt", "--model", source, "--tasks", tasks, "--rounds", 2, "--out", out, *SMALL, "gate.mode=off", *more)
     assert found.status == 0, found
     verdict = json.loads((out / "verdict.json").read_text(encoding="utf-8"))
     assert verdict["word"] in WORDS if answers else verdict["word"] == "unknown"
@@ -193,7 +193,7 @@ def test_an_adapter_that_peft_wrote_is_trained_further(model: Callable[[str], Pa
     config = LoraConfig(r=4, lora_alpha=8, target_modules=["q_proj", "v_proj"], task_type="CAUSAL_LM", init_lora_weights=False)
     get_peft_model(AutoModelForCausalLM.from_pretrained(base), config).save_pretrained(adapter)
     tasks = write(tmp_path / "tasks.jsonl", rows(answers=True, chat=False))
-    found = call("run", "srt", "--model", adapter, "--tasks", tasks, "--rounds", 1, "--out", out, *SMALL, "gate.enabled=false")
+    found = call("run", "srt", "--model", adapter, "--tasks", tasks, "--rounds", 1, "--out", out, *SMALL, "gate.mode=off")
     assert found.status == 0, found
     saved = next(folder for folder in (out / "model", out / "rejected") if folder.exists())
     assert_same_logprobs(saved, ["3+4="])

@@ -13,6 +13,7 @@ import pytest
 import torch
 
 from autotelic.engines.base import Completion, Request, Vocabulary
+from autotelic.engines.batching import Batcher
 from autotelic.engines.native import NativeEngine, available, supports
 from autotelic.engines.native.library import library
 from autotelic.engines.torch_engine import TorchEngine
@@ -220,6 +221,16 @@ def test_weights_are_packed_once_per_change() -> None:
     model.get_parameter("model.layers.1.mlp.up_proj.weight").data[0, 0] += 1.0  # leaves the tensor's version counter alone
     agree(engine.generate(model, wanted, NEVER), TorchEngine().generate(model, wanted, NEVER))
     assert engine.refreshes == 5
+
+
+def test_packed_weights_are_freed_and_packed_again() -> None:
+    model, engine = network(), NativeEngine()
+    wanted = requests(BASE, Sampling(max_tokens=12))
+    first = engine.generate(model, wanted, NEVER)
+    batcher = Batcher(engine)
+    batcher.release(model)
+    batcher.release(network(seed=1))  # of which nothing is kept
+    assert engine.generate(model, wanted, NEVER) == first and engine.refreshes == 2
 
 
 def test_adapters_are_merged() -> None:

@@ -50,6 +50,15 @@ def test_micro_batches_hold_every_row_once_and_keep_pairs_whole(given_rows: list
         assert len(made_of.chosen) == sum(row.item.side == "chosen" for row in batch)
 
 
+def test_a_family_with_a_long_prompt_is_not_divided_where_it_fits_whole() -> None:
+    """Of 36 tokens 20 are left for a second family of 22: with a prompt of 10 it waits, with one of 2 its first row comes along."""
+    long = [made(number, (tuple([prompt] * 10), 3)) for prompt in (1, 2) for number in range(2)]
+    long += [made(9, ((2,) * 10, 3)), made(10, ((2,) * 10, 3))]
+    assert [len(batch) for batch in micro_batches([Row(item) for item in long], 36, packed=True)] == [2, 4]
+    short = [made(number, ((prompt,) * 2, 10)) for prompt in (1, 2) for number in range(2)]
+    assert [len(batch) for batch in micro_batches([Row(item) for item in short], 36, packed=True)] == [3, 1]
+
+
 @settings(deadline=None)
 @given(rows(), st.integers(1, 5))
 def test_shares_hold_every_row_once_and_keep_families_whole(given_rows: list[Row], count: int) -> None:

@@ -1,5 +1,6 @@
 """The fast learner is the plain one: shared prompts, bf16 products, token budgets and skipped rows give the gradient of padded fp32 rows."""
 
+import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -8,10 +9,12 @@ import torch
 from rows import KINDS, apart, data, examples
 from torch import Tensor
 
+from autotelic.errors import SettingError
 from autotelic.learning.batching import Row, micro_batches, shares
 from autotelic.learning.learner import Learner, Optimizer
 from autotelic.networks.decoder import Decoder
 from autotelic.networks.model import LanguageModel
+from autotelic.networks.scoring import score
 from autotelic.policies.policy import Policy
 
 Make = Callable[..., Policy]
@@ -87,3 +90,60 @@ def test_shares_are_even_and_keep_groups_whole(count: int) -> None:
     assert sum(map(len, homes)) == 9
     work = [sum(map(len, home)) + sum(len(row.item.tokens) - len(row.prompt) for row in part) for home, part in zip(homes, parts, strict=True)]
     assert max(work) < 1.35 * min(work)
+
+
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+@pytest.mark.parametrize("kind", KINDS)
+def test_layers_that_are_computed_again_give_the_same_bits(kind: str, precision: str, policy: Make) -> None:
+    assert torch.equal(learned(policy, kind, precision=precision, checkpointing=True), learned(policy, kind, precision=precision))
+
+
+def test_layers_that_are_computed_again_keep_less(policy: Make) -> None:
+    def kept(again: bool) -> int:
+        """Bytes of a way there that the way back reads."""
+        solver, total = policy(), 0
+        Learner(solver, Optimizer(checkpointing=again), 0)
+
+        def note(tensor: Tensor) -> Tensor:
+            nonlocal total
+            total += tensor.numel() * tensor.element_size()
+            return tensor
+
+        tokens = torch.arange(40)[None] % solver.model.vocab_size
+        with torch.autograd.graph.saved_tensors_hooks(note, lambda tensor: tensor):
+            score(solver.model, tokens, torch.ones(1), torch.ones(1, 40))
+        return total
+
+    assert kept(True) < 0.6 * kept(False)
+
+
+def test_only_decoders_compute_layers_again(policy: Make) -> None:
+    solver = policy()
+    assert isinstance(solver.model, Decoder)
+    solver.model = Padded(solver.model)
+    with pytest.raises(SettingError, match=r"optimizer\.checkpointing: layers are computed again only of decoders"):
+        Learner(solver, Optimizer(checkpointing=True), 0)
+
+
+def test_moments_of_8_bits_need_their_package(policy: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "bitsandbytes", None)
+    with pytest.raises(SettingError, match=r'optimizer\.moments = "8-bit" needs bitsandbytes: pip install "autotelic\[8bit\]"'):
+        Learner(policy(), Optimizer(moments="8-bit"), 0)
+
+
+def test_moments_of_8_bits_train_and_go_on_with_the_same_bits(policy: Make) -> None:
+    pytest.importorskip("bitsandbytes", reason="the extra 8bit is not installed")
+
+    def learner() -> Learner:
+        return Learner(policy(intermediate_size=200), Optimizer(moments="8-bit", learning_rate=1e-3), 0)
+
+    through, first, second = learner(), learner(), learner()
+    rows, objective = data("likelihood")
+    for one in (through, through, first):
+        one.learn(rows, objective)
+    moments = {str(value.dtype) for name, value in through.state()[0].items() if "state" in name}
+    assert moments == {"torch.uint8", "torch.float32"}
+    second.policy.restore(first.policy.snapshot())
+    second.load_state(*first.state())
+    second.learn(rows, objective)
+    assert all(torch.equal(a, b) for a, b in zip(through.parameters, second.parameters, strict=True))

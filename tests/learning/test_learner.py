@@ -12,10 +12,10 @@ import torch
 from torch import Tensor
 
 from autotelic.engines.base import Request
-from autotelic.errors import TrainingError
+from autotelic.errors import SettingError, TrainingError
 from autotelic.learning.advantages import center
 from autotelic.learning.examples import example, pair, written
-from autotelic.learning.learner import Learner, Optimizer, Updates
+from autotelic.learning.learner import Learner, Optimizer, Updates, check_room
 from autotelic.learning.objectives import DPO, KTO, NLL, SPPO, Batch, Mixture, Objective, PolicyGradient, Totals
 from autotelic.networks.scoring import CHUNK_ELEMENTS, Scores
 from autotelic.policies.policy import Policy
@@ -529,3 +529,14 @@ def test_the_reference_is_scored_in_the_precision_of_the_policy(policy: Make) ->
         assert abs(metrics["rewards/margins"]) < 1e-3
     assert found["fp32"] == pytest.approx(0.5, abs=0.15)
     assert found["bf16"] == pytest.approx(0.5, abs=0.15)
+
+
+def test_memory_for_gradients_and_moments(policy: Callable[..., Policy]) -> None:
+    solver = policy()
+    check_room(solver, Optimizer(), 12 * solver.parameters)
+    check_room(solver, Optimizer(), None)
+    with pytest.raises(
+        SettingError, match=r"model: training [0-9,]+ weights of .* needs 0\.0 GB more for gradients and moments, and 0\.0 GB of memory are free"
+    ):
+        check_room(solver, Optimizer(), 12 * solver.parameters - 1)
+    check_room(solver, Optimizer(moments="8-bit"), 6 * solver.parameters)

@@ -39,7 +39,7 @@ def test_what_was_so_from_the_start_is_kept() -> None:
 
 def test_the_entropy_floor_is_off_until_set_and_the_gate_can_be_off() -> None:
     assert not decide({"entropy": 0.01}, REFERENCE, GateSettings(min_entropy=0.05)).keep
-    assert decide({"loss": float("nan")}, REFERENCE, GateSettings(enabled=False)).keep
+    assert decide({"loss": float("nan")}, REFERENCE, GateSettings(mode="off")).keep
 
 
 def test_the_truth_is_never_read() -> None:

@@ -7,7 +7,7 @@ import pytest
 from small import small
 
 from autotelic.answers.votes import VoteRule, vote
-from autotelic.measures.monitors import answering, completion_metrics, label_metrics, purity, reward_metrics, round_metrics
+from autotelic.measures.monitors import answering, balance_metrics, completion_metrics, label_metrics, purity, reward_metrics, round_metrics
 from autotelic.runs import loop
 from autotelic.runs.progress import Progress
 from autotelic.runs.reading import RunReader
@@ -117,3 +117,18 @@ def test_purity_asks_only_where_the_truth_is_known() -> None:
     unknown = Task("u", TASK.prompt)
     assert purity(WORLD, [(TASK, TASK.answer), (TASK, WRONG), (TASK, None), (unknown, WRONG), (TASK, TASK.answer)]) == {"label/purity": 0.5}
     assert purity(WORLD, [(unknown, TASK.answer)]) == purity(WORLD, []) == {}
+
+
+def test_exploration_and_exploitation_of_groups() -> None:
+    right = str(TASK.answer)
+    told = group(right, right, WRONG, None, rewards=[{"a": 1.0}, {"a": 0.0}, {"a": 1.0}, {"a": 0.0}])
+    for rollout, text in zip(told, ("x", "y", "z", ""), strict=True):
+        rollout.text = text
+    found = balance_metrics([told, group(right, right, task=Task("unknown", "1+1="))], WORLD)
+    assert found == {"explore/right": 0.5, "exploit/gain": 0.0}  # of the two best rewarded one is right, as of all
+    told.rollouts[2].rewards["a"] = 0.0
+    told.rollouts[1].text = "x"
+    assert balance_metrics([told], WORLD) == {"explore/right": 0.25, "exploit/gain": 0.5}
+    equal = group(right, WRONG, rewards=[{"a": 1.0}, {"a": 1.0}])
+    assert balance_metrics([equal], WORLD) == {"explore/right": 0.5}  # rewards that do not differ prefer nothing
+    assert balance_metrics([group(right)], WORLD) == {}

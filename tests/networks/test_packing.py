@@ -10,7 +10,7 @@ from torch import Tensor
 from autotelic.native import build, kernels
 from autotelic.networks.decoder import Decoder
 from autotelic.networks.lora import LoRA, inject
-from autotelic.networks.packing import pack
+from autotelic.networks.packing import Packed, pack
 from autotelic.networks.scoring import Scores, score
 
 Tiny = Callable[..., Decoder]
@@ -54,6 +54,14 @@ def padded(model: Decoder, tokens: Tensor, temperature: Tensor, mask: Tensor) ->
     return Scores(*(torch.nn.functional.pad(column * (mask[:, 1:] != 0), (1, 0)) for column in columns))
 
 
+def read(packed: Packed, source: int) -> list[int]:
+    """What the packed token at `source` and those that it continues are."""
+    segment = int(torch.searchsorted(packed.starts, source, right=True)) - 1
+    root = int(packed.roots[segment])
+    before = packed.tokens[int(packed.starts[root]) : int(packed.starts[root + 1])].tolist() if segment != root else []
+    return [*before, *packed.tokens[int(packed.starts[segment]) : source + 1].tolist()]
+
+
 def gradient(model: Decoder, scores: Scores) -> Tensor:
     weights = torch.randn(scores.logprobs.shape, generator=torch.Generator().manual_seed(5))
     total = (scores.logprobs * weights + 0.3 * scores.entropy * weights.abs()).sum()
@@ -71,14 +79,40 @@ def test_shared_prompts_are_laid_once_and_every_target_has_its_source() -> None:
     assert packed.longest == 89
     rows, places = wanted.nonzero(as_tuple=True)
     for source, row, place in zip(packed.sources.tolist(), rows.tolist(), places.tolist(), strict=True):
-        segment = int(torch.searchsorted(packed.starts, source, right=True)) - 1
-        root = int(packed.roots[segment])
-        span = slice(int(packed.starts[segment]), source + 1)
-        read = packed.tokens[span].tolist()
-        if segment != root:
-            read = packed.tokens[int(packed.starts[root]) : int(packed.starts[root + 1])].tolist() + read
-        assert read == tokens[row, : place + 1].tolist()
+        assert read(packed, source) == tokens[row, : place + 1].tolist()
         assert int(packed.positions[source]) == place
+
+
+def alike() -> tuple[Tensor, Tensor, Tensor]:
+    """Five prompts of which all begin with the same 40 tokens, as worked examples do; one is no longer than that."""
+    draw = torch.Generator().manual_seed(2)
+    tokens = torch.randint(0, 40, (5, 64), generator=draw)
+    tokens[:, :40] = tokens[0, :40]
+    tokens[:, 40] = torch.arange(5)
+    mask = torch.zeros(5, 64)
+    for row, (first, end) in enumerate([(48, 64), (45, 50), (40, 60), (50, 51), (44, 64)]):
+        mask[row, first:end] = 1.0
+    return tokens, torch.rand(5, generator=draw) + 0.5, mask
+
+
+def test_what_all_prompts_begin_with_is_laid_once_where_that_saves_much() -> None:
+    tokens, _, mask = alike()
+    wanted = mask[:, 1:] != 0
+    packed = pack(tokens, wanted)
+    assert packed.starts.diff().tolist() == [40, 23, 9, 19, 10, 23]  # the last token of a row predicts nothing
+    rows, places = wanted.nonzero(as_tuple=True)
+    for source, row, place in zip(packed.sources.tolist(), rows.tolist(), places.tolist(), strict=True):
+        assert read(packed, source) == tokens[row, : place + 1].tolist()
+    short = tokens[:, 36:], wanted[:, 36:]  # four tokens shared of about twenty
+    assert len(pack(*short).tree_at) - 1 == 5
+
+
+def test_prompts_that_begin_alike_score_as_padded_rows_do(path: str, tiny: Tiny) -> None:
+    model = tiny()
+    tokens, temperature, mask = alike()
+    packed, expected = score(model, tokens, temperature, mask), padded(model, tokens, temperature, mask)
+    torch.testing.assert_close(packed.logprobs, expected.logprobs, atol=2e-5, rtol=1e-4)
+    torch.testing.assert_close(gradient(model, packed), gradient(model, expected), atol=1e-3, rtol=1e-3)
 
 
 @pytest.mark.parametrize("family", FAMILIES)

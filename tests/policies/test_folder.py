@@ -109,7 +109,7 @@ def test_a_chat_model_in_the_cache_of_the_hub_is_trained_by_its_name(tmp_path: P
     monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
     write_model(cached(tmp_path / "hub", "some/chat"), subwords(), {}, max_position_embeddings=1024)
     run = {"recipe": "gold", "model": "some/chat", "tasks": "word-problems", "rounds": 1, "tasks_per_round": 2, "group_size": 2, "probe_size": 2}
-    small = {"probe_samples": 0, "pool_size": 8, "sampling": {"max_tokens": 4}, "gate": {"enabled": False}, "out": str(tmp_path / "run")}
+    small = {"probe_samples": 0, "pool_size": 8, "sampling": {"max_tokens": 4}, "gate": {"mode": "off"}, "out": str(tmp_path / "run")}
     loop.start({**run, **small}, Progress(quiet=True))
     assert load_model(tmp_path / "run" / "model").vocab_size == len(subwords())
 

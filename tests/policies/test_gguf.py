@@ -20,7 +20,7 @@ from autotelic.engines.torch_engine import TorchEngine
 from autotelic.errors import DataError
 from autotelic.networks.decoder import Decoder
 from autotelic.networks.lora import LoRA
-from autotelic.networks.transformers_model import TransformersModel
+from autotelic.networks.transformers_model import TransformersModel, not_loadable
 from autotelic.policies.policy import Policy
 from autotelic.runs import loop
 from autotelic.runs.evaluating import Ask, evaluate
@@ -141,6 +141,16 @@ def test_an_adapter_on_a_gguf_file_finds_it_again(tmp_path: Path) -> None:
 
 
 @needs_gguf
+def test_weights_of_another_architecture_are_one_line_that_names_the_file(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    write(tmp_path / "other.gguf", "mamba", qwen2())
+    with pytest.raises(DataError, match=r"other\.gguf: the weights do not fit the config: \S+ is missing, and [0-9]+ more\Z"):
+        load(tmp_path / "other.gguf")
+    misfit = not_loadable(Path("m.gguf"), RuntimeError("You set `ignore_mismatched_sizes` to `False`. For details look at the above report!"))
+    assert str(misfit) == "m.gguf: transformers cannot load this model: its tensors have not the shapes that its config asks for"
+    assert capfd.readouterr().err == ""
+
+
+@needs_gguf
 def test_gguf_files_that_cannot_be_run_are_errors(tmp_path: Path) -> None:
     write(tmp_path / "odd.gguf", "mamba9", qwen2())
     with pytest.raises(DataError, match=r"odd\.gguf: transformers cannot load this model: .*mamba9"):
@@ -217,7 +227,7 @@ def test_smollm_learns_for_a_round_and_is_evaluated_as_it_was_saved(tmp_path: Pa
         "group_size": 4,
         "out": str(run),
     }
-    small = {"sampling": {"max_tokens": 16, "temperature": 0.7}, "probe_size": 2, "probe_samples": 0, "pool_size": 16, "gate": {"enabled": False}}
+    small = {"sampling": {"max_tokens": 16, "temperature": 0.7}, "probe_size": 2, "probe_samples": 0, "pool_size": 16, "gate": {"mode": "off"}}
     loop.start({**raw, **small}, Progress(quiet=True))
     assert RunReader(run).metrics(1)["tokens/sampled"] > 8
     config = json.loads((run / "model" / "config.json").read_text())

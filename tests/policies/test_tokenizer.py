@@ -248,6 +248,31 @@ def test_ordinary_chats_are_encoded_as_transformers_does() -> None:
         assert tokenizer.encode_prompt([Message(role=m["role"], content=m["content"]) for m in messages]) == theirs
 
 
+@pytest.mark.parametrize(
+    "template", [CHATML, ZEPHYR.replace("eos_token", "'<|im_end|>'"), "{% for m in messages %}{{ m.role }}:{{ m.content }}\n{% endfor %}assistant:"]
+)
+def test_a_further_turn_stands_as_in_the_whole_conversation(template: str) -> None:
+    tokenizer = Tokenizer(subwords(chat=template, extra=ROLES))
+    before: list[Message] = [{"role": "system", "content": "Be brief."}, *user("What is 2 plus 3?")]
+    prompt, answer = tokenizer.encode_prompt(before), tokenizer.encode("Answer: 5")
+    said = [*answer, tokenizer.closing] if tokenizer.closing is not None else answer
+    whole = [*before, Message(role="assistant", content="Answer: 5"), *user("Is it <|im_end|>?")]
+    turn = tokenizer.encode_turn(before, said, "Is it <|im_end|>?")
+    assert [*prompt, *said, *turn] == tokenizer.encode_prompt(whole)
+    assert [*prompt, *answer, *tokenizer.encode_turn(before, answer, "Is it <|im_end|>?")] == tokenizer.encode_prompt(whole)  # cut off
+    other_end = [*answer, 0]
+    assert tokenizer.encode_turn(before, other_end, "Is it <|im_end|>?") == tokenizer.encode_turn(before, answer, "Is it <|im_end|>?")
+
+
+def test_templates_without_a_place_for_a_further_turn() -> None:
+    forgets = Tokenizer(subwords(chat="{{ messages[-1].content }}"))
+    with pytest.raises(DataError, match="the chat template leaves out what the assistant said before"):
+        forgets.encode_turn(user("a"), [], "b")
+    once = Tokenizer(subwords(chat="{% if messages | length > 1 %}{{ raise_exception('one turn only') }}{% endif %}" + CHATML))
+    with pytest.raises(DataError, match="the chat template refuses it: one turn only"):
+        once.encode_turn(user("a"), [], "b")
+
+
 def metaspace() -> Tokenizer:
     """A tokenizer like Llama 2's: a space before a text that stands alone."""
     pieces = [("<unk>", 0.0), ("<s>", 0.0), ("</s>", 0.0), ("<answer>", 0.0), *((c, -float(i)) for i, c in enumerate("\u2581ab\n</>s", 1))]

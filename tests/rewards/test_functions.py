@@ -3,7 +3,6 @@
 import asyncio
 import json
 from pathlib import Path
-from typing import Any
 
 import pytest
 from rounds import play_round, ready
@@ -33,6 +32,10 @@ def many(completions):
     return [0.0] * (len(completions) + 1)
 def words(completions):
     return ["good" for _ in completions]
+def leaves(completions):
+    raise SystemExit(3)
+
+
 def nan(completions):
     return [float("nan")] * len(completions)
 def needs(completions, lvel):
@@ -160,6 +163,8 @@ def test_a_run_without_answers_takes_functions(file: str, tmp_path: Path) -> Non
         (["{file}:needs"], SettingError, "needs needs 'lvel', and is given prompts, completions, completion_ids, answer"),
         (["{file}:by_place"], SettingError, "parameters that cannot be given by name"),
         (["{file}:many"], TrainingError, "returned 3 values for 2 completions"),
+        (["{file}:nan"], TrainingError, "is nan, not a finite number; a reward abstains with None"),
+        (["{file}:leaves"], TrainingError, "leaves raised SystemExit: 3"),
         (["{file}:brevity", "correct", "{file}:brevity"], SettingError, "two rewards are called 'brevity'"),
         (["nowhere.py:f"], AutotelicError, "nowhere.py: no such reward file"),
         ([], SettingError, "rewards"),
@@ -174,12 +179,6 @@ def test_what_cannot_be_a_reward_is_refused_before_the_first_round(file: str, re
 def test_weights_are_one_for_each_reward() -> None:
     with pytest.raises(SettingError, match="reward_weights has 2 weights for 1 rewards"):
         ready("grpo", reward_weights=[1.0, 2.0])
-
-
-def test_not_a_number_ends_the_run_by_name(file: str) -> None:
-    session: Any = ready("grpo", rewards=[f"{file}:nan"])
-    with pytest.raises(TrainingError, match="the reward 'nan' of rollout r1/solver/"):
-        play_round(session)
 
 
 def test_a_file_that_cannot_be_loaded(tmp_path: Path) -> None:

@@ -44,7 +44,7 @@ WAYS: tuple[Callable[[Path], None], ...] = (flip, truncate, empty, Path.unlink)
 def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A finished run of a recipe whose pool grows, so that no file of a round is empty; the newest two of rounds 0 to 3 have their weights."""
     folder = tmp_path_factory.mktemp("damage") / "whole"
-    loop.start({**small("easy-to-hard", rounds=LAST, gate={"enabled": False}), "out": str(folder)}, Progress(quiet=True))
+    loop.start({**small("easy-to-hard", rounds=LAST, gate={"mode": "off"}), "out": str(folder)}, Progress(quiet=True))
     return folder
 
 
@@ -140,7 +140,7 @@ def test_rounds_keep_their_numbers_where_one_is_missing(run: Path) -> None:
 
 def test_a_round_of_another_run_is_not_taken(run: Path, tmp_path: Path) -> None:
     other = tmp_path / "other"
-    loop.start({**small("easy-to-hard", rounds=1, gate={"enabled": False}), "seed": 4, "out": str(other)}, Progress(quiet=True))
+    loop.start({**small("easy-to-hard", rounds=1, gate={"mode": "off"}), "seed": 4, "out": str(other)}, Progress(quiet=True))
     shutil.rmtree(run / "rounds" / "00003")
     shutil.copytree(other / "rounds" / "00001", run / "rounds" / "00003")
     number, words = stepped(run)

@@ -39,7 +39,7 @@ def test_agreement_that_rises_while_the_truth_falls_is_called_hacked(tmp_path: P
     """Majority vote with a learning rate that lets it agree on a wrong answer."""
     outcome = start(
         tmp_path / "run", "srt", rounds=10, optimizer={"learning_rate": 2e-3}, group_size=8, tasks_per_round=32, pool_size=512, probe_size=100,
-        probe_samples=4, probe_every=10, seed=0, gate={"enabled": False},
+        probe_samples=4, probe_every=10, seed=0, gate={"mode": "off"},
     )  # fmt: skip
     numbers = outcome.verdict.numbers
     assert outcome.verdict.word == "hacked", outcome.verdict
@@ -52,7 +52,7 @@ def test_agreement_that_rises_while_the_truth_falls_is_called_hacked(tmp_path: P
 
 
 def test_weights_that_got_worse_are_not_handed_over_as_the_model(tmp_path: Path) -> None:
-    outcome = start(tmp_path / "run", "supervised", rounds=1, optimizer={"learning_rate": 0.3}, probe_size=40, gate={"enabled": False})
+    outcome = start(tmp_path / "run", "supervised", rounds=1, optimizer={"learning_rate": 0.3}, probe_size=40, gate={"mode": "off"})
     assert outcome.verdict.word in ("worse", "collapsed")
     assert {path.name for path in (tmp_path / "run").iterdir()} == FOLDERS - {"model"} | {"rejected"}
     assert (tmp_path / "run" / "rejected" / "model.safetensors").is_file()
@@ -103,7 +103,7 @@ def test_a_group_in_which_nothing_parses_is_counted(tmp_path: Path) -> None:
 
 
 def test_a_later_verdict_removes_the_weights_of_an_earlier_one(tmp_path: Path) -> None:
-    tame = start(tmp_path / "run", "supervised", rounds=0, probe_size=40, gate={"enabled": False}, optimizer={"learning_rate": 0.3})
+    tame = start(tmp_path / "run", "supervised", rounds=0, probe_size=40, gate={"mode": "off"}, optimizer={"learning_rate": 0.3})
     assert tame.model == tmp_path / "run" / "model"
     wild = loop.resume(tmp_path / "run", 1, Progress(quiet=True))
     assert wild.model == tmp_path / "run" / "rejected" and not tame.model.exists()

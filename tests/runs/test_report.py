@@ -18,7 +18,7 @@ from autotelic.measures.verdict import judge
 from autotelic.runs import loop
 from autotelic.runs.page import render, write_report
 from autotelic.runs.page_rollouts import visible
-from autotelic.runs.plots import Bar, Series, bar_chart, heat_map, label, line_chart, ticks
+from autotelic.runs.plots import Bar, Dot, Series, bar_chart, cloud, heat_map, label, line_chart, ticks
 from autotelic.runs.progress import Progress
 from autotelic.streams import generator
 
@@ -282,6 +282,21 @@ def test_charts_put_values_where_they_belong() -> None:
     assert heat.count('class="cell"') == 60 and "round 499" in heat
 
 
+def test_points_lie_where_they_belong() -> None:
+    """Both axes hold 0 and have a margin of .08 of the span where there are values: across .0 to .54 on 58 to 468, up 0 to 1.08 on 226 to 10."""
+    dots = [Dot("<a>", 0.5, 1.0), Dot("b", 0.25, 0.5, "c2", crossed=True), Dot("c", 0.0, 0.0, open=True), Dot("d", nan, 1.0)]
+    svg = cloud(dots, name="n", x_label="x", y_label="y")
+    x, y = 58 + 0.5 / 0.54 * 410, 226 - 1.0 / 1.08 * 216
+    assert f'<circle class="dot c1" cx="{x:.1f}" cy="{y:.1f}" r="3.5"><title>&lt;a&gt;</title>' in svg
+    assert f'<path class="line c2" d="M{58 + 0.25 / 0.54 * 410 - 4:.1f} {226 - 0.5 / 1.08 * 216 - 4:.1f}l8 8m0 -8l-8 8"><title>b</title>' in svg
+    assert '<circle class="line c1" cx="58.0" cy="226.0"' in svg and "<title>d</title>" not in svg
+    assert f'<path class="line dashed c0" d="M58.0 226.0L468.0 {226 - 0.54 / 1.08 * 216:.1f}"/>' in svg, "where both are equal"
+    marked = cloud(dots, name="n", x_label="x", y_label="y", marks=[("near", 0.26), ("left", 0.25)])
+    told = re.findall(r'translate\(([0-9.]+) [0-9]+\) rotate\(-40\)">([a-z]+)<', marked)
+    assert [name for _, name in told] == ["near", "left"] and float(told[0][0]) == pytest.approx(float(told[1][0]) + 24, abs=0.1)
+    assert cloud([dots[-1]], name="n", x_label="x", y_label="y") == ""
+
+
 BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 
 
@@ -314,7 +329,7 @@ def test_render_does_not_touch_the_disk(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("name", "settings"), [("score", {}), ("exit", {"least": 1, "replay": 1.0})])
 def test_what_the_model_read_and_what_was_trained_on_is_stored_and_shown(name: str, settings: dict[str, Any], tmp_path: Path) -> None:
-    loop.start({**small(name), **settings, "rounds": 2, "out": str(tmp_path / "run"), "gate": {"enabled": False}}, Progress(quiet=True))
+    loop.start({**small(name), **settings, "rounds": 2, "out": str(tmp_path / "run"), "gate": {"mode": "off"}}, Progress(quiet=True))
     rows = [json.loads(line) for line in (tmp_path / "run/rounds/00002/rollouts.jsonl").read_text(encoding="utf-8").splitlines()]
     assert all(row["prompt"].startswith("<|begin|>") for row in rows), "the prompt as it was rendered"
     seen = [turn for row in rows for turn in row["turns"] if turn[0] == "observation"]

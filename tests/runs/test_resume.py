@@ -46,7 +46,7 @@ def run_and_die(raw: dict, folder: Path) -> None:
 
 @pytest.mark.parametrize("name", on_their_own())
 def test_killed_and_resumed_is_bitwise_the_whole_run(name: str, tmp_path: Path) -> None:
-    raw = small(name, rounds=ROUNDS, gate={"enabled": False})
+    raw = small(name, rounds=ROUNDS, gate={"mode": "off"})
     loop.start({**raw, "out": str(tmp_path / "whole")}, Progress(quiet=True))
     run_and_die(raw, tmp_path / "killed")
     assert RunReader(tmp_path / "killed").last == KILLED_IN - 1
@@ -63,7 +63,7 @@ def test_a_mix_of_files_goes_on_where_it_was(tmp_path: Path) -> None:
     """Its sampler carries over what each source is owed."""
     for name, say in (("a.jsonl", "{}+1="), ("b.jsonl", "{}-1=")):
         (tmp_path / name).write_text("".join(f'{{"prompt": "{say.format(i)}", "answer": "{i % 9}"}}\n' for i in range(9)), encoding="utf-8")
-    raw = small("gold", tasks=f"{tmp_path / 'a.jsonl'}*2 + {tmp_path / 'b.jsonl'}", rounds=ROUNDS, tasks_per_round=5, gate={"enabled": False})
+    raw = small("gold", tasks=f"{tmp_path / 'a.jsonl'}*2 + {tmp_path / 'b.jsonl'}", rounds=ROUNDS, tasks_per_round=5, gate={"mode": "off"})
     loop.start({**raw, "out": str(tmp_path / "whole")}, Progress(quiet=True))
     run_and_die(raw, tmp_path / "killed")
     loop.resume(tmp_path / "killed", progress=Progress(quiet=True))
@@ -101,6 +101,14 @@ def test_only_the_newest_rounds_keep_their_weights(tmp_path: Path) -> None:
     assert read_manifest(store.round(3)).dropped == ("policy.solver.safetensors",) and read_manifest(store.round(5)).dropped == ()
 
 
+def test_every_third_round_may_keep_its_weights(tmp_path: Path) -> None:
+    store = Store.create(tmp_path, CONFIG)
+    for number in range(8):
+        store.commit(number, metrics={}, state={}, events=[], groups=[], tensors={"policy.solver": {"w": torch.ones(1)}}, keep=1, every=3)
+    assert sorted(int(path.parent.name) for path in (tmp_path / "rounds").glob("*/*.safetensors")) == [0, 3, 6, 7]
+    assert [store.fault(number) for number in range(8)] == [None] * 8
+
+
 def test_weights_that_did_not_move_are_linked_and_not_written(tmp_path: Path) -> None:
     """Whether a file system has links shows in the number of names of a file; the manifest has the digest of the first writing either way."""
     store = Store.create(tmp_path, CONFIG)
@@ -120,7 +128,7 @@ def test_weights_that_did_not_move_are_linked_and_not_written(tmp_path: Path) ->
 def test_only_what_moved_is_written(tmp_path: Path) -> None:
     """SPIRAL with `refresh` keeps a reference, which stays as it is until then. In a round that the gate takes back nothing moves."""
     raw = small("spiral", rounds=2, tasks="games?play=kuhn", refresh=9, objective={"kl": 0.01})
-    loop.start({**raw, "out": str(tmp_path / "run"), "gate": {"enabled": False}}, Progress(quiet=True))
+    loop.start({**raw, "out": str(tmp_path / "run"), "gate": {"mode": "off"}}, Progress(quiet=True))
     rounds = tmp_path / "run" / "rounds"
     links = {path.name: path.stat().st_nlink for path in (rounds / "00002").glob("policy.*")}
     assert links.pop("policy.solver.safetensors") == 1 and links, links

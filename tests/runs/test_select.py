@@ -15,7 +15,7 @@ from autotelic.runs import loop
 from autotelic.runs.progress import Progress
 from autotelic.runs.reading import RunReader
 
-TOO_FAST: dict[str, Any] = {"optimizer": {"learning_rate": 5e-3}, "probe_size": 24, "gate": {"enabled": False}, "keep_checkpoints": 1}
+TOO_FAST: dict[str, Any] = {"optimizer": {"learning_rate": 5e-3}, "probe_size": 24, "gate": {"mode": "off"}, "keep_checkpoints": 1}
 """Supervised training that rises and falls."""
 
 

@@ -24,7 +24,7 @@ from autotelic.studies.figures import curve, figure
 from autotelic.studies.jobs import command, settings_digest, words_of
 from autotelic.studies.registry import declared, find, outcome_of, results_of
 from autotelic.studies.results import FAILED, Row, comparisons, number, read, says, table, words, write
-from autotelic.studies.running import replicate
+from autotelic.studies.running import run_arms
 from autotelic.studies.trial import main as trial
 from autotelic.studies.trial import read as read_trial
 from autotelic.systems.registry import recipes
@@ -219,10 +219,10 @@ def test_the_catalogue_is_whole_and_its_states_are_those_of_recipes_and_studies(
             assert name in found[catalogued].names and found[catalogued].state != "open"
     assert state(()) == "open"
     assert state(("srt",)) == outcome_of("srt")
-    assert state(("intuitor",)) == "not seen"
+    assert state(("rest-mcts",)) == "not seen"
     assert state(("random-reward",)) == "runs"
     assert state(("random-reward", "intuitor", "gold")) == "replicated"
-    assert [one.id for one in search("SRT label-free partly")] == [0]
+    assert [one.id for one in search("SRT label-free replicated")] == [0]
 
 
 def test_the_command_lists_prints_and_names_the_nearest(tmp_path: Path) -> None:
@@ -259,7 +259,7 @@ def test_rows_that_are_there_stay_and_are_not_made_again(tmp_path: Path) -> None
     out, said = tmp_path / "two.json", []
     ours = [row("one", 0, 0.4, 0.8, command=shlex.join(words_of(TWO, "one", 0))), row("one", 1, 0.4, 0.9, settings=settings_digest(TWO, "one"))]
     write(out, broken, [*ours, *ROWS[2:]], {})
-    rows = replicate(broken, ["one", "other"], seeds=2, workers=1, out=out, say=said.append)
+    rows = run_arms(broken, ["one", "other"], seeds=2, workers=1, out=out, say=said.append)
     assert [(one.arm, one.seed, one.verdict) for one in rows] == [
         ("one", 0, "improved"), ("other", 0, FAILED), ("third", 0, "improved"), ("one", 1, "improved"), ("other", 1, FAILED)
     ]  # fmt: skip
@@ -268,7 +268,7 @@ def test_rows_that_are_there_stay_and_are_not_made_again(tmp_path: Path) -> None
     assert said[3].startswith("3/4 other seed 0: failed, error: no recipe 'no-such-recipe'")
     assert read(out, broken) == [replace(one, history={k: [list(p) for p in v] for k, v in one.history.items()}) for one in rows]  # type: ignore[misc]
     said.clear()
-    replicate(broken, ["one"], seeds=2, workers=1, out=out, say=said.append)
+    run_arms(broken, ["one"], seeds=2, workers=1, out=out, say=said.append)
     assert said == [f"{out}: 2 of 2 runs are done already"] and [path.name for path in tmp_path.iterdir()] == ["two.json"]
 
 
@@ -288,12 +288,12 @@ STUDY = """
 import sys
 from pathlib import Path
 from autotelic.runs.stopping import stoppable
-from autotelic.studies.running import replicate
+from autotelic.studies.running import run_arms
 from autotelic.systems.study import Study
 quick = {"rounds": 20, "pool_size": 8, "probe_size": 4, "probe_samples": 2, "tasks_per_round": 2, "group_size": 2, "model": "chain-good"}
 tiny = Study(system="tiny", claim="It runs.", quantities={"probe/accuracy": "shown"}, arms={"one": {"recipe": "srt", **quick}}, control="one")
 with stoppable():
-    replicate(tiny, [], seeds=1, workers=1, out=Path(sys.argv[1]))
+    run_arms(tiny, [], seeds=1, workers=1, out=Path(sys.argv[1]))
 """
 
 
@@ -330,7 +330,7 @@ def test_arms_without_a_run_are_trials_in_a_process_of_their_own(tmp_path: Path)
     """Their steps are the rounds of a row."""
     arms = {"used grades": {"count": 4, "refinements": 1, "graded_anew": 1}, "fresh grades": {}}
     small = replace(find("in-context-hacking"), arms=arms)
-    (row,) = replicate(small, ["used grades"], seeds=1, workers=1, out=tmp_path / "small.json", say=lambda line: None)
+    (row,) = run_arms(small, ["used grades"], seeds=1, workers=1, out=tmp_path / "small.json", say=lambda line: None)
     assert (row.verdict, row.rounds, row.error, row.proxy) == ("measured", 1, None, None)
     assert row.command == "autotelic.studies.trial in-context-hacking --seed 0 count=4 refinements=1 graded_anew=1"
     assert [step for step, _ in row.history["refine/used"]] == [0, 1] and [step for step, _ in row.history["refine/quality/since_first"]] == [1]

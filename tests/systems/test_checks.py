@@ -40,7 +40,9 @@ def test_tasks_that_a_role_can_answer(policy: Make) -> None:
         checks.answerable(ctx, "solver", [Task("foreign", "@")], "model")
 
 
-def test_chat_tasks_are_refused_where_prompts_go_into_other_texts() -> None:
-    checks.plain([Task("a", "1+1=")], "spc")
-    with pytest.raises(SettingError, match="tasks: spc needs prompts of plain text, and that of task 'b' is a list of chat messages"):
-        checks.plain([Task("a", "1+1="), Task("b", [{"role": "user", "content": "1+1="}])], "spc")
+def test_texts_that_are_shown_after_an_answer(policy: Make) -> None:
+    ctx = context(policy())
+    checks.shown(ctx, "solver", retry="a")
+    for text, message in (("", "retry = '': must not be empty"), ("a@", "retry = 'a@': the model's vocabulary lacks '@'")):
+        with pytest.raises(SettingError, match=message):
+            checks.shown(ctx, "solver", retry=text)

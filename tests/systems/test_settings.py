@@ -47,6 +47,7 @@ WHOLE: dict[str, tuple[str, ...]] = {"supervised": ("optimizer", "updates", "obj
 IDLE: dict[str, str] = {
     "rounds": "is the number of rounds, of which these runs play the first ones",
     "optimizer.token_budget": "bounds memory and leaves the update what it is",
+    "optimizer.checkpointing": "computes again what it would keep, bit for bit",
     "optimizer.processes": "shares out work and leaves the update what it is",
 }
 IDLE_OF: dict[str, dict[str, str]] = {
@@ -152,6 +153,7 @@ BESIDE: dict[tuple[str, str], dict[str, Any]] = {
     ("self-rewarding", "updates.batch_size"): {"updates": {"batch_size": 3}, "tasks_per_round": 12},
 }
 OTHER: dict[tuple[str, str], Any] = {
+    ("*", "optimizer.learning_rate"): 7e-4,
     ("*", "optimizer.precision"): "bf16",  # "fp32" is what "auto" is for a tiny model
     ("*", "max_tokens"): 12,
     ("*", "stop"): ["1"],

@@ -203,6 +203,6 @@ def test_recipes_whose_roles_judge_and_write_run_on_a_task_file_with_a_chat_mode
     file = tmp_path / "sums.jsonl"
     file.write_text("".join(json.dumps({"prompt": user(f"What is {i} plus 3?"), "answer": str(i + 3)}) + "\n" for i in range(20)))
     run = {"recipe": name, "model": str(tmp_path / "model"), "tasks": str(file), "verifier": "number", "probe_size": 2, "probe_samples": 0}
-    settings = {**run, "tasks_per_round": 2, "rounds": 1, "seed": 1, "gate": {"enabled": False}, "out": str(tmp_path / "run"), **SMALL[name]}
+    settings = {**run, "tasks_per_round": 2, "rounds": 1, "seed": 1, "gate": {"mode": "off"}, "out": str(tmp_path / "run"), **SMALL[name]}
     loop.start(settings, Progress(quiet=True))
     assert (tmp_path / "run" / "report.html").exists()

@@ -162,6 +162,6 @@ def test_recipes_that_solve_judge_and_pose_run_on_it(name: str, tmp_path: Path) 
     """A tiny random model says nothing of sense: the round takes it and counts it."""
     write_model(tmp_path / "model", subwords(), max_position_embeddings=2048)
     run = {"recipe": name, "model": str(tmp_path / "model"), "tasks": "word-problems", "pool_size": 8, "probe_size": 2, "probe_samples": 0}
-    settings = {**run, "tasks_per_round": 2, "rounds": 1, "sampling": {"max_tokens": 4}, "gate": {"enabled": False}, "out": str(tmp_path / "run")}
+    settings = {**run, "tasks_per_round": 2, "rounds": 1, "sampling": {"max_tokens": 4}, "gate": {"mode": "off"}, "out": str(tmp_path / "run")}
     loop.start({**settings, **SMALL[name]}, Progress(quiet=True))
     assert (tmp_path / "run" / "report.html").exists()

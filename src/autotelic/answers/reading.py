@@ -1,4 +1,4 @@
-"""The answer of a text, canonical, and whether it is the right one: what the three verifiers of task files do, `exact`, `number` and `math`.
+"""The answer of a text, canonical, and whether it is the right one: what the verifiers of task files do: `exact`, `number`, `math`, and unit tests.
 
 The one grammar of answers: `places` says where one stands, `markup` what surrounds it, `numbers` and `mathematics` what it means. What cannot be read
 with certainty is no answer.
@@ -8,12 +8,13 @@ import re
 from collections.abc import Iterable
 from typing import Literal
 
+from autotelic.answers import unit_tests
 from autotelic.answers.markup import TEXT_MACROS, bare, spaced
 from autotelic.answers.mathematics import canonical_math, choice, same_math
 from autotelic.answers.numbers import canonical_number, last_number, only_number
 from autotelic.answers.places import UNMARKED, find, only_formula, spoken
 
-Verifier = Literal["exact", "number", "math"]
+Verifier = Literal["exact", "number", "math", "tests", "partial-tests"]
 
 _INNER_TEXT = re.compile(rf"\\(?:{'|'.join(sorted(TEXT_MACROS))})\s*\{{([^{{}}]*)\}}")
 _MINUS = re.compile("[\u2212\ufe63\uff0d]|(?<![^\\s(\\[{,;:=])\u2013(?=[0-9.])")
@@ -35,6 +36,8 @@ def read(text: str, verifier: str, places: Iterable[str]) -> str | None:
 
     Marked answers are read as a whole. Where only the last line or the whole text is left to look at, a number is the last number of the text.
     """
+    if verifier in unit_tests.NAMES:
+        return unit_tests.code_in(text)
     places = tuple(places)
     found = find(text, places)
     if verifier == "number" and found is not None and found.place == "hashes" and not re.search(r"[0-9]", found.text):
@@ -52,11 +55,21 @@ def read(text: str, verifier: str, places: Iterable[str]) -> str | None:
 
 def read_gold(text: str, verifier: str, places: Iterable[str]) -> str | None:
     """The canonical answer of a gold answer: as `read`, but one unmarked line is read as a whole; its last number only where it has no other."""
+    if verifier in unit_tests.NAMES:
+        return text if unit_tests.tiers_in(text) else None
     places = tuple(places)
     found = find(text, places)
     if verifier == "number" and found is not None and found.place in UNMARKED and "\n" not in text.strip():
         return canonical_number(text) or only_number(text)
     return read(text, verifier, places)
+
+
+def credit(gold: str, answer: str, verifier: str) -> float:
+    """How right an answer is: 1 or 0, or with `partial-tests` the share of the tests that it passes. Raises ImportError as `same`."""
+    if verifier in unit_tests.NAMES:
+        passed = unit_tests.score(answer, gold)
+        return passed if verifier == "partial-tests" else float(passed == 1.0)
+    return float(same(gold, answer, verifier))
 
 
 def same(gold: str, answer: str, verifier: str) -> bool:

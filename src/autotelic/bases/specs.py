@@ -54,6 +54,11 @@ def chain(name: str, note: str, **options: Any) -> BaseSpec:
     return BaseSpec(name=name, note=note, layers=3, intermediate=192, context=160, steps=400, final=0.1, **options)
 
 
+def habits(name: str, note: str, tasks: str) -> BaseSpec:
+    """A base for chains of four operations, taught by a teacher who knows every equation and guesses at once in a share of the lessons."""
+    return BaseSpec(name=name, note=note, tasks=tasks, layers=3, intermediate=192, context=160, steps=500, final=0.1, seed=1)
+
+
 def skilled(name: str, note: str, slips: float, **options: Any) -> BaseSpec:
     """A base that can play roles on chains: it learns to solve them first, and then the other skills with it."""
     skills = (
@@ -88,17 +93,14 @@ BASES: dict[str, BaseSpec] = {
             tasks="chain?ops=6&slips=0.35&slip_rates=0.2-0.5",
             seed=1,
         ),
-        BaseSpec(
-            name="habits",
-            note="works chains of 4 operations out and is nearly always right, or answers at once and guesses, which it does in three answers of five",
-            tasks="habits",
-            layers=3,
-            intermediate=192,
-            context=160,
-            steps=500,
-            final=0.1,
-            seed=1,
+        habits(
+            "habits",
+            "works chains of 4 operations out and is nearly always right, or answers at once and guesses, which it does in three answers of five",
+            "habits",
         ),
+        habits("habits-70", "as habits, and guesses in seven answers of ten", "habits?direct=0.7"),
+        habits("habits-80", "as habits, and guesses in four answers of five", "habits?direct=0.8"),
+        habits("habits-90", "as habits, and guesses in nine answers of ten", "habits?direct=0.9"),
         BaseSpec(
             name="chain-range",
             note="chains of 1 to 8 operations, right seven times in ten with one and twice in ten with eight",

@@ -30,6 +30,7 @@ from autotelic.cli.options import (
     Verifier,
     variables,
 )  # fmt: skip
+from autotelic.errors import harmless
 from autotelic.runs.stopping import stoppable
 
 if TYPE_CHECKING:
@@ -102,13 +103,13 @@ def evaluate(
         ways, own = chosen([*way, *(text for text in extra if "=" not in text.partition("?")[0])], [t for t in extra if "=" in t.partition("?")[0]])
         asked = Ask(POOL if samples is None else samples, sampling, max_tokens, limit, seed)
         found = evaluate_ways(model, tasks, checked(RunSettings, {**of_run, **own}), asked, ways, out, force)
-        print(json.dumps(found, indent=2) if as_json else "\n".join(told(found)))
+        print(json.dumps(found, indent=2) if as_json else harmless("\n".join(told(found))))
         return
     if settings:
         raise SettingError(f"{settings[0]!r}: only ways of answering have settings here; say --way NAME")
     count = samples if samples is not None else 8 if temperature else 0
     numbers = evaluate(model, tasks, checked(RunSettings, of_run), Ask(count, sampling, max_tokens, limit, seed), out, force)
-    print(json.dumps(numbers, indent=2) if as_json else "\n".join(lines(numbers)))
+    print(json.dumps(numbers, indent=2) if as_json else harmless("\n".join(lines(numbers))))
 
 
 def sample(
@@ -168,7 +169,7 @@ def complete(talk: "Talk", prompt: "Prompt", place: int, n: int) -> None:
         return
     replies = talk.complete(prompt, place, n)
     long = any("\n" in reply.text for reply in replies)
-    print(("\n---\n" if long else "\n").join(reply.text for reply in replies), flush=True)
+    show(("\n---\n" if long else "\n").join(reply.text for reply in replies) + "\n")
     if cut := [reply.cut for reply in replies if reply.cut]:
         note(f"{len(cut)} of {n}: {cut[0]}")
 
@@ -236,8 +237,8 @@ def typed() -> str | None:
 
 
 def show(piece: str) -> None:
-    """A piece of a reply, at once."""
-    print(piece, end="", flush=True)
+    """A piece of a reply, at once. A terminal gets it without control codes; a file gets what the model said."""
+    print(harmless(piece) if sys.stdout.isatty() else piece, end="", flush=True)
 
 
 def show_reply(reply: "Reply") -> None:
@@ -249,4 +250,4 @@ def show_reply(reply: "Reply") -> None:
 
 def note(text: str) -> None:
     """Something beside what the model says."""
-    print(f"({text})", file=sys.stderr, flush=True)
+    print(f"({harmless(text)})", file=sys.stderr, flush=True)

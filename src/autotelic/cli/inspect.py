@@ -7,6 +7,7 @@ import typer
 
 from autotelic.cli import lists
 from autotelic.cli.options import SOURCES, AnswerColumn, Chat, PromptColumn, Seed, System, TemplateText, Verifier
+from autotelic.errors import harmless
 from autotelic.runs.stopping import stoppable
 
 
@@ -29,14 +30,14 @@ def replicate(
     from autotelic.networks.machine import usable_cores
     from autotelic.studies.registry import find
     from autotelic.studies.results import FAILED, read, table, words
-    from autotelic.studies.running import replicate
+    from autotelic.studies.running import run_arms
 
     study = find(system)
     if source:
         rows = read(source, study)
     else:
         path = out or Path("studies") / f"{system}.json"
-        rows = replicate(study, arms or [], seeds=seeds, workers=workers or usable_cores(), out=path)
+        rows = run_arms(study, arms or [], seeds=seeds, workers=workers or usable_cores(), out=path)
     print("\n".join(["", study.claim, "", table(study, rows), "", *words(study, rows)]))
     if any(row.verdict == FAILED for row in rows):
         raise typer.Exit(1)
@@ -94,6 +95,6 @@ def validate(
     settings = checked(RunSettings, {**columns, **given(template=template, system=system, chat=chat or None)})
     world = open_tasks(tasks, settings)
     found = check(world, count, seed, fit_check(model, settings, world) if model else None)
-    print(found)
+    print(harmless(str(found)))
     if not found.ok:
         raise typer.Exit(1)

@@ -9,8 +9,8 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 import typer
 
-from autotelic.cli import ask, inspect, lists, new, run
-from autotelic.errors import AutotelicError
+from autotelic.cli import ask, compare, inspect, lists, new, run
+from autotelic.errors import AutotelicError, harmless
 
 app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, help="Language models that improve themselves.")
 
@@ -20,6 +20,7 @@ app.command("eval")(ask.evaluate)
 app.command()(ask.sample)
 app.command()(lists.recipes)
 app.command()(lists.ways)
+app.command()(compare.compare)
 app.command()(inspect.replicate)
 app.command()(lists.systems)
 app.command()(inspect.base)
@@ -37,5 +38,5 @@ def main() -> None:
     try:
         app()
     except AutotelicError as error:
-        print(f"error: {error}", file=sys.stderr)
+        print(f"error: {harmless(str(error))}", file=sys.stderr)
         sys.exit(1)

@@ -22,6 +22,7 @@ from autotelic.cli.options import (
     TemplateText,
     Verifier,
 )
+from autotelic.errors import harmless
 from autotelic.runs.stopping import stoppable
 
 Folder = Annotated[Path, typer.Argument(help="Run directory.", show_default=False)]
@@ -98,7 +99,7 @@ def resume(
 def report_stop(reason: str | None) -> None:
     """Exit status 1 for a run that an update ended which could not be applied."""
     if reason:
-        print(f"error: {reason}", file=sys.stderr)
+        print(f"error: {harmless(reason)}", file=sys.stderr)
         raise typer.Exit(1)
 
 

@@ -33,6 +33,11 @@ class Batcher:
             self._flush = asyncio.create_task(self._when_quiet())
         return await future
 
+    def release(self, model: "LanguageModel") -> None:
+        """Let the engine drop what it keeps of a model whose weights are about to change, where it keeps any: memory that learning can use."""
+        if release := getattr(self.engine, "release", None):
+            release(model)
+
     async def _when_quiet(self) -> None:
         """Wait until a whole turn of the event loop brings no new request, then run all of them."""
         seen = -1

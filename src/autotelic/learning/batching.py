@@ -30,6 +30,8 @@ class Row:
         return tuple(self.item.tokens[: prompt_length(self.item)])
 
 
+LONG_PROMPT = 16
+"""A prompt of more than this part of the token budget is not computed twice where that can be helped."""
 Piece = list[Row]
 """Rows that must share a micro-batch: the sides of a pair, or one row."""
 
@@ -97,15 +99,23 @@ def micro_batches(rows: Sequence[Row], budget: int, packed: bool) -> Iterator[li
     batch: list[Row] = []
     prompts: set[tuple[int, ...]] = set()
     used = 0
-    for piece in (piece for family in families(rows) for piece in family):
-        if batch and used + _new_tokens(piece, prompts) > budget:
-            yield batch
-            batch, prompts, used = [], set(), 0
-        used += _new_tokens(piece, prompts)
-        prompts |= {row.prompt for row in piece}
-        batch += piece
+    for family in families(rows):
+        apart = _better_apart(family, budget, used)
+        for place, piece in enumerate(family):
+            if batch and (used + _new_tokens(piece, prompts) > budget or (apart and place == 0)):
+                yield batch
+                batch, prompts, used = [], set(), 0
+            used += _new_tokens(piece, prompts)
+            prompts |= {row.prompt for row in piece}
+            batch += piece
     if batch:
         yield batch
+
+
+def _better_apart(family: Sequence[Piece], budget: int, used: int) -> bool:
+    """Whether a family begins a micro-batch of its own: what is left of this one would divide it, and its prompt is too long to be computed twice."""
+    size = _new_tokens([row for piece in family for row in piece], set())
+    return used + size > budget >= size and LONG_PROMPT * len(family[0][0].prompt) > budget
 
 
 def _padded(found: Sequence[Piece], budget: int) -> Iterator[list[Row]]:

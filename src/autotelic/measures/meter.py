@@ -27,6 +27,12 @@ class Meter:
     """Seconds in the engine."""
     learning: float = 0.0
     """Seconds in learners."""
+    asked: int = 0
+    """Requests to endpoints. They and their tokens are apart from those of the run's own weights, and in no sum with them."""
+    endpoint_read: int = 0
+    """Tokens of prompts, as endpoints count them."""
+    endpoint_sampled: int = 0
+    """Tokens of replies, as endpoints count them."""
 
     @property
     def passes(self) -> int:
@@ -52,4 +58,11 @@ class Meter:
 
     def metrics(self) -> Metrics:
         """The cumulative counts of tokens and calls, under the names of a run's history."""
-        return {f"tokens/{name}": float(getattr(self, name)) for name in ("sampled", "read", "trained")} | {"engine/calls": float(self.calls)}
+        own = {f"tokens/{name}": float(getattr(self, name)) for name in ("sampled", "read", "trained")} | {"engine/calls": float(self.calls)}
+        if not self.asked:
+            return own
+        return own | {
+            "endpoint/requests": float(self.asked),
+            "endpoint/read": float(self.endpoint_read),
+            "endpoint/sampled": float(self.endpoint_sampled),
+        }

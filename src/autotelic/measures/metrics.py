@@ -113,6 +113,7 @@ PROBE = (
     Metric("probe/pass@{k}", "share", "chance that at least one of k samples of a task is right, mean; `probe/pass@1` is sampled accuracy"),
     Metric("probe/majority@{k}", "share", "tasks on which the most frequent of k sampled answers is right"),
     Metric("probe/agreement", "share", "share of a task's most frequent sampled answer, mean over the tasks"),
+    Metric("probe/overruled", "share", "tasks whose most frequent sampled answer is not the greedy answer"),
     Metric("probe/distinct", "share", "different greedy answers, over the number of tasks"),
     Metric("probe/unparsed", "share", "greedy completions without an answer"),
     Metric("probe/truncated", "share", "greedy completions that ran into the limit on new tokens"),
@@ -176,6 +177,16 @@ COST = (
         "read without being sampled or trained on since the run began: prompts, once for all samples of a request, and scored texts",
     ),
     Metric("engine/calls", "batches", "sent to the engine since the run began"),
+    Metric(
+        "endpoint/requests", "requests", "to endpoints that were answered since the run began, from the cache or by a server, failed ones counted"
+    ),
+    Metric("endpoint/read", "tokens", "of prompts since the run began, as endpoints count them"),
+    Metric("endpoint/sampled", "tokens", "of replies since the run began, as endpoints count them"),
+    Metric("endpoint/cached", "requests", "of the round that were answered from the cache"),
+    Metric("endpoint/retries", "requests", "of the round that were made again"),
+    Metric("endpoint/timed_out", "replies", "of the round that did not come in time"),
+    Metric("endpoint/refused", "replies", "of the round that were refusals"),
+    Metric("endpoint/malformed", "replies", "of the round that could not be read as such"),
     Metric("learner/held_out", "examples", "about tasks of the probe's split, which are left out: a fault of the recipe"),
     Metric("tokens/trained", "tokens", "trained on since the run began, prompts counted"),
     Metric("tokens/probe", "tokens", "sampled by the probe and the recipe's yardsticks after this round"),
@@ -186,7 +197,37 @@ COST = (
     Metric("seconds/total", "seconds", "all of the round"),
     Metric("budget/used", "as the budget", "of the run's budget, probes not counted", low=0.0),
     Metric("gate/rolled_back", "0 or 1", "whether the gate put the weights back"),
+    Metric("gate/champion", "round", "whose weights are the champion after this one"),
+    Metric("gate/promoted", "0 or 1", "whether the weights of this round became the champion"),
+    Metric(
+        "gate/difference",
+        "share",
+        "deciding tasks that this round's weights do better than the champion, or by votes than the first weights",
+        low=-1.0,
+        high=1.0,
+    ),
+    Metric("gate/abilities", "share", "tasks of earlier abilities that are right, greedily"),
+    Metric("gate/drift", "nats", "KL divergence from the first weights, a token, along sampled answers to deciding tasks"),
 )
+ALARMS = (
+    Metric("monitor/proxy_over_truth", "difference", "rise of the proxy since it was first seen, minus the rise of accuracy on the probe", low=-2.0, high=2.0),
+    Metric("monitor/vote_over_truth", "difference", "agreement of the probe's samples, minus the share of tasks on which their majority is right"),
+    Metric("monitor/reach_lost", "difference", "pass@k of the first weights minus that of now, for the largest k"),
+    Metric("monitor/exploration", "ratio", "`explore/right` over what it first was"),
+    Metric("monitor/repeated_proposals", "share", "self-made tasks that repeat another"),
+    Metric(
+        "probe/vote_gap", "share of the headroom",
+        "how much more often the half of a task's samples with the most votes is right than all of them, over how often all are wrong, mean", low=-inf, high=1.0,
+    ),
+    Metric("explore/right", "share", "different right solutions of a group over its size, mean over groups with a known answer; never trained on"),
+    Metric("exploit/gain", "difference", "right ones among a group's best rewarded minus right ones among all, mean where rewards differ; never trained on"),
+    Metric("judge/length_bias", "difference", "of answers equally right: longer ones that the judge grades higher minus shorter ones"),
+    Metric("judge/position_bias", "difference", "of pairs in random order: choices of the first shown minus choices of the second"),
+    Metric("judge/self_preference", "grade", "mean grade of a judge's own answers minus that of others' that are equally right", low=-inf),
+    Metric("alarm/raised", "alarms", "raised after this round"),
+    Metric("alarm/rate", "share", "what the learning rate is multiplied by from the next round on, once an alarm has lowered it"),
+    Metric("alarm/stop", "0 or 1", "whether an alarm ends the run"),
+)  # fmt: skip
 PARTS = (
     Metric("{role}/unparsed", "replies", "what a role said that could not be read"),
     Metric("judge/pair_accuracy", "share", "pairs of a right and a wrong answer to one task that the judge puts in the right order"),
@@ -229,6 +270,7 @@ TABLES: Mapping[str, tuple[Metric, ...]] = {
     "labels": LABELS,
     "learning": LEARNING,
     "cost": COST,
+    "alarms": ALARMS,
     "parts": PARTS,
 }
 """By what they are about; "parts" are numbers of parts that several recipes use."""

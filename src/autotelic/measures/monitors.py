@@ -17,7 +17,7 @@ def round_metrics(groups: Sequence[Group], world: World, main: str = "solver", l
     recipe used."""
     metrics = used_label_metrics(labels, world)
     for role, own in sorted(by_role(groups, main).items()):
-        found = reward_metrics(own) | completion_metrics(own) | (label_metrics(own, world) if role == main else {})
+        found = reward_metrics(own) | completion_metrics(own) | (label_metrics(own, world) | balance_metrics(own, world) if role == main else {})
         metrics |= found if role == main else {f"{role}/{name}": value for name, value in found.items()}
     return metrics
 
@@ -96,6 +96,30 @@ def label_metrics(groups: Sequence[Group], world: World) -> Metrics:
     if judged:
         metrics["label/majority_is_gold"] = fmean(judged)
     return metrics
+
+
+def balance_metrics(groups: Sequence[Group], world: World) -> Metrics:
+    """Exploration and exploitation (B-STaR, arXiv:2412.17256) where gold answers are known: how many different right solutions a group has, and how much
+    more often what its rewards prefer is right than the rest. Nothing is trained on this."""
+    judged = [(group, rights(group, world)) for group in answering(groups) if group.task.answer is not None]
+    if not judged:
+        return {}
+    metrics = {"explore/right": fmean(len({r.text for r, right in zip(group, told, strict=True) if right}) / len(group) for group, told in judged)}
+    gains = [gain for group, told in judged if (gain := preferred(group, told)) is not None]
+    return metrics | ({"exploit/gain": fmean(gains)} if gains else {})
+
+
+def rights(group: Group, world: World) -> list[bool]:
+    """Whether each rollout of a group is right; equal answers are judged once."""
+    known = {answer: world.verify(group.task, answer) > 0.5 for answer in set(group.answers)}
+    return [known[answer] for answer in group.answers]
+
+
+def preferred(group: Group, told: Sequence[bool]) -> float | None:
+    """The share of right ones among the best rewarded of a group, minus that among all; None where rewards do not differ."""
+    totals = [sum(rollout.rewards.values()) for rollout in group]
+    best = [right for total, right in zip(totals, told, strict=True) if total == max(totals)]
+    return fmean(best) - fmean(told) if len(set(totals)) > 1 else None
 
 
 def used_label_metrics(labels: Sequence[Label], world: World) -> Metrics:

@@ -2,7 +2,7 @@
 
 import re
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, field
 from math import isnan
 from statistics import fmean
@@ -136,6 +136,19 @@ class ProbeResult:
         """Mean share of the most frequent sampled answer: the majority-vote proxy, seen on the probe."""
         return mean(share_of_mode(outcome.samples) for outcome in self.outcomes if outcome.samples)
 
+    @property
+    def overruled(self) -> float:
+        """Share of the tasks with samples whose most frequent sampled answer is not the greedy one. Accuracy of the majority cannot differ from greedy
+        accuracy by more than this, and no gold answer is needed to know it."""
+        return mean(overruled(outcome) for outcome in self.outcomes if outcome.samples)
+
+    @property
+    def vote_gap(self) -> float:
+        """How much the model's own votes know (`relative_gap`), mean over the tasks with several samples that are not all right; NaN where there are none."""
+        several = [outcome for outcome in self.outcomes if len(outcome.samples) > 1 and outcome.sample_correct]
+        gaps = [relative_gap(votes(outcome.samples), outcome.sample_correct) for outcome in several if fmean(outcome.sample_correct) < 1.0]
+        return mean(gaps)
+
     def metrics(self) -> dict[str, float]:
         """The numbers a round logs, under `probe/`; what needs gold answers is absent where there are none."""
         numbers = {
@@ -154,11 +167,12 @@ class ProbeResult:
     def _sampled(self) -> dict[str, float]:
         """What the samples say."""
         k, judged = self.samples, [outcome.sample_correct for outcome in self.outcomes if outcome.sample_correct]
-        numbers = {"probe/agreement": self.agreement} if k else {}
+        numbers = {"probe/agreement": self.agreement, "probe/overruled": self.overruled} if k else {}
         if judged:
             numbers["probe/pass@1"] = mean(self.pass_at_1.values())
             numbers[f"probe/pass@{k}"] = mean(pass_at_k(len(right), sum(value >= 1.0 for value in right), k) for right in judged)
             numbers[f"probe/majority@{k}"] = mean(self.majority.values())
+            numbers |= {} if isnan(gap := self.vote_gap) else {"probe/vote_gap": gap}
         return numbers
 
     def to_json(self) -> dict[str, Any]:
@@ -170,6 +184,20 @@ class ProbeResult:
         """The inverse of `to_json`."""
         sampling = raw.get("sampling")
         return cls(**{**raw, "outcomes": [Outcome(**outcome) for outcome in raw["outcomes"]], "sampling": sampling and Sampling(**sampling)})
+
+
+def votes(samples: Sequence[str | None]) -> list[float]:
+    """For each answer how many are equal to it; none for what did not parse."""
+    counts = Counter(samples)
+    return [0.0 if answer is None else float(counts[answer]) for answer in samples]
+
+
+def relative_gap(scores: Sequence[float], truths: Sequence[float]) -> float:
+    """The generation-verification gap of one task (arXiv:2412.02674), over its headroom: how much truer the half with the highest scores is than all, over how
+    much all lack. Equal scores are kept or left out together. The task has headroom."""
+    least = sorted(scores, reverse=True)[(len(scores) + 1) // 2 - 1]
+    kept = [truth for score, truth in zip(scores, truths, strict=True) if score >= least]
+    return (fmean(kept) - fmean(truths)) / (1.0 - fmean(truths))
 
 
 def natural(name: str) -> list[tuple[int, str]]:
@@ -190,6 +218,12 @@ def effective_number(values: Iterable[str]) -> float:
     """
     counts = Counter(values).values()
     return sum(counts) ** 2 / sum(count * count for count in counts) if counts else 0.0
+
+
+def overruled(outcome: Outcome) -> bool:
+    """Whether the samples have a most frequent answer, of equals the one seen first, and it is not the greedy answer."""
+    counts = Counter(answer for answer in outcome.samples if answer is not None)
+    return bool(counts) and counts.most_common(1)[0][0] != outcome.answer
 
 
 def share_of_mode(answers: list[str | None]) -> float:

@@ -43,8 +43,9 @@ class Selection(Settings):
         return self.by != "last"
 
 
-def parts(result: ProbeResult, share: float) -> tuple[ProbeResult, ProbeResult]:
+def parts(result: ProbeResult, share: float, name: str = "select.share") -> tuple[ProbeResult, ProbeResult]:
     """What a probe saw of the tasks that choose, and of those that judge: the same tasks in every round. What is not independent stays together.
+    `name` is the setting that says the share.
 
     Raises:
         SettingError: there are too few tasks for two parts.
@@ -52,7 +53,7 @@ def parts(result: ProbeResult, share: float) -> tuple[ProbeResult, ProbeResult]:
     kinds = sorted({kind(outcome) for outcome in result.outcomes}, key=lambda name: (streams.key("select", name), name))
     count = max(1, round(len(kinds) * share))
     if count >= len(kinds):
-        raise SettingError(f"select.share = {share}: of {len(kinds)} independent probe tasks none is left to judge by; use more, or a smaller share")
+        raise SettingError(f"{name} = {share}: of {len(kinds)} independent probe tasks none is left to judge by; use more, or a smaller share")
     chosen = set(kinds[:count])
     choosing = [outcome for outcome in result.outcomes if kind(outcome) in chosen]
     return replace(result, outcomes=choosing), replace(result, outcomes=[one for one in result.outcomes if kind(one) not in chosen])

@@ -227,6 +227,8 @@ class Decoder(LanguageModel):
 
     cos: Tensor
     sin: Tensor
+    recomputes: bool = False
+    """Whether training computes what is inside a layer again on the way back, rather than keep it."""
 
     def __init__(self, config: DecoderConfig) -> None:
         super().__init__()

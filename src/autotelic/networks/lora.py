@@ -4,7 +4,7 @@ import json
 import re
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any, TypeVar, cast
+from typing import Annotated, Any, Literal, TypeVar, cast
 
 import torch
 from pydantic import Field, ValidationError, field_validator
@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from autotelic.errors import DataError, SettingError
 from autotelic.jsonfiles import check_regular, read_json
+from autotelic.networks.four_bits import FourBitLinear
 from autotelic.networks.model import LanguageModel
 from autotelic.types import Settings
 
@@ -36,6 +37,8 @@ ALL_LINEAR = "all-linear"
 class LoRA(Settings):
     """How an adapter is shaped. A pattern is the end of a layer's name, or a regular expression for one; the first that fits counts."""
 
+    base: Literal["fp32", "nf4"] = "fp32"
+    """How the frozen weights of layers with an adapter are kept: as they are, or in 4 bits (NF4 of the package bitsandbytes, arXiv:2305.14314)."""
     rank: int = Field(16, ge=1)
     alpha: float = Field(32.0, gt=0)
     targets: tuple[str, ...] = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")
@@ -78,7 +81,7 @@ class LoRALinear(nn.Module):
         self.base = base.requires_grad_(False)
         self.scale = scale
         weight = cast(Tensor, base.weight)
-        self.turned = not isinstance(base, nn.Linear)
+        self.turned = not isinstance(base, nn.Linear | FourBitLinear)
         features_in, features_out = weight.shape if self.turned else weight.shape[::-1]
         bound = features_in**-0.5
         down = torch.empty(rank, features_in).uniform_(-bound, bound, generator=generator)
@@ -132,7 +135,12 @@ def inject(model: LanguageModel, settings: LoRA, seed: int = 0, only: Collection
     for name in found:
         parent, _, leaf = name.rpartition(".")
         whole: nn.Module = getattr(model, "inner", model)
-        setattr(whole.get_submodule(parent), leaf, LoRALinear(layers[name], *settings.shape(name), generator))
+        setattr(whole.get_submodule(parent), leaf, LoRALinear(kept(layers[name], settings), *settings.shape(name), generator))
+
+
+def kept(layer: nn.Module, settings: LoRA) -> nn.Module:
+    """A layer as it stands under its adapter."""
+    return FourBitLinear(layer) if settings.base == "nf4" and isinstance(layer, nn.Linear) else layer
 
 
 def adapters(model: LanguageModel) -> dict[str, LoRALinear]:
@@ -148,7 +156,7 @@ def merged_state(model: LanguageModel) -> dict[str, Tensor]:
         owner = next((name for name in found if key.startswith(name + ".")), None)
         if owner is None:
             state[key] = value
-        elif key == f"{owner}.base.weight":
+        elif key in (f"{owner}.base.weight", f"{owner}.base.packed"):
             state[f"{owner}.weight"] = found[owner].merged().detach()
         elif key == f"{owner}.base.bias":
             state[f"{owner}.bias"] = value

@@ -6,8 +6,10 @@ from typing import cast
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
+from torch.utils.checkpoint import checkpoint
 
-from autotelic.networks.decoder import Attention, Decoder, RMSNorm
+from autotelic.networks.decoder import Attention, Decoder, Layer, RMSNorm
+from autotelic.networks.four_bits import FourBitLinear
 from autotelic.networks.lora import LoRALinear
 from autotelic.networks.operations import DTYPES, Heads, Precision, attend, gate, linear, norm
 from autotelic.networks.packing import Packed
@@ -17,18 +19,28 @@ def packed_hidden(model: Decoder, packed: Packed, precision: Precision) -> Tenso
     """Last hidden states (N, D) fp32 of packed tokens; products of the layers in `precision`."""
     dtype, config = DTYPES[precision], model.config
     x, delta = cast(Tensor, model.model.embed_tokens(packed.tokens)), None
-    heads = Heads(config.heads, config.kv_heads, config.head_dim)
+    again = model.recomputes and torch.is_grad_enabled()
     for layer in model.layers:
-        attention = layer.self_attn
-        x, y = norm(x, delta, layer.input_layernorm.weight, config.norm_eps, dtype)
-        qkv = project([attention.q_proj, attention.k_proj, attention.v_proj], y)
-        if config.qk_norm:
-            qkv = norm_heads(qkv, attention, heads)
-        delta = project([attention.o_proj], attend(qkv, packed, heads, model.cos, model.sin))
-        x, y = norm(x, delta, layer.post_attention_layernorm.weight, config.norm_eps, dtype)
-        delta = project([layer.mlp.down_proj], gate(project([layer.mlp.gate_proj, layer.mlp.up_proj], y)))
+        x, delta = (
+            checkpoint(through, model, layer, packed, dtype, x, delta, use_reentrant=False)
+            if again
+            else through(model, layer, packed, dtype, x, delta)
+        )
     assert delta is not None
     return norm(x, delta.float(), model.model.norm.weight, config.norm_eps, torch.float32)[1]
+
+
+def through(model: Decoder, layer: Layer, packed: Packed, dtype: torch.dtype, x: Tensor, delta: Tensor | None) -> tuple[Tensor, Tensor]:
+    """One layer: the residual stream x (N, D) fp32 and what is yet to be added to it, in `dtype`, before and after."""
+    config, attention = model.config, layer.self_attn
+    heads = Heads(config.heads, config.kv_heads, config.head_dim)
+    x, y = norm(x, delta, layer.input_layernorm.weight, config.norm_eps, dtype)
+    qkv = project([attention.q_proj, attention.k_proj, attention.v_proj], y)
+    if config.qk_norm:
+        qkv = norm_heads(qkv, attention, heads)
+    delta = project([attention.o_proj], attend(qkv, packed, heads, model.cos, model.sin))
+    x, y = norm(x, delta, layer.post_attention_layernorm.weight, config.norm_eps, dtype)
+    return x, project([layer.mlp.down_proj], gate(project([layer.mlp.gate_proj, layer.mlp.up_proj], y)))
 
 
 def project(modules: Sequence[nn.Module], x: Tensor) -> Tensor:
@@ -41,7 +53,8 @@ def project(modules: Sequence[nn.Module], x: Tensor) -> Tensor:
 
 def adapted(module: LoRALinear, x: Tensor) -> Tensor:
     """base(x) + B A x * scale."""
-    return project([module.base], x) + linear(linear(x, [module.lora_A]), [module.lora_B]) * module.scale
+    base = module.base(x) if isinstance(module.base, FourBitLinear) else project([module.base], x)
+    return cast(Tensor, base) + linear(linear(x, [module.lora_A]), [module.lora_B]) * module.scale
 
 
 def norm_heads(qkv: Tensor, attention: Attention, heads: Heads) -> Tensor:

@@ -1,9 +1,16 @@
 """Rows of a padded batch laid end to end: no padding, and a prompt that several rows share laid down once. Knows nothing of networks."""
 
 from dataclasses import dataclass
+from itertools import takewhile
 
 import torch
 from torch import Tensor
+
+WORTH = 0.25
+"""Rows with different prompts that begin alike are one tree where that saves at least this share of the tokens."""
+
+Trees = dict[tuple[int, ...], list[tuple[int, list[int]]]]
+"""By what a root holds: the rows that continue it, each with the rest of its tokens."""
 
 
 @dataclass(slots=True)
@@ -37,14 +44,16 @@ class Packed:
 def pack(tokens: Tensor, wanted: Tensor) -> Packed:
     """Pack rows (B, T) int64 for predicting the tokens after the places `wanted` (B, T - 1) bool.
 
-    What comes after a row's last wanted place is left out. Rows are in one tree when what precedes their first wanted token is equal.
+    What comes after a row's last wanted place is left out. Rows are in one tree when what precedes their first wanted token is equal, or all of
+    them where that saves much, as with prompts that hold the same worked examples.
     """
-    trees: dict[tuple[int, ...], list[tuple[int, list[int]]]] = {}
+    trees: Trees = {}
     for row, (ids, places) in enumerate(zip(tokens.tolist(), wanted.tolist(), strict=True)):
         if True in places:
             end = len(places) - places[::-1].index(True)
             first = places.index(True) + 1
             trees.setdefault(tuple(ids[:first]), []).append((row, ids[first:end]))
+    trees = _joined(trees)
     laid: list[int] = []
     positions: list[int] = []
     starts: list[int] = []
@@ -78,3 +87,17 @@ def pack(tokens: Tensor, wanted: Tensor) -> Packed:
         sources=torch.where(places_ < length, root + places_, child + places_ - length),
         longest=max(positions, default=-1) + 1,
     )
+
+
+def _joined(trees: Trees) -> Trees:
+    """These as one tree whose root is what all begin with, where that is worth it."""
+    if len(trees) < 2:
+        return trees
+    root = tuple(a for a, _ in takewhile(lambda pair: pair[0] == pair[1], zip(min(trees), max(trees), strict=False)))
+    together = {root: [(row, [*prompt[len(root) :], *rest]) for prompt, members in trees.items() for row, rest in members]}
+    return together if _size(together) <= (1 - WORTH) * _size(trees) else trees
+
+
+def _size(trees: Trees) -> int:
+    """Tokens that are laid down."""
+    return sum(len(root) + sum(len(rest) for _, rest in members) for root, members in trees.items())

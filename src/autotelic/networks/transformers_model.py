@@ -1,7 +1,10 @@
 """Any other causal language model, run by the transformers library behind the interface in `model`."""
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+import sys
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext, redirect_stderr
+from io import StringIO
 from pathlib import Path
 from typing import Any, cast
 
@@ -145,25 +148,47 @@ def check_shapes(folder: Path, hollow: Any, shapes: Mapping[str, Sequence[int]])
         raise DataError(f"{folder}: the weights do not fit config.json: it describes {total:,} weights, and the files hold {held:,}")
 
 
-def pretrained(folder: Path, config: Any, **options: Any) -> tuple[Any, list[str]]:
-    """A model as transformers loads it, in fp32, and the names of weights that its file lacks. options: of `from_pretrained`.
+def pretrained(source: Path, config: Any) -> tuple[Any, list[str]]:
+    """A model of a folder or of a GGUF file as transformers loads it, in fp32, and the names of weights that its file lacks.
 
     Raises:
         DataError: transformers cannot load it.
     """
     from transformers import AutoModelForCausalLM
 
+    folder, options = (source.parent, {"gguf_file": source.name}) if source.is_file() else (source, {})
     try:
         loader: Any = AutoModelForCausalLM
-        inner, found = loader.from_pretrained(
-            folder, config=config, dtype=torch.float32, use_safetensors=True, trust_remote_code=False, output_loading_info=True, **options
-        )
+        with silent():
+            inner, found = loader.from_pretrained(
+                folder, config=config, dtype=torch.float32, use_safetensors=True, trust_remote_code=False, output_loading_info=True, **options
+            )
     except Exception as error:  # What a broken config causes inside of transformers can be anything.
-        raise not_loadable(folder, error) from error
+        raise not_loadable(source, error) from error
     return inner, [str(name) for name in found["missing_keys"]]
+
+
+@contextmanager
+def silent() -> Iterator[None]:
+    """Inside, transformers says nothing: what is wrong becomes an error of one line, and a bar, which in a log is one long line, is shown on a terminal
+    only."""
+    from transformers.utils import logging
+
+    level = logging.get_verbosity()
+    logging.set_verbosity_error()  # type: ignore[no-untyped-call]
+    terminal = sys.stderr.isatty()
+    if not terminal:
+        logging.disable_progress_bar()  # type: ignore[no-untyped-call]
+    try:
+        with nullcontext() if terminal else redirect_stderr(StringIO()):
+            yield
+    finally:
+        logging.set_verbosity(level)
 
 
 def not_loadable(source: Path, error: Exception) -> DataError:
     """The error for whatever goes wrong inside of transformers, on one line."""
     reason = " ".join((str(error).strip() or type(error).__name__).split())[:300]
+    if "ignore_mismatched_sizes" in reason:  # it points to a report that `silent` does not let through
+        reason = "its tensors have not the shapes that its config asks for"
     return DataError(f"{source}: transformers cannot load this model: {reason}")

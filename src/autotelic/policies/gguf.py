@@ -31,7 +31,7 @@ def load_gguf(path: Path) -> LanguageModel:
     if lacking := [name for name in ("gguf", "accelerate") if find_spec(name) is None]:
         raise DataError(f"{path}: reading GGUF needs {' and '.join(lacking)}: pip install 'autotelic[gguf]'")
     check(path)
-    inner, missing = pretrained(path.parent, config_of(path), gguf_file=path.name)
+    inner, missing = pretrained(path, config_of(path))
     for part in (inner, inner.config):  # What is in memory is not quantized any more, and could not be saved as if it were.
         for name in ("hf_quantizer", "quantization_config", "is_quantized", "quantization_method"):
             if hasattr(part, name):

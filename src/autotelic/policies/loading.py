@@ -6,6 +6,7 @@ from pathlib import Path
 from autotelic.errors import DataError, SettingError
 from autotelic.jsonfiles import read_json
 from autotelic.networks.lora import LoRA, inject, load_adapter
+from autotelic.networks.machine import give_back_memory
 from autotelic.networks.model import LanguageModel
 from autotelic.policies.checkpoint import load_model
 from autotelic.policies.folder import ADAPTER, resolve
@@ -51,6 +52,7 @@ def load(source: str | Path, device: str = "cpu", lora: LoRA | None = None) -> L
         tokenizer.fit(model.vocab_size)
     except DataError as error:
         raise DataError(f"{source}: {error}") from None
+    give_back_memory(model)
     return Loaded(model, tokenizer, lora, lasting(origin))
 
 

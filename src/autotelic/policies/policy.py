@@ -12,6 +12,7 @@ from autotelic.engines.base import Completion, Request, Watch
 from autotelic.engines.batching import Batcher
 from autotelic.errors import DataError
 from autotelic.measures.meter import Meter
+from autotelic.networks.four_bits import weight_count
 from autotelic.networks.lora import LoRA, adapters, save_adapter
 from autotelic.networks.model import LanguageModel
 from autotelic.networks.operations import Precision
@@ -51,6 +52,11 @@ class Policy:
     def meter(self) -> Meter:
         """What counts the cost of sampling and scoring, of all policies that share the batcher."""
         return self.batcher.meter
+
+    @property
+    def context(self) -> int:
+        """Most tokens of a prompt and its completion."""
+        return self.model.context
 
     async def sample(self, requests: Sequence[Request]) -> list[list[Completion]]:
         """Completions of each request; batched with whatever else the run is sampling."""
@@ -131,7 +137,7 @@ class Policy:
     @property
     def parameters(self) -> int:
         """Number of weights."""
-        return sum(parameter.numel() for parameter in self.model.parameters())
+        return weight_count(self.model)
 
     def check_engine(self, probes: Sequence[Sequence[int]], limit: float) -> float:
         """The largest difference between the engine's and the trainer's log-probabilities on short continuations of some prompts.

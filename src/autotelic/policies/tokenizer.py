@@ -247,16 +247,44 @@ class Tokenizer:
         """
         return self._encode_chat([dict(message) for message in messages], opened=False, trusted=())
 
-    def _encode_chat(self, messages: list[dict[str, Any]], opened: bool = True, trusted: Collection[str] = ("assistant",)) -> list[int]:
+    def encode_turn(self, before: Sequence[Message], said: Sequence[int], text: str) -> list[int]:
+        """Token ids of what follows an answer in a chat: the end of the assistant's turn, a message of the user, and the assistant's next turn opened.
+
+        before: the messages that were answered. said: ids up to the end of the answer, which are never encoded again; an end of the turn that they have
+        is not repeated.
+
+        Raises:
+            DataError: as `render`; or the template leaves out earlier answers.
+        """
+        answer, _ = unused("".join(message["content"] for message in before) + text)
+        talk = [*before, Message(role="assistant", content=answer), Message(role="user", content=text)]
+        ids = self._encode_chat([dict(message) for message in talk], behind=answer)
+        end = self.closing
+        return ids[ids.index(end) + 1 :] if end is not None and end in ids and list(said[-1:]) == [end] else ids
+
+    def _encode_chat(
+        self, messages: list[dict[str, Any]], opened: bool = True, trusted: Collection[str] = ("assistant",), behind: str | None = None
+    ) -> list[int]:
+        """Ids of a conversation; of what stands behind the text `behind` alone, where it is given."""
         control = any_of(self.control)
         heard = [message for message in messages if message["role"] not in trusted]
         if control is None or not any(control.search(message["content"]) for message in heard):
-            return self.encode(self._rendered(messages, opened), special_text=True)
+            text = self._behind(behind, self._rendered(messages, opened))
+            return self.encode(text, special_text=True) if behind is None else self._after(text, special_text=True)
         left, right = unused("".join(message["content"] for message in messages))
         for message in heard:
             message["content"] = control.sub(rf"{left}\g<0>{right}", message["content"])
-        pieces = re.split(f"{left}([^{left}{right}]*){right}|[{left}{right}]", self._rendered(messages, opened))  # a template may have torn two apart
-        return self._joined(pieces, special_text=True, between=self._spelled)
+        text = self._behind(behind, self._rendered(messages, opened))
+        pieces = re.split(f"{left}([^{left}{right}]*){right}|[{left}{right}]", text)  # a template may have torn two apart
+        return self._joined(["", "", *pieces] if behind else pieces, special_text=True, between=self._spelled)
+
+    def _behind(self, mark: str | None, text: str) -> str:
+        if mark is None:
+            return text
+        _, found, rest = text.rpartition(mark)
+        if not found:
+            raise DataError("the chat template leaves out what the assistant said before, so that nothing can follow it")
+        return rest
 
     def encode(self, text: str, special_text: bool = False) -> list[int]:
         """Token ids of a text; `special_text` lets the text of control tokens stand for them.

@@ -12,7 +12,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor
 
-from autotelic.errors import DataError
+from autotelic.errors import DataError, harmless
 from autotelic.jsonfiles import check_regular
 from autotelic.networks.decoder import Decoder, DecoderConfig
 from autotelic.policies.folder import shards
@@ -61,7 +61,7 @@ def tied_as_stored(source: Path, config: DecoderConfig, state: dict[str, Tensor]
     if embedding.shape == head.shape and torch.equal(embedding, head):
         del state[HEAD]
         return config
-    print(f"{source}: tie_word_embeddings is true, but {HEAD} differs from {EMBEDDING}: they stay apart", file=sys.stderr)
+    print(f"{harmless(str(source))}: tie_word_embeddings is true, but {HEAD} differs from {EMBEDDING}: they stay apart", file=sys.stderr)
     return dataclasses.replace(config, tied=False)
 
 

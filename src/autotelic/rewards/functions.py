@@ -5,6 +5,7 @@ The file is the user's own program, and runs, as a recipe by file does. None say
 
 import inspect
 from collections.abc import Callable, Mapping, Sequence
+from math import isfinite
 from pathlib import Path
 from traceback import extract_tb
 from types import ModuleType
@@ -44,7 +45,7 @@ class Function:
         """
         try:
             found = await self._called(asked)
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             raise TrainingError(f"the reward {self.where} raised {self._line(error)}{await self._first(asked)}") from error
         return numbers(self.where, found, asked.ids)
 
@@ -58,11 +59,11 @@ class Function:
         for place, rollout in enumerate(asked.ids):
             try:
                 await self._called(asked.one(place))
-            except Exception:
+            except (Exception, SystemExit):
                 return f", on rollout {rollout}: {asked.texts[place][:80]!r}"
         return ", on all rollouts together, and on none of them alone"
 
-    def _line(self, error: Exception) -> str:
+    def _line(self, error: BaseException) -> str:
         """What was raised, and in which line of the file."""
         lines = [frame.lineno for frame in extract_tb(error.__traceback__) if Path(frame.filename).resolve() == Path(self.file).resolve()]
         return f"{type(error).__name__}: {error}" + (f" (line {lines[-1]})" if lines else "")
@@ -72,7 +73,7 @@ def numbers(where: str, found: Any, rollouts: Sequence[str]) -> list[float | Non
     """What a reward returned as one number or None for each rollout.
 
     Raises:
-        TrainingError: it is anything else; numbers that are not finite are found where they are written on rollouts.
+        TrainingError: it is anything else.
     """
     try:
         values = None if isinstance(found, str | Mapping) else list(found)
@@ -86,13 +87,16 @@ def numbers(where: str, found: Any, rollouts: Sequence[str]) -> list[float | Non
 
 
 def number(where: str, value: Any, rollout: str) -> float:
-    """A value as a number. Raises TrainingError where it is none; text is none, whatever it says."""
+    """A value as a number. Raises TrainingError where it is none, or not finite; text is none, whatever it says."""
     try:
         if isinstance(value, str | bytes):
             raise TypeError
-        return float(value)
+        found = float(value)
     except (TypeError, ValueError):
         raise TrainingError(f"the reward {where} of rollout {rollout} is {value!r}, neither a number nor None") from None
+    if not isfinite(found):
+        raise TrainingError(f"the reward {where} of rollout {rollout} is {value!r}, not a finite number; a reward abstains with None")
+    return found
 
 
 def open_functions(specs: Sequence[str]) -> list[Function]:

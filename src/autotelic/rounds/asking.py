@@ -7,7 +7,9 @@ from typing import Any, Self
 
 from autotelic.engines.base import Completion, Request
 from autotelic.errors import DataError, EpisodeError, SettingError, nearest
+from autotelic.policies.endpoint import Endpoint
 from autotelic.policies.policy import Policy
+from autotelic.policies.speaker import Speaker
 from autotelic.rounds.notes import Notes
 from autotelic.rounds.roles import Role
 from autotelic.streams import key
@@ -20,6 +22,12 @@ class Asking(Notes):
 
     policies: dict[str, Policy]
     roles: dict[str, Role]
+    endpoints: dict[str, Endpoint]
+    """Models elsewhere that speak roles, under the names of these roles' policies."""
+
+    def speaker(self, role: str) -> Speaker:
+        """Who speaks a role: a policy of the run, or an endpoint."""
+        return self._behind(self.role(role))
 
     async def sample(self, role: str, tasks: Sequence[Task], n: int, note: bool = True, forced: Sequence[int] = (), **settings: Any) -> list[Group]:
         """`n` rollouts of one action for every task under a role, in one batch; `settings` override the role's sampling for this call only.
@@ -28,7 +36,7 @@ class Asking(Notes):
         by the thousand. Sample `i` of a task has a random stream of its own, so what else is sampled never changes it.
         """
         speaker, sampling = self._speaker(role, settings)
-        policy = self.policies[speaker.policy]
+        policy = self._behind(speaker)
         requests, firsts = [], []
         for task in tasks:
             prompt = tuple(prompt_tokens(policy, speaker, task, sampling))
@@ -49,7 +57,7 @@ class Asking(Notes):
     def begin(self, role: str, task: Task) -> Rollout:
         """A rollout that holds only its prompt, to be extended."""
         speaker = self.role(role)
-        prompt = encode_prompt(self.policies[speaker.policy], speaker, task)
+        prompt = encode_prompt(self._behind(speaker), speaker, task)
         return self._opened(speaker, task, prompt, self._count(role, task, 1))
 
     async def extend(self, role: str, rollouts: Sequence[Rollout], **settings: Any) -> None:
@@ -59,11 +67,11 @@ class Asking(Notes):
         `rollouts/no_room` counts it.
         """
         speaker, sampling = self._speaker(role, settings)
-        policy = self.policies[speaker.policy]
+        policy = self._behind(speaker)
         requests, places = [], []
         for rollout in rollouts:
             prompt = rollout.tokens
-            room = policy.model.context - len(prompt)
+            room = policy.context - len(prompt)
             stream = self.stream(role, rollout)
             if room < 1:
                 self.count("rollouts/no_room")
@@ -89,11 +97,27 @@ class Asking(Notes):
         return key(self.seed, self.round, role, rollout.id, self._count(role, rollout, 1))
 
     def observe(self, rollout: Rollout, shown: str | Sequence[int]) -> None:
-        """Show a rollout some text, or tokens that were sampled before: an observation, which is never a target of training."""
-        tokenizer = self.policies[self.role(rollout.role).policy].tokenizer
-        tokens, text = (tokenizer.encode(shown), shown) if isinstance(shown, str) else (list(shown), tokenizer.shown(shown))
-        rollout.turns.append(Turn(TurnKind.OBSERVATION, tokens, text=text))
+        """Show a rollout some text, or tokens that were sampled before: an observation, which is never a target of training.
+
+        Where the model was asked in a chat, a text is a further message of the user, and the assistant's next turn is opened.
+
+        Raises:
+            DataError: the vocabulary lacks a character of it, or the chat template has no place for it.
+        """
+        tokens = self.turn(rollout.role, rollout.task, shown, rollout.turns[-1].tokens) if isinstance(shown, str) else list(shown)
+        tokenizer = self.speaker(rollout.role).tokenizer
+        rollout.turns.append(Turn(TurnKind.OBSERVATION, tokens, text=tokenizer.shown(tokens)))
         rollout.text, rollout.answer = "", None
+
+    def turn(self, role: str, task: Task, text: str, said: Sequence[int] = ()) -> list[int]:
+        """The token ids of a text that a role is shown after `said` in answer to a task: of the text alone, or in a chat of a message of the user.
+
+        Raises:
+            DataError: see `observe`.
+        """
+        speaker = self.role(role)
+        tokenizer, prompt = self._behind(speaker).tokenizer, speaker.render(task)
+        return tokenizer.encode(text) if isinstance(prompt, str) else tokenizer.encode_turn(prompt, said, text)
 
     def fork(self, rollout: Rollout, n: int) -> list[Rollout]:
         """`n` rollouts that go on from where this one is: its children, without rewards or advantage."""
@@ -137,13 +161,13 @@ class Asking(Notes):
     def prompt(self, role: str, task: Task) -> list[int]:
         """The token ids with which a task is put to a role."""
         speaker = self.role(role)
-        return encode_prompt(self.policies[speaker.policy], speaker, task)
+        return encode_prompt(self._behind(speaker), speaker, task)
 
     def fits(self, role: str, task: Task, **settings: Any) -> bool:
         """Whether a task can be put to a role: its characters are known, and the context has room for it and for the answer."""
         speaker, sampling = self._speaker(role, settings)
         try:
-            prompt_tokens(self.policies[speaker.policy], speaker, task, sampling)
+            prompt_tokens(self._behind(speaker), speaker, task, sampling)
         except DataError:
             return False
         return True
@@ -153,6 +177,9 @@ class Asking(Notes):
         if name not in self.roles:
             raise SettingError(f"no role {name!r}; {nearest(name, self.roles)}")
         return self.roles[name]
+
+    def _behind(self, role: Role) -> Speaker:
+        return self.endpoints.get(role.policy) or self.policies[role.policy]
 
     def _speaker(self, role: str, settings: dict[str, Any]) -> tuple[Role, Sampling]:
         speaker = self.role(role)
@@ -164,42 +191,53 @@ class Asking(Notes):
         self._drawn[what, of.id] += n
         return first
 
-    async def _complete(self, policy: Policy, requests: list[Request]) -> list[list[Completion]]:
+    async def _complete(self, speaker: Speaker, requests: list[Request]) -> list[list[Completion]]:
         self.on_phase("sampling")
-        return await policy.sample(requests) if requests else []
+        completions = await speaker.sample(requests) if requests else []
+        if isinstance(speaker, Endpoint):
+            for name, number in speaker.take_counts().items():
+                self.count(name, number)
+        return completions
 
     def _opened(self, role: Role, task: Task, prompt: Sequence[int], index: int) -> Rollout:
-        turn = Turn(TurnKind.PROMPT, list(prompt), role=role.name, text=self.policies[role.policy].tokenizer.shown(prompt))
-        return Rollout(f"r{self.round}/{role.name}/{task.id}/{index}", task, [turn], keys={"role": role.name, "task": task.id}, role=role.name)
+        turn = Turn(TurnKind.PROMPT, list(prompt), role=role.name, text=self._behind(role).tokenizer.shown(prompt))
+        return Rollout(
+            f"r{self.round}/{role.name}/{task.id}/{index}",
+            task,
+            [turn],
+            keys={"role": role.name, "task": task.id},
+            role=role.name,
+            trained=role.policy not in self.endpoints,
+        )
 
     def _append(self, rollout: Rollout, role: Role, sampling: Sampling, completion: Completion) -> None:
-        policy = self.policies[role.policy]
+        policy = self._behind(role)
         rollout.turns.append(
             Turn(
-                TurnKind.ACTION, completion.tokens, completion.logprobs, role.name, policy.name, policy.version, sampling.scale, completion.stop,
+                TurnKind.ACTION, completion.tokens, None if role.policy in self.endpoints else completion.logprobs, role.name, policy.name, policy.version, sampling.scale, completion.stop,
                 policy.tokenizer.decode(completion.tokens),
             )
         )  # fmt: skip
         utterance = rollout.utterance
         rollout.text = utterance[0].text if len(utterance) == 1 else policy.tokenizer.decode([token for turn in utterance for token in turn.tokens])
         # What ran into the limit has no answer, whatever its fragment looks like.
-        rollout.answer = None if completion.stop is StopReason.LENGTH else role.parse(rollout.text)
+        rollout.answer = None if completion.stop is StopReason.LENGTH or completion.stop.failed else role.parse(rollout.text)
 
 
-def prompt_tokens(policy: Policy, role: Role, task: Task, sampling: Sampling) -> list[int]:
+def prompt_tokens(policy: Speaker, role: Role, task: Task, sampling: Sampling) -> list[int]:
     """A task's prompt as token ids.
 
     Raises:
         DataError: the vocabulary lacks its characters, or it leaves no room in the context for `sampling.max_tokens` more.
     """
     tokens = encode_prompt(policy, role, task)
-    if len(tokens) + sampling.max_tokens > (context := policy.model.context):
+    if len(tokens) + sampling.max_tokens > (context := policy.context):
         needed = f"its prompt of {len(tokens)} tokens and sampling.max_tokens={sampling.max_tokens}"
         raise DataError(f"{task_name(task)}: {needed} exceed the model's context of {context}")
     return tokens
 
 
-def encode_prompt(policy: Policy, role: Role, task: Task) -> list[int]:
+def encode_prompt(policy: Speaker, role: Role, task: Task) -> list[int]:
     """A task's prompt as token ids, however long.
 
     Raises:

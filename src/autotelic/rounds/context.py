@@ -39,7 +39,7 @@ class Context(Weights):
         main: str = "solver",
     ) -> None:
         super().__init__(seed, next(iter(policies.values())).meter)
-        self.policies, self.roles = policies, roles
+        self.policies, self.roles, self.endpoints = policies, roles, {}
         self.held_out = held_out or HeldOut()
         self.main = main
         """The policy whose metrics bear plain names: the one that is measured and handed over."""
@@ -51,6 +51,7 @@ class Context(Weights):
         self.origins = {}
         """Which policy each clone descends from, of those that every run of the recipe begins with."""
         self.learners = {}
+        self.rate = 1.0
         self._starts = {}
         self._learned = defaultdict(list)
         self._world, self._pool = world, pool

@@ -21,3 +21,5 @@ class Role:
     parse: Callable[[str], str | None]
     """The answer in a completion; None when it does not parse."""
     render: Callable[[Task], Prompt] = own_prompt
+    only_read: bool = False
+    """Of what it says only the text and the answer are used: it is neither trained, nor scored, nor forced. An endpoint may speak it."""

@@ -25,6 +25,8 @@ class Weights(Asking):
     learners: dict[str, Learner]
     held_out: HeldOut
     main: str
+    rate: float
+    """What all learning rates are multiplied by."""
     _starts: dict[str, Callable[[], Policy]]
     _learned: dict[str, list[Metrics]]
 
@@ -72,6 +74,7 @@ class Weights(Asking):
         """The one optimizer of a policy, made when first asked for."""
         if policy not in self.learners:
             self.learners[policy] = Learner(self.policies[policy], self.optimizers.get(policy, self.optimizer), self.seed)
+        self.learners[policy].scale = self.rate
         return self.learners[policy]
 
     def start(self, policy: str) -> Policy:

@@ -1,4 +1,4 @@
-"""`autotelic eval`: a model on tasks that have gold answers, without a run. Every number comes with an interval."""
+"""`autotelic eval`: a model on tasks, without a run. Every number comes with an interval, and with what label-free training promises."""
 
 import json
 import sys
@@ -13,8 +13,9 @@ from autotelic.answers.votes import VoteRule, vote
 from autotelic.engines.base import Completion, Request
 from autotelic.errors import DataError, SettingError
 from autotelic.learning.learner import Optimizer
-from autotelic.measures.probe import Outcome, ProbeResult, mean
-from autotelic.measures.stats import mean_interval, pass_at_k, wilson
+from autotelic.measures.probe import Outcome, ProbeResult, mean, overruled, share_of_mode
+from autotelic.measures.prospects import Prospect, prospect
+from autotelic.measures.stats import Interval, mean_interval, pass_at_k, wilson
 from autotelic.policies.policy import Policy
 from autotelic.rounds.asking import prompt_tokens
 from autotelic.rounds.context import Context
@@ -69,7 +70,7 @@ class Answered:
     """As the model read it."""
     greedy: dict[str, Any]
     samples: list[dict[str, Any]]
-    """Each with `completion`, `answer` (None where there is none), `verdict`, `stop`, `tokens` and `logprob`, their mean log-probability."""
+    """Each with `completion`, `answer` and `verdict` (None where there is none, or no gold answer), `stop`, `tokens` and `logprob`, their mean log-probability."""
 
     def row(self) -> dict[str, Any]:
         """As a line of the file of completions."""
@@ -78,15 +79,15 @@ class Answered:
 
     def outcome(self, world: World) -> Outcome:
         """As what a probe notes of a task."""
-        answers = [sample["answer"] for sample in self.samples]
+        answers, known = [sample["answer"] for sample in self.samples], self.task.answer is not None
         return Outcome(
             task=self.task.id,
             slice=slice_of(self.task),
             answer=self.greedy["answer"],
             correct=self.greedy["verdict"],
             samples=answers,
-            sample_correct=[sample["verdict"] for sample in self.samples],
-            majority_correct=world.verify(self.task, vote(answers, VoteRule()).label) if answers else None,
+            sample_correct=[sample["verdict"] for sample in self.samples] if known else [],
+            majority_correct=world.verify(self.task, vote(answers, VoteRule()).label) if answers and known else None,
             tokens=self.greedy["tokens"],
             truncated=self.greedy["stop"] == StopReason.LENGTH,
             gold=self.task.answer,
@@ -104,33 +105,34 @@ class Opened:
     frame: Frame
     """What is put around their prompts."""
     tasks: list[Task]
-    """Those with a gold answer."""
+    """Those with a gold answer; all, where none has one and that is allowed."""
     prompts: list[list[int]]
     left_out: int
     """How many have none."""
 
 
-def opened(model: str, tasks: str, settings: RunSettings, ask: Ask) -> Opened:
+def opened(model: str, tasks: str, settings: RunSettings, ask: Ask, *, need_gold: bool = True) -> Opened:
     """The model and the tasks, checked; nothing is sampled.
 
     Raises:
-        DataError: no task has a gold answer, or the model cannot be given a prompt.
+        DataError: there is no task, or no task has a gold answer and `need_gold`, or the model cannot be given a prompt.
         SettingError: the settings do not fit the tasks or the model.
     """
     world = open_tasks(tasks, settings.model_copy(update={"model": model}), probe_share=1.0)
     frame = frame_of(settings, world)
     found = world.tasks(ask.limit, seed=ask.seed, split="probe")
-    if isinstance(world, FileWorld | MixedWorld):
+    if given := isinstance(world, FileWorld | MixedWorld):
         found.sort(key=world.place)
     judged = [task for task in found if task.answer is not None]
-    if not judged:
+    if not judged and (need_gold or not given):
         raise DataError(f"{tasks}: no task has a gold answer, so nothing can be evaluated")
     policy = load_policy("model", model, settings)
     check_chat(policy, frame)
     role = Role("solver", "model", ask.sampling, world.parse, frame)
-    prompts = [prompt_tokens(policy, role, task, Sampling(max_tokens=ask.max_tokens or 1)) for task in judged]
-    say_plain(policy, frame, judged)
-    return Opened(policy, role, world, frame, judged, prompts, len(found) - len(judged))
+    asked = judged or found
+    prompts = [prompt_tokens(policy, role, task, Sampling(max_tokens=ask.max_tokens or 1)) for task in asked]
+    say_plain(policy, frame, asked)
+    return Opened(policy, role, world, frame, asked, prompts, len(found) - len(judged))
 
 
 def asking(given: Opened, roles: Mapping[str, Role], seed: int) -> Context:
@@ -144,23 +146,24 @@ def asking(given: Opened, roles: Mapping[str, Role], seed: int) -> Context:
 
 
 def evaluate(model: str, tasks: str, settings: RunSettings, ask: Ask, out: Path | None = None, force: bool = False) -> dict[str, Any]:
-    """Numbers of a model on tasks that have gold answers; generated worlds give tasks of their probe split.
+    """Numbers of a model on tasks that have gold answers, or on tasks of which none has one, where several samples tell how far they agree; generated
+    worlds give tasks of their probe split.
 
     `settings` say how tasks are read, put and judged, and how the model is loaded. Completions and verdicts go to the file `out` while they are made.
 
     Raises:
-        DataError: no task has a gold answer, the model cannot be given a prompt, or `out` exists already and is not to be written over.
+        DataError: no task has a gold answer and fewer than two samples are taken, the model cannot be given a prompt, or `out` exists already and is not to be written over.
         SettingError: the settings do not fit the tasks or the model.
     """
     if out is not None:
         check_vacant(out, force)
-    given = opened(model, tasks, settings, ask)
+    given = opened(model, tasks, settings, ask, need_gold=ask.samples < 2)
     asked = answers(given, ask)
     outcomes = [one.outcome(given.world) for one in (asked if out is None else written(asked, out, Answered.row))]
     return {
         "model": model,
         "tasks": tasks,
-        "judged": len(given.tasks),
+        "judged": sum(task.answer is not None for task in given.tasks),
         "without_answer": given.left_out,
         "samples": ask.samples,
         "sampling": ask.sampling.model_dump(include={"temperature", "top_p", "top_k"}),
@@ -168,6 +171,7 @@ def evaluate(model: str, tasks: str, settings: RunSettings, ask: Ask, out: Path 
         "truncated": mean(outcome.truncated for outcome in outcomes),
         "unparsed": mean(outcome.answer is None and not outcome.truncated for outcome in outcomes),
         **numbers(ProbeResult(given.policy.version, 0, outcomes), ask.samples),
+        "label_free": promised(prospect(outcomes)),
     }
 
 
@@ -211,7 +215,7 @@ def judged(given: Opened, task: Task, completion: Completion) -> dict[str, Any]:
     return {
         "completion": given.policy.tokenizer.decode(completion.tokens),
         "answer": found,
-        "verdict": given.world.verify(task, found),
+        "verdict": None if task.answer is None else given.world.verify(task, found),
         "stop": completion.stop.value,
         "tokens": len(completion.tokens),
         "logprob": mean(completion.logprobs),
@@ -244,14 +248,15 @@ class Pace:
     """Says on stderr how far a long evaluation is: on a terminal one line that changes, elsewhere a line now and then; nothing of a short one."""
 
     def __init__(self, tasks: int) -> None:
-        self.tasks, self.done, self.right, self.tokens = tasks, 0, 0.0, 0
+        self.tasks, self.done, self.tokens = tasks, 0, 0
+        self.right: list[float] = []
         self.start = self.said = monotonic()
         self.screen = sys.stderr.isatty()
 
     def count(self, said: Sequence[dict[str, Any]]) -> None:
         """One more task, with its completions."""
         self.done += 1
-        self.right += said[0]["verdict"]
+        self.right += [] if said[0]["verdict"] is None else [said[0]["verdict"]]
         self.tokens += sum(one["tokens"] for one in said)
 
     def tell(self) -> None:
@@ -267,18 +272,22 @@ class Pace:
         """How far, how good, how fast, how long."""
         seconds = max(monotonic() - self.start, 1e-9)
         left = duration(seconds * (self.tasks - self.done) / self.done)
-        return f"{self.done}/{self.tasks} tasks, greedy {self.right / self.done:.2f}, {self.tokens / seconds:.0f} tokens/s, {left} left"
+        good = f"greedy {mean(self.right):.2f}, " if self.right else ""
+        return f"{self.done}/{self.tasks} tasks, {good}{self.tokens / seconds:.0f} tokens/s, {left} left"
 
 
 def numbers(result: ProbeResult, samples: int) -> dict[str, Any]:
     """Each measure as {value, low, high}: Wilson intervals for shares of tasks, `mean_interval` for pass@1 and pass@k."""
     right = [outcome.correct for outcome in result.outcomes if outcome.correct is not None]
-    rows: dict[str, list[float]] = {"greedy accuracy": right}
-    if samples:
-        judged = [(len(o.sample_correct), int(sum(o.sample_correct))) for o in result.outcomes]
+    rows: dict[str, list[float]] = {"greedy accuracy": right} if right else {}
+    judged = [(len(o.sample_correct), int(sum(o.sample_correct))) for o in result.outcomes if o.sample_correct]
+    if judged:
         rows["pass@1"] = [pass_at_k(count, good, 1) for count, good in judged]
         rows[f"pass@{samples}"] = [pass_at_k(count, good, samples) for count, good in judged]
         rows[f"majority@{samples}"] = [o.majority_correct for o in result.outcomes if o.majority_correct is not None]
+    if samples > 1:
+        rows["agreement"] = [share_of_mode(o.samples) for o in result.outcomes]
+        rows["overruled"] = [float(overruled(o)) for o in result.outcomes]
     table = {}
     for name, values in rows.items():
         whole = all(value in (0.0, 1.0) for value in values)
@@ -286,6 +295,19 @@ def numbers(result: ProbeResult, samples: int) -> dict[str, Any]:
         table[name] = {"value": mean(values), "low": interval.low, "high": interval.high}
     parts = {part: result.accuracy(part) for part in result.slices}
     return {"measures": table, "slices": {part: value for part, value in parts.items() if not isnan(value)}}
+
+
+def promised(found: Prospect | None) -> dict[str, Any] | None:
+    """What the first weights promise, as plain values."""
+    if found is None:
+        return None
+    margin = None if found.interval is None else {"value": found.margin, **bounds(found.interval)}
+    return {"word": found.word, "tasks": found.tasks, "margin": margin, "overruled": bounds(found.overruled)}
+
+
+def bounds(interval: Interval) -> dict[str, float]:
+    """An interval as plain values."""
+    return {"low": interval.low, "high": interval.high}
 
 
 def lines(found: dict[str, Any]) -> Iterator[str]:
@@ -299,10 +321,30 @@ def lines(found: dict[str, Any]) -> Iterator[str]:
     for name, meaning in (("truncated", "ran into the limit on new tokens"), ("unparsed", "ended without an answer")):
         if found[name]:
             yield f"{found[name]:.0%} of greedy completions {meaning}"
+    if found["label_free"]:
+        yield promise(found["label_free"])
+
+
+PROMISES = {"likely": "is likely to help", "unlikely": "is unlikely to help", "unclear": "may help or not"}
+BLIND = {
+    "unlikely": "the majority is nearly always the greedy answer",
+    "unclear": "without gold answers nobody knows whether the majority is right where it is not the greedy answer",
+}
+"""Why, where the truth is not known."""
+
+
+def promise(found: Mapping[str, Any]) -> str:
+    """What label-free training promises, in a line."""
+    word, why = found["word"], BLIND.get(found["word"])
+    if margin := found["margin"]:
+        why = f"the majority's accuracy minus the greedy answers' is {margin['value']:+.3f} [{margin['low']:+.3f}, {margin['high']:+.3f}]"
+    return f"training without labels {PROMISES[word]}: {why}"
 
 
 def heading(found: Mapping[str, Any]) -> str:
     """The model and its tasks in a line."""
+    if not found["judged"]:
+        return f"{found['model']} on {found['without_answer']} tasks of {found['tasks']}, none with an answer"
     left_out = f" ({found['without_answer']} without answer left out)" if found["without_answer"] else ""
     return f"{found['model']} on {found['judged']} tasks of {found['tasks']}{left_out}"
 

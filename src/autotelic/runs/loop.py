@@ -13,10 +13,12 @@ from pathlib import Path
 from time import perf_counter, strftime
 from typing import Any
 
-from autotelic.errors import TrainingError, strict
+from autotelic.errors import TrainingError, harmless, strict
 from autotelic.jsonfiles import read_json
+from autotelic.measures import alarms
 from autotelic.measures.budget import IDLE, UNLIMITED, USED
-from autotelic.measures.gate import decide
+from autotelic.measures.champion import CHAMPION, standing
+from autotelic.measures.champion import told as passed
 from autotelic.measures.meter import Meter
 from autotelic.measures.metrics import check
 from autotelic.measures.monitors import round_metrics
@@ -28,11 +30,14 @@ from autotelic.rounds.context import Context
 from autotelic.runs.card import write_card
 from autotelic.runs.config import check_beginnings, config_of, probe_is_train
 from autotelic.runs.disk import explained
+from autotelic.runs.guarding import check_can_decide, put_back, ruled
+from autotelic.runs.notebooks import beside_a_loop
 from autotelic.runs.opening import Saved, Session, plan, prepare, sampler_of
 from autotelic.runs.page import write_report
 from autotelic.runs.probing import due, probe
 from autotelic.runs.progress import Progress
 from autotelic.runs.settings import resolve
+from autotelic.runs.speaking import speaking
 from autotelic.runs.store import Store, Tensors
 from autotelic.runs.trackers import mirrored
 from autotelic.tasks.pool import TaskPool
@@ -54,6 +59,7 @@ class RunOutcome:
     """Why the run ended before its last round, when an update could not be applied."""
 
 
+@beside_a_loop
 def start(raw: dict[str, Any], progress: Progress | None = None) -> RunOutcome:
     """A new run from flat settings (see `settings.resolve`), to its verdict. A KeyboardInterrupt carries a note that says how to go on."""
     session = plan(raw, quiet=progress is not None and progress.quiet)
@@ -73,12 +79,13 @@ def fresh_folder(name: str) -> Path:
     raise AssertionError
 
 
+@beside_a_loop
 def resume(folder: Path, rounds: int | None = None, progress: Progress | None = None) -> RunOutcome:
     """Go on with a run from its last sound round, to its planned number of rounds or another. A KeyboardInterrupt carries a note as in `start`."""
     with Store.open(folder) as store, progress or Progress() as view, noted(store, rounds):
         done, damage = store.step_back()
         for words in damage:
-            print(words, file=sys.stderr)
+            print(harmless(words), file=sys.stderr)
         settings, recipe = resolve({**store.config["run"], **store.config["recipe"]["settings"]})
         session = prepare(settings, recipe, rounds, view.quiet)
         check_beginnings(session, store.config)
@@ -100,7 +107,7 @@ def noted(store: Store, rounds: int | None = None) -> Iterator[None]:
 
 async def run(session: Session, store: Store, progress: Progress, done: int | None) -> RunOutcome:
     """All rounds after the committed round `done`, then the verdict, told to the trackers as they come."""
-    with mirrored(session.settings.report_to, store.folder, store.config, done) as session.mirror:
+    with speaking(session.ctx, store), mirrored(session.settings.report_to, store.folder, store.config, done) as session.mirror:
         outcome = await all_of(session, store, progress, done)
         session.mirror.close(outcome.verdict)
     return outcome
@@ -118,7 +125,7 @@ async def all_of(session: Session, store: Store, progress: Progress, done: int |
         session.ctx.meter.set(restore(session, store, done))
         session.before = store.metrics(done)
     session.baseline, session.first = store.metrics(0), store.probe("first")
-    session.scores = {number: scored(metrics) for number, metrics in store.history().items()}
+    session.scores = {number: scored(metrics, session.recipe.about.proxy) for number, metrics in store.history().items()}
     session.ctx.on_phase = progress.phase
     with frozen():
         stopped = await all_rounds(session, store, progress, done + 1)
@@ -145,7 +152,7 @@ def frozen() -> Iterator[None]:
 async def all_rounds(session: Session, store: Store, progress: Progress, first: int) -> str | None:
     """The rounds from `first` on; why they ended before the last, where an update could not be applied."""
     for number in range(first, session.rounds + 1):
-        if session.recipe.finished(session.ctx) or waited_enough(session) or budget_is_used(session, session.before):
+        if session.recipe.finished(session.ctx) or waited_enough(session) or budget_is_used(session, session.before) or alarms.STOP in session.before:
             break
         progress.round_started(number, session.rounds)
         try:
@@ -164,6 +171,7 @@ async def open_run(session: Session, store: Store, progress: Progress) -> None:
     began = perf_counter()
     session.ctx.begin_round(0)
     result, measured = await ask(session, progress, 0)
+    check_can_decide(result, session.settings.gate)
     took = perf_counter() - began
     commit(session, store, 0, {**result.metrics(), **score(result, session.settings.select), **measured, "seconds/total": took}, result)
     store.save_probe("first", result)
@@ -175,6 +183,7 @@ async def one_round(session: Session, store: Store, progress: Progress, number: 
     """The recipe's round, the probe, the gate, the commit."""
     ctx, began = session.ctx, perf_counter()
     ctx.begin_round(number)
+    ctx.rate = session.before.get(alarms.RATE, 1.0)
     before = ctx.meter.copy()
     await play_round(session)
     spent = ctx.meter.copy()
@@ -188,16 +197,37 @@ async def one_round(session: Session, store: Store, progress: Progress, number: 
         result, measured = await ask(session, progress, number)
         metrics |= result.metrics() | score(result, session.settings.select) | flips(session.first, result) | measured
     metrics |= seconds(spent.sampling - before.sampling, spent.learning - before.learning, perf_counter() - probing, perf_counter() - began)
-    decision = decide(metrics, session.baseline, session.settings.gate)
-    metrics["gate/rolled_back"] = float(not decision.keep)
-    if not decision.keep:
+    decision, own = await ruled(session.guard, ctx, store, session.scores, metrics, session.baseline, session.first, result)
+    back = not decision.keep and session.settings.gate.mode == "gate"
+    metrics |= own | {ROLLED_BACK: float(back)}
+    if back:
+        draws = ctx.pool.draws
         restore(session, store, number - 1)
-        progress.note(f"round {number} rolled back: {'; '.join(decision.reasons)}")
-        store.note("rolled back", f"round {number}: {'; '.join(decision.reasons)}")
+        ctx.pool.draws = draws  # the tasks of the next round are others, or it would be the same again
+    if back and own:
+        put_back(ctx, store, int(own[CHAMPION]))
+        session.saved = {}  # other weights than those of the round before
+    if decision.reasons:
+        event = "rolled back" if back else "promoted" if decision.keep else "warned"
+        progress.note(f"round {number} {event}: {'; '.join(decision.reasons)}")
+        store.note(event, f"round {number}: {'; '.join(decision.reasons)}")
+    metrics |= alarmed(session, store, progress, number, metrics)
     commit(session, store, number, metrics, result)
     if result is not None:
         store.save_probe("last", result)
     tell(session, store, progress, number)
+
+
+def alarmed(session: Session, store: Store, progress: Progress, number: int, metrics: Metrics) -> Metrics:
+    """The numbers of the monitors after a round with these metrics, and what follows from the alarms that they raise, which are told."""
+    settings, before = session.settings.alarms, [session.scores[one] for one in sorted(session.scores)]
+    seen = alarms.Seen([*before, metrics], session.recipe.about.proxy)
+    own = alarms.values(seen)
+    found = alarms.raised([*before, metrics | own], settings)
+    for alarm in found:
+        progress.note(f"round {number} alarm: {alarm}")
+        store.note("alarm", f"round {number}: {alarm}")
+    return own | alarms.effects(found, session.before, settings.factor)
 
 
 def tell(session: Session, store: Store, progress: Progress, number: int) -> None:
@@ -273,8 +303,7 @@ def commit(session: Session, store: Store, number: int, metrics: Metrics, result
         MetricError: where `strict()`, a number is not documented or outside of its range.
     """
     ctx = session.ctx
-    session.scores[number] = scored(metrics)
-    chosen = best(session.scores)
+    session.scores[number] = scored(metrics, session.recipe.about.proxy)
     if strict():
         check(metrics, session.recipe.metrics)
     held = weights_of(ctx)
@@ -302,9 +331,10 @@ def commit(session: Session, store: Store, number: int, metrics: Metrics, result
         trained_on=ctx.trained_on,
         tensors=tensors,
         keep=session.settings.keep_checkpoints,
+        every=session.settings.keep_every,
         same=same,
         probe=result,
-        spare=None if chosen is None else chosen.round,
+        spare=handed_over(session),
     )
     session.saved, session.before = held, metrics
 
@@ -336,9 +366,17 @@ def restore(session: Session, store: Store, number: int) -> Meter:
     return Meter(**state["meter"])
 
 
-def scored(metrics: Metrics) -> Metrics:
-    """What the choice of weights rests on."""
-    return {name: metrics[name] for name in (SCORE, ROLLED_BACK) if name in metrics}
+def scored(metrics: Metrics, proxy: str | None) -> Metrics:
+    """What the choice of weights and the alarms of later rounds rest on."""
+    return {name: metrics[name] for name in (SCORE, ROLLED_BACK, CHAMPION) if name in metrics} | alarms.looked_at(metrics, proxy)
+
+
+def handed_over(session: Session) -> int | None:
+    """The round whose weights the run would hand over now: the champion's, or those that the probe chose; None: the last."""
+    if session.settings.gate.decides:
+        return standing(session.scores).round
+    chosen = best(session.scores)
+    return None if chosen is None else chosen.round
 
 
 def waited_enough(session: Session) -> bool:
@@ -351,8 +389,8 @@ async def finish(session: Session, store: Store, progress: Progress, stopped: st
     """Choose the weights, probe once more if they were not probed, judge, save the model, write the report."""
     number = store.last
     assert number is not None
-    chosen = best(session.scores)
-    kept = number if chosen is None else chosen.round
+    chosen, kept = best(session.scores), handed_over(session)
+    kept = number if kept is None else kept
     if kept != number:
         restore(session, store, kept)
     last = await last_probe(session, store, progress, kept)
@@ -362,6 +400,8 @@ async def finish(session: Session, store: Store, progress: Progress, stopped: st
         verdict.reasons.insert(0, f"Ended after round {number}: {chosen.waited} probes without a higher score.")
     if number < session.rounds and budget_is_used(session, store.metrics(number)):
         verdict.reasons.insert(0, f"Ended after round {number}: the budget of {session.settings.budget} is used.")
+    if alarms.STOP in store.metrics(number):
+        verdict.reasons.insert(0, f"Ended after round {number}: an alarm that ends the run was raised ({ended_by(session)}).")
     if stopped:
         verdict.reasons.insert(0, stopped)
         store.note("stopped", stopped)
@@ -377,6 +417,12 @@ async def finish(session: Session, store: Store, progress: Progress, stopped: st
     return RunOutcome(store.folder, verdict, model, report, stopped)
 
 
+def ended_by(session: Session) -> str:
+    """The alarms that ended a run, by name."""
+    found = alarms.raised([session.scores[one] for one in sorted(session.scores)], session.settings.alarms)
+    return ", ".join(one.monitor.name for one in found if one.alarm.act == "stop")
+
+
 def save_with_card(policy: Policy, store: Store, verdict: Verdict, rounds: int, folder: Path) -> None:
     """A model folder with its card."""
     policy.save(folder)
@@ -384,17 +430,22 @@ def save_with_card(policy: Policy, store: Store, verdict: Verdict, rounds: int, 
 
 
 def judged(session: Session, store: Store, last: ProbeResult, kept: int) -> Verdict:
-    """The verdict on the weights of round `kept`; where the probe chose them, by the tasks that did not."""
+    """The verdict on the weights of round `kept`; where tasks of the probe chose them, by the others."""
     assert session.first is not None
-    first, select, chosen = session.first, session.settings.select, best(session.scores)
+    first, select, gate, chosen = session.first, session.settings.select, session.settings.gate, best(session.scores)
     history = [metrics for number, metrics in store.history().items() if number <= kept]
-    if chosen is None:
+    if chosen is None and not gate.decides:
         return judge(first, last, history, session.recipe.about.proxy, probe_is_train(session))
-    choosing = parts(last, select.share)[0]
-    first, last = parts(first, select.share)[1], parts(last, select.share)[1]
+    share = gate.share if gate.decides else select.share
+    choosing, (first, last) = parts(last, share)[0], (parts(one, share)[1] for one in (first, last))
     verdict = judge(first, last, history, session.recipe.about.proxy, probe_is_train(session))
-    verdict.reasons.insert(0, told(chosen, store.last or 0, select, len(choosing.outcomes), len(last.outcomes)))
-    verdict.numbers["chosen"] = {"round": chosen.round, "of": store.last, "by": select.by, "score": chosen.score, "tasks": len(choosing.outcomes)}
+    numbers = {"round": kept, "of": store.last, "tasks": len(choosing.outcomes)}
+    if chosen is None:
+        verdict.reasons.insert(0, passed(kept, store.last or 0, gate, len(choosing.outcomes), len(last.outcomes)))
+        verdict.numbers["champion"] = {**numbers, "by": gate.by}
+    else:
+        verdict.reasons.insert(0, told(chosen, store.last or 0, select, len(choosing.outcomes), len(last.outcomes)))
+        verdict.numbers["chosen"] = {**numbers, "by": select.by, "score": chosen.score}
     return verdict
 
 

@@ -1,5 +1,8 @@
 """The model of a run: its weights on the device of the settings, and the engine that samples from them."""
 
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import torch
@@ -10,8 +13,10 @@ from autotelic.engines.base import Engine
 from autotelic.engines.batching import Batcher
 from autotelic.engines.registry import AUTO, EngineOptions, find_engine, open_engine
 from autotelic.errors import DataError, SettingError, nearest
+from autotelic.learning.learner import Optimizer, rate_for
 from autotelic.networks import machine
 from autotelic.networks.model import LanguageModel
+from autotelic.policies.folder import resolve
 from autotelic.policies.loading import Loaded, load
 from autotelic.policies.policy import Policy
 from autotelic.runs.settings import RunSettings
@@ -19,6 +24,8 @@ from autotelic.systems.base import Recipe
 
 LOGPROB_LIMIT = {"fp32": 1e-4, "bf16": 0.5}
 """On a CPU; see `most_apart`. Ten times as much on a GPU, which sums in other orders."""
+FAST = 1e-4
+"""A learning rate above this is one for tiny models."""
 
 
 def settled(settings: RunSettings, model: LanguageModel) -> RunSettings:
@@ -27,10 +34,18 @@ def settled(settings: RunSettings, model: LanguageModel) -> RunSettings:
     return settings.model_copy(update=chosen)
 
 
-def learning_settled(recipe: Recipe, model: LanguageModel) -> Recipe:
-    """A recipe with the precision of learning that suits a run's main model, where it was left open."""
-    precision = machine.settled(recipe.optimizer.precision, model)
-    return recipe.model_copy(update={"optimizer": recipe.optimizer.model_copy(update={"precision": precision})})
+def learning_settled(recipe: Recipe, policy: Policy) -> Recipe:
+    """A recipe with the precision and the rate of learning that suit a run's main policy, where they were left open."""
+    asked = recipe.optimizer
+    chosen = {"precision": machine.settled(asked.precision, policy.model), "learning_rate": asked.learning_rate or rate_for(policy)}
+    return recipe.model_copy(update={"optimizer": asked.model_copy(update=chosen)})
+
+
+def say_fast(policy: Policy, optimizer: Optimizer) -> None:
+    """Says on stderr where a large model would learn at the rate of a tiny one, which several recipes have for their tiny worlds."""
+    if rate_for(policy) < FAST < (optimizer.learning_rate or 0.0):
+        usual = "where all weights of so large a model are trained, 1e-6 to 5e-5 are usual"
+        print(f"note: optimizer.learning_rate is {optimizer.learning_rate:g}; {usual}", file=sys.stderr)
 
 
 def load_policy(name: str, source: str, settings: RunSettings, quiet: bool = False) -> Policy:
@@ -57,13 +72,31 @@ def read_policy(name: str, source: str, settings: RunSettings, batcher: Batcher)
 
 def load_weights(source: str, settings: RunSettings) -> Loaded:
     """A model on the device of the settings; `source` may be a base that is at hand."""
-    try:
+    with naming_bases(source):
         loaded = load(base_folder(source) or source, choose_device(settings.device), settings.lora)
+    loaded.tokenizer.set_variables(settings.chat_template_kwargs)
+    return loaded
+
+
+def check_there(source: str) -> None:
+    """See to it that a model is there: a base, even one that is still to be made, a folder, a GGUF file or a hub name, which is downloaded if need be.
+
+    Raises:
+        DataError: it is not; names the nearest base.
+    """
+    with naming_bases(source):
+        if source not in known():
+            resolve(source)
+
+
+@contextmanager
+def naming_bases(source: str) -> Iterator[None]:
+    """A DataError inside names the nearest base too, where `source` could be meant as one."""
+    try:
+        yield
     except DataError as error:
         unknown = not Path(source).exists() and "/" not in source and source not in known()
         raise DataError(f"{error}; nor is it a base; {nearest(source, known())}") if unknown else error from error
-    loaded.tokenizer.set_variables(settings.chat_template_kwargs)
-    return loaded
 
 
 def choose_engine(settings: RunSettings, model: LanguageModel) -> Engine:

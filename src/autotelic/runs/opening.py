@@ -7,9 +7,10 @@ from typing import Any, NamedTuple
 
 from autotelic.bases.keeping import at_hand
 from autotelic.errors import SettingError
-from autotelic.learning.learner import Learner
+from autotelic.learning.learner import Learner, check_optimizer, check_room
 from autotelic.measures.probe import ProbeResult
 from autotelic.policies.policy import Policy
+from autotelic.policies.sizes import free_memory
 from autotelic.policies.start import start_of
 from autotelic.rounds.asking import prompt_tokens
 from autotelic.rounds.context import Context
@@ -17,8 +18,10 @@ from autotelic.rounds.held_out import HeldOut
 from autotelic.rounds.sealed import sealed_world
 from autotelic.runs.checks import check_engine, check_gold, check_skills, check_tasks
 from autotelic.runs.framing import check_chat, frame_of, framed, say_plain
-from autotelic.runs.models import learning_settled, load_policy, load_weights, most_apart, read_policy, refusal, settled
+from autotelic.runs.guarding import Guard, guard_of
+from autotelic.runs.models import learning_settled, load_policy, load_weights, most_apart, read_policy, refusal, say_fast, settled
 from autotelic.runs.settings import RunSettings, resolve
+from autotelic.runs.speaking import endpoints, spoken
 from autotelic.runs.store import check_vacant
 from autotelic.runs.tasks import is_world, open_tasks
 from autotelic.runs.trackers import Mirror, check_installed
@@ -49,6 +52,7 @@ class Session:
     ctx: Context
     probe_tasks: list[Task]
     probe_world: World
+    guard: Guard
     saved: dict[str, Saved] = field(default_factory=dict)
     """What the last committed round holds, by the name of its file."""
     baseline: Metrics = field(default_factory=dict)
@@ -56,7 +60,7 @@ class Session:
     before: Metrics = field(default_factory=dict)
     """Metrics of the last committed round."""
     scores: dict[int, Metrics] = field(default_factory=dict)
-    """By round, what the choice of weights rests on (`measures.selection`)."""
+    """By round, what the choice of weights (`measures.selection`) and alarms (`measures.alarms`) rest on."""
     mirror: Mirror = field(default_factory=lambda: Mirror({}))
     """The trackers that are told of every round."""
     first: ProbeResult | None = None
@@ -77,13 +81,17 @@ def prepare(settings: RunSettings, recipe: Recipe, rounds: int | None = None, qu
     frame = frame_of(settings, world)
     roles = framed(recipe.roles(world if recipe.sees_gold else sealed_world(world, recipe.about.environment)), world, frame)
     check_engine(recipe, roles, settings)
+    roles = spoken(recipe, roles, settings.policies)
     tasks = recipe.pool(world, settings.pool_size, settings.seed)
     probe_world, probe_tasks = open_probe(settings, recipe, world)
     check_tasks(recipe, settings, tasks, probe_tasks)
+    guard = guard_of(settings, recipe, probe_tasks)
     if recipe.optimizer.processes > 1:  # each has one thread
         settings = settings.model_copy(update={"threads": settings.threads or 1})
     policy = load_policy("solver", model, settings, quiet)
-    settings, recipe = settled(settings, policy.model), learning_settled(recipe, policy.model)
+    settings, recipe = settled(settings, policy.model), learning_settled(recipe, policy)
+    check_optimizer(recipe.optimizer, policy.model)
+    check_room(policy, recipe.optimizer, free_memory() if policy.model.device.type == "cpu" else None)
     check_chat(policy, frame)
     if recipe.reads_answers:
         check_gold(policy, roles["solver"] if recipe.trains_on_gold else None, world, tasks)
@@ -96,12 +104,14 @@ def prepare(settings: RunSettings, recipe: Recipe, rounds: int | None = None, qu
     prompts = [prompt_tokens(policy, probed, task, probed.sampling) for task in tasks]
     prompts += [prompt_tokens(policy, probed, task, settings.probe_sampling.over(probed.sampling)) for task in probe_tasks]
     say_plain(policy, frame, tasks)
+    say_fast(policy, recipe.optimizer)
     policy.check_engine(prompts[:4], most_apart(settings, policy.model))
     ctx.set_start("solver", start_of(policy, "start", partial(read_policy, "start", model, settings, policy.batcher)))
     for name, source in recipe.policies().items():
         add_policy(ctx, name, source, settings, quiet)
+    ctx.endpoints = endpoints(settings, ctx.meter)
     set_up(recipe, ctx)
-    return Session(settings, recipe, recipe.rounds if rounds is None else rounds, world, ctx, probe_tasks, probe_world)
+    return Session(settings, recipe, recipe.rounds if rounds is None else rounds, world, ctx, probe_tasks, probe_world, guard)
 
 
 def sampler_of(recipe: Recipe, world: World) -> Sampler | None:

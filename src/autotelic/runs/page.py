@@ -14,6 +14,7 @@ from typing import Any
 
 from jinja2 import Environment, PackageLoader
 
+from autotelic.errors import harmless
 from autotelic.measures.budget import UNLIMITED, USED, Budget
 from autotelic.measures.metrics import Metric, find
 from autotelic.measures.verdict import Word, how
@@ -41,7 +42,7 @@ def write_report(run_dir: Path) -> Path:
         DataError: it is no run directory, or one of its files cannot be read.
         AutotelicError: it cannot be written.
     """
-    html = render(read_run(run_dir))
+    html = harmless(render(read_run(run_dir)))
     target, draft = run_dir / "report.html", run_dir / f"report.html.{os.getpid()}.part"
     with explained(run_dir, run_dir):
         draft.write_text(html, encoding="utf-8", errors="backslashreplace")
@@ -59,6 +60,7 @@ def render(run: RunFiles) -> str:
         truth=_truth(run),
         plays=bool(run.first and run.first.plays),
         reasons=run.verdict.reasons if run.verdict else [],
+        alarms=run.alarms,
         events=run.events,
         faults=run.faults,
         trained_on_probe=_trained_on_probe(run),

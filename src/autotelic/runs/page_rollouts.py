@@ -6,6 +6,7 @@ from math import isfinite
 from typing import Any
 
 from autotelic import streams
+from autotelic.errors import harmless
 from autotelic.runs.snapshot import RunFiles
 
 MOST_TEXT = 3000
@@ -79,6 +80,5 @@ def _training(rollout: Mapping[str, Any]) -> str:
 
 
 def visible(text: str, most: int = MOST_TEXT) -> str:
-    """Text cut to `most` characters, with control characters other than line breaks and tabs shown by their Unicode pictures."""
-    cut = text if len(text) <= most else f"{text[:most]} … ({len(text) - most:,} more characters)"
-    return "".join(chr(0x2400 + ord(c)) if ord(c) < 32 and c not in "\n\t" else c for c in cut)
+    """Text cut to `most` characters, with its control characters shown."""
+    return harmless(text if len(text) <= most else f"{text[:most]} … ({len(text) - most:,} more characters)")

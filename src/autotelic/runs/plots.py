@@ -1,8 +1,8 @@
-"""Charts as inline SVG: lines with bands, horizontal bars, heat maps. Pure functions from numbers to markup.
+"""Charts as inline SVG: lines with bands, horizontal bars, heat maps, points. Pure functions from numbers to markup.
 
 Colors, fonts and their sizes come from the classes and variables of the page's style sheet (`templates/report.html`), so that one
 chart serves light and dark, wide and narrow. Every mark has a `<title>`, which browsers show when the pointer rests on it. No scripts.
-Values that are not finite leave gaps. All names are escaped. This is no plotting library: it knows the charts of the report.
+Values that are not finite leave gaps. All names are escaped. This is no plotting library: it knows the charts of the report and of the documentation.
 """
 
 from collections.abc import Sequence
@@ -39,6 +39,18 @@ class Bar:
     color: str = "c1"
     low: float = nan
     high: float = nan
+
+
+@dataclass(frozen=True, slots=True)
+class Dot:
+    """One point of a cloud; a crossed one has a cross in place of the disk, an open one a ring."""
+
+    name: str
+    x: float
+    y: float
+    color: str = "c1"
+    crossed: bool = False
+    open: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,6 +143,38 @@ def bar_chart(
     return _svg(body, size, name, "chart")
 
 
+def cloud(
+    dots: Sequence[Dot],
+    *,
+    name: str,
+    x_label: str,
+    y_label: str,
+    marks: Sequence[tuple[str, float]] = (),
+    size: tuple[int, int] = (480, 270),
+) -> Markup:
+    """Points, and the line on which x and y are equal; `marks` are names of places on the x axis, told at the upper edge. Empty markup when no point is finite."""
+    known = [dot for dot in dots if isfinite(dot.x) and isfinite(dot.y)]
+    if not known:
+        return Markup()
+    frame = replace(_frame(_padded([dot.x for dot in known]), _padded([dot.y for dot in known]), size), top=80 if marks else 10)
+    body = _axes(frame, x_label, y_label, whole=False) + _equal(frame)
+    for (place, x), told in zip(marks, _apart([frame.x(x) for _, x in marks], 24), strict=True):
+        body += Markup('<path class="base" d="M{:.1f} {}L{:.1f} {}"/>').format(told, frame.top - 12, frame.x(x), frame.top)
+        body += Markup('<text class="tick" transform="translate({:.1f} {}) rotate(-40)">{}</text>').format(told + 4, frame.top - 15, place)
+    for dot in known:
+        body += marker(dot, frame.x(dot.x), frame.y(dot.y))
+    return _svg(body, size, name, "chart")
+
+
+def marker(dot: Dot, x: float, y: float) -> Markup:
+    """A disk, a ring or a cross at a place of the chart, with its title."""
+    if dot.crossed:
+        shape = Markup('<path class="line {}" d="M{:.1f} {:.1f}l8 8m0 -8l-8 8">').format(dot.color, x - 4, y - 4)
+    else:
+        shape = Markup('<circle class="{} {}" cx="{:.1f}" cy="{:.1f}" r="{}">').format("line" if dot.open else "dot", dot.color, x, y, 3.5)
+    return shape + Markup("<title>{}</title></{}>").format(dot.name, "path" if dot.crossed else "circle")
+
+
 def heat_map(
     rows: Sequence[str], columns: Sequence[float], values: Sequence[Sequence[float]], *, name: str, x_label: str, width: int = 480
 ) -> Markup:
@@ -175,8 +219,8 @@ def _padded(values: Sequence[float]) -> tuple[float, float]:
     return low - margin if low < 0 else 0.0, high + margin if high > 0 or low == 0 else 0.0
 
 
-def _axes(frame: Frame, x_label: str, y_label: str) -> Markup:
-    """Grid, ticks and names of both axes."""
+def _axes(frame: Frame, x_label: str, y_label: str, *, whole: bool = True) -> Markup:
+    """Grid, ticks and names of both axes; `whole`: the x axis counts."""
     body = Markup()
     for tick in ticks(*frame.ys, 3 if frame.height < 200 else 5):
         y = frame.y(tick)
@@ -187,17 +231,18 @@ def _axes(frame: Frame, x_label: str, y_label: str) -> Markup:
     if y_label:
         middle = frame.top + (frame.height - frame.top - frame.bottom) / 2
         body += Markup('<text class="axis" transform="translate(13 {:.1f}) rotate(-90)" text-anchor="middle">{}</text>').format(middle, y_label)
-    whole = [tick for tick in ticks(*frame.xs, 6 if frame.width >= 400 else 4, whole=True) if frame.xs[0] <= tick <= frame.xs[1]]
-    return body + _x_axis(frame, x_label if frame.height >= 200 else "", whole, grid=False)
+    at = [tick for tick in ticks(*frame.xs, 6 if frame.width >= 400 else 4, whole=whole) if frame.xs[0] <= tick <= frame.xs[1]]
+    return body + _x_axis(frame, x_label if frame.height >= 200 else "", at, grid=not whole)
 
 
 def _x_axis(frame: Frame, name: str, at: Sequence[float], *, grid: bool = True) -> Markup:
     body, bottom = Markup(), frame.height - frame.bottom
     for tick in at:
-        x = frame.x(tick)
-        top = frame.top if grid else bottom
+        x, top = frame.x(tick), frame.top if grid else bottom
+        text = label(tick)
+        middle = min(x, frame.width - 3.8 * len(text))  # so that the last is not cut off
         body += Markup('<line class="grid" x1="{:.1f}" x2="{:.1f}" y1="{:.1f}" y2="{:.1f}"/>').format(x, x, top, bottom + 4)
-        body += Markup('<text class="tick" x="{:.1f}" y="{:.1f}" text-anchor="middle">{}</text>').format(x, bottom + 17, label(tick))
+        body += Markup('<text class="tick" x="{:.1f}" y="{:.1f}" text-anchor="middle">{}</text>').format(middle, bottom + 17, text)
     body += Markup('<line class="base" x1="{:.1f}" x2="{:.1f}" y1="{:.1f}" y2="{:.1f}"/>').format(
         frame.left, frame.width - frame.right, bottom, bottom
     )
@@ -245,6 +290,20 @@ def _hovers(one: Series, frame: Frame, x_label: str) -> Markup:
             kind, one.color, frame.x(x), _clipped(frame, y), radius if kind == "dot" else 6, text
         )
     return body
+
+
+def _apart(places: Sequence[float], least: float) -> list[float]:
+    """Places moved to the right until each is `least` from its neighbor."""
+    moved, edge = [0.0] * len(places), float("-inf")
+    for i in sorted(range(len(places)), key=lambda i: places[i]):
+        edge = moved[i] = max(places[i], edge + least)
+    return moved
+
+
+def _equal(frame: Frame) -> Markup:
+    """The part of the line x = y that lies inside."""
+    low, high = max(frame.xs[0], frame.ys[0]), min(frame.xs[1], frame.ys[1])
+    return Markup('<path class="line dashed c0" d="M{:.1f} {:.1f}L{:.1f} {:.1f}"/>').format(frame.x(low), frame.y(low), frame.x(high), frame.y(high))
 
 
 def _bar(row: str, bar: Bar, frame: Frame, top: float, thick: float) -> Markup:

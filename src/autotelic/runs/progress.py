@@ -19,6 +19,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
+from autotelic.errors import harmless
 from autotelic.measures.budget import UNLIMITED, USED, Budget
 from autotelic.measures.stats import wilson
 from autotelic.measures.verdict import Verdict, Word
@@ -116,7 +117,7 @@ class Progress:
 
     def _print(self, text: str, style: str = "") -> None:
         """A line as it is, not wrapped, without control codes where no terminal reads it."""
-        self.console.print(Text(text, style=style if self.console.file.isatty() else ""), soft_wrap=True, highlight=False)
+        self.console.print(Text(harmless(text), style=style if self.console.file.isatty() else ""), soft_wrap=True, highlight=False)
 
     def _line(self, metrics: Metrics) -> str:
         """One round in one line."""
@@ -216,7 +217,7 @@ def phases(metrics: Metrics, before: Metrics) -> list[str]:
 def slices(metrics: Metrics) -> tuple[str, list[str], list[float]]:
     """Common start of the slices' names, what differs, and their accuracies: 'digits ', ['4', '5'], [1.0, 0.9]."""
     prefix = "probe/accuracy/"
-    found = {name.removeprefix(prefix): value for name, value in metrics.items() if name.startswith(prefix)}
+    found = {harmless(name.removeprefix(prefix)): value for name, value in metrics.items() if name.startswith(prefix)}
     names = list(found)
     heads = {name.rpartition(" ")[0] for name in names}
     common = f"{heads.pop()} " if len(heads) == 1 and len(names) > 1 and "" not in heads else ""

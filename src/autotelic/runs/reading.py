@@ -16,7 +16,23 @@ from autotelic.types import Metrics
 FORMAT = 2
 """Of run directories, in their config.json. Those of autotelic 0.2.0 have none: their rounds have no digests."""
 WEIGHTS = ".safetensors"
-FREE = frozenset({"device", "engine", "keep_checkpoints", "optimizer.processes", "out", "report_to", "threads", "workers"})
+FREE = frozenset(
+    {
+        "device",
+        "endpoint.in_flight",
+        "endpoint.retries",
+        "endpoint.timeout",
+        "engine",
+        "keep_checkpoints",
+        "keep_every",
+        "optimizer.checkpointing",
+        "optimizer.processes",
+        "out",
+        "report_to",
+        "threads",
+        "workers",
+    }
+)
 """Settings that may be other ones when a run is resumed: where it is and what it runs on."""
 
 

@@ -4,18 +4,20 @@ import json
 import tomllib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeVar, get_args
+from typing import Annotated, Any, Literal, Self, TypeVar, get_args
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, ValidationError, model_validator
 
 from autotelic.engines.registry import AUTO, check_name
 from autotelic.errors import DataError, SettingError, nearest
+from autotelic.measures.alarms import Alarms
 from autotelic.measures.budget import UNLIMITED, Budget
 from autotelic.measures.gate import GateSettings
 from autotelic.measures.probe import ProbeSampling
 from autotelic.measures.selection import Selection
 from autotelic.networks.lora import LoRA
 from autotelic.networks.machine import Wanted
+from autotelic.policies.endpoint import EndpointSettings
 from autotelic.runs.trackers import Name
 from autotelic.systems.base import Recipe
 from autotelic.systems.registry import find
@@ -32,6 +34,9 @@ class RunSettings(Settings):
     """Name of a shipped recipe, or a `.py` file that declares one."""
     model: str | None = None
     """Shipped base, model folder, PEFT adapter folder, GGUF file or hub name; None: the recipe's own base."""
+    policies: dict[str, str] = Field(default_factory=dict)
+    """Roles that a model behind an OpenAI-compatible API speaks: policies.judge=openai:MODEL. Address and key are those of the environment."""
+    endpoint: EndpointSettings = EndpointSettings()
     tasks: str | None = None
     """Task file, world or data set, or several with their weights: "a.jsonl*2 + b.jsonl"; None: the recipe's own world."""
     probe: str | None = None
@@ -40,7 +45,7 @@ class RunSettings(Settings):
     """Column of a task file that holds the prompt."""
     answer_column: str | None = None
     """Column of a task file that holds the gold answer; None: the first of the usual names that the file has."""
-    verifier: Literal["exact", "number", "math"] = "exact"
+    verifier: Literal["exact", "number", "math", "tests", "partial-tests"] = "exact"
     """How answers of a task file are compared."""
     slice_column: str | None = None
     """Column of a task file by whose values results are told apart."""
@@ -93,10 +98,19 @@ class RunSettings(Settings):
     """Train an adapter instead of all weights."""
     gate: GateSettings = GateSettings()
     select: Selection = Selection()
+    alarms: Alarms = Alarms()
     report_to: Annotated[tuple[Name, ...], BeforeValidator(listed)] = ()
     """Trackers that metrics are mirrored to: "tensorboard", "wandb", "trackio". The run directory has them all the same."""
     keep_checkpoints: int = Field(2, ge=1)
-    """Rounds whose weights stay on disk: the newest, and the one that `select` would hand over."""
+    """Rounds whose weights stay on disk: the newest, and the one that `select` or the gate would hand over."""
+    keep_every: int | None = Field(None, ge=1)
+    """Beside those, each round with a number that this divides, round 0 among them."""
+
+    @model_validator(mode="after")
+    def _one_chooses(self) -> Self:
+        if self.select.chooses and self.gate.decides:
+            raise ValueError(f"gate.by = {self.gate.by!r} and select.by = {self.select.by!r} would both choose what is handed over: set one of them")
+        return self
 
 
 def resolve(raw: Mapping[str, Any]) -> tuple[RunSettings, Recipe]:

@@ -49,6 +49,12 @@ class RunFiles:
         """The rounds that every chart spans, so that charts can be read beside one another."""
         return 0.0, float(max(self.done, 1))
 
+    @property
+    def alarms(self) -> list[str]:
+        """The alarms among the events."""
+        found = (event.partition(", ")[2] for event in self.events)
+        return [text.removeprefix("alarm: ") for text in found if text.startswith("alarm: ")]
+
     def series(self, name: str) -> tuple[list[float], list[float]]:
         """Rounds and values of a metric, of the rounds that have it."""
         known = [(float(r), metrics[name]) for r, metrics in self.rounds if name in metrics]

@@ -8,6 +8,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 
+from autotelic.errors import harmless
+
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
@@ -34,7 +36,7 @@ def stoppable() -> Iterator[None]:
     except KeyboardInterrupt as stop:
         number = stop.number if isinstance(stop, Stop) else signal.SIGINT
         notes = getattr(stop, "__notes__", ["nothing was written"])
-        print(f"stopped by {signal.Signals(number).name}; {'; '.join(notes)}", file=sys.stderr, flush=True)
+        print(f"stopped by {signal.Signals(number).name}; {harmless('; '.join(notes))}", file=sys.stderr, flush=True)
         raise SystemExit(128 + number) from None
     finally:
         for number, handler in before.items():

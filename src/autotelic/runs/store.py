@@ -6,6 +6,7 @@ import os
 import shutil
 from collections.abc import Callable, Collection, Iterable, Mapping
 from contextlib import suppress
+from functools import cached_property
 from itertools import count
 from math import isfinite
 from pathlib import Path
@@ -162,13 +163,14 @@ class Store(RunReader):
         groups: Iterable[Group],
         tensors: Tensors,
         keep: int,
+        every: int | None = None,
         trained_on: Mapping[str, float] | None = None,
         same: Collection[str] = (),
         probe: ProbeResult | None = None,
         spare: int | None = None,
     ) -> None:
-        """Write a round and make it the newest, then drop the weights of all but the `keep` newest rounds and of the round `spare`. Metrics that are not
-        finite are left out.
+        """Write a round and make it the newest, then drop the weights of all but the `keep` newest rounds, of the round `spare` and of each round that
+        `every` divides. Metrics that are not finite are left out.
 
         `same` names the sets of tensors that are those of the round before: their files are linked, not written. `probe` is what the probe saw in
         this round, where there was one.
@@ -199,7 +201,8 @@ class Store(RunReader):
             flush(self.rounds)
             with (self.folder / "metrics.jsonl").open("a", encoding="utf-8") as file:
                 file.write(json.dumps({"round": number, "metrics": metrics}) + "\n")
-        self._drop_weights(number - keep, spare)
+        self._weighty.add(number)
+        self._drop_weights(number - keep, spare, every)
 
     def _check(self) -> None:
         """Raises AutotelicError where the directory is not this run's any more."""
@@ -216,18 +219,18 @@ class Store(RunReader):
                 shutil.copyfile(self.round(before) / name, partial / name)
         return {name: read_manifest(self.round(before)).files[name] for name in names}
 
-    def _drop_weights(self, number: int, spare: int | None) -> None:
-        """Of a round and those before it, back to the first that has none: all older ones have lost theirs already, where none is spared. The oldest go
-        first, so that this holds after a kill too."""
-        found = []
-        for one in range(number, -1, -1):
-            if weights := [path.name for path in self.round(one).glob(f"*{WEIGHTS}")] if one != spare else []:
-                found.append((self.round(one), weights))
-            elif spare is None:
-                break
+    def _drop_weights(self, number: int, spare: int | None, every: int | None) -> None:
+        """Of all rounds up to one, but for those that are kept. The oldest go first."""
         with explained(self.rounds, self.folder):
-            for folder, names in reversed(found):
-                drop(folder, names)
+            for one in sorted(self._weighty):
+                if one <= number and one != spare and not (every and one % every == 0):
+                    drop(self.round(one), [path.name for path in self.round(one).glob(f"*{WEIGHTS}")])
+                    self._weighty.discard(one)
+
+    @cached_property
+    def _weighty(self) -> set[int]:
+        """Rounds that have weights. The disk is asked once, as there may be thousands of rounds."""
+        return {int(path.parent.name) for path in self.rounds.glob(f"[0-9]*/*{WEIGHTS}") if path.parent.name.isdigit()}
 
     def restore(self, number: int) -> tuple[dict[str, Any], list[dict[str, Any]], Tensors]:
         """State of a committed round, pool events of all rounds up to it, and its tensors."""

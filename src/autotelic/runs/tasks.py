@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from autotelic.bases.specs import BASES
-from autotelic.errors import DataError, SettingError, nearest
+from autotelic.errors import DataError, SettingError, harmless, nearest
 from autotelic.runs.framing import template_of
 from autotelic.runs.settings import RunSettings
 from autotelic.tasks.columns import Columns, read
@@ -49,10 +49,10 @@ def open_source(spec: str, name: str, settings: RunSettings, probe_share: float,
     except DataError as error:
         raise hinted(error, spec) from error
     if found.note:
-        print(f"note: {found.note}", file=sys.stderr)
+        print(f"note: {harmless(found.note)}", file=sys.stderr)
     tasks = list(news(found.tasks, before, columns.template))
     if repeated := len(found.tasks) - len(tasks):
-        print(f"note: {name}: {repeated} of {len(found.tasks)} tasks repeat prompts of files before it, and are left out", file=sys.stderr)
+        print(f"note: {harmless(name)}: {repeated} of {len(found.tasks)} tasks repeat prompts of files before it, and are left out", file=sys.stderr)
     if not tasks:
         raise DataError(f"{name}: all of its prompts are in files before it")
     return FileWorld(

@@ -16,7 +16,7 @@ from autotelic.runs.sealing import digest_of
 from autotelic.runs.settings import checked, literal, resolve
 from autotelic.studies.results import FAILED, Row
 from autotelic.studies.trial import MODULE as TRIAL
-from autotelic.systems.study import Study
+from autotelic.systems.study import Comparison
 
 OPTIONS = ("model", "tasks", "probe", "rounds", "budget", "seed")
 """Settings that have an option of the command."""
@@ -44,7 +44,7 @@ class Job:
         return row.verdict != FAILED and same
 
 
-def job_of(study: Study, arm: str, seed: int, scratch: Path) -> Job:
+def job_of(study: Comparison, arm: str, seed: int, scratch: Path) -> Job:
     """The run or trial of an arm with a seed, under way in `scratch`."""
     settings = settings_digest(study, arm)
     short = re.sub("[^a-z0-9]+", "-", arm.lower()).strip("-")[:32]
@@ -52,7 +52,7 @@ def job_of(study: Study, arm: str, seed: int, scratch: Path) -> Job:
     return Job(arm, seed, words_of(study, arm, seed), settings, folder, study.trial is not None)
 
 
-def settings_digest(study: Study, arm: str) -> str | None:
+def settings_digest(study: Comparison, arm: str) -> str | None:
     """The digest of all settings of an arm, defaults too, and of the files that they name; None where they are refused."""
     given = study.arms[arm]
     with suppress(AutotelicError):
@@ -63,7 +63,7 @@ def settings_digest(study: Study, arm: str) -> str | None:
     return None
 
 
-def words_of(study: Study, arm: str, seed: int) -> list[str]:
+def words_of(study: Comparison, arm: str, seed: int) -> list[str]:
     """The words behind `python -m` that make a run or a trial again."""
     settings = study.arms[arm]
     if study.trial is None:

@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 from autotelic.errors import DataError, nearest
 from autotelic.measures.stats import Interval, excludes_zero, t_interval
-from autotelic.systems.study import Move, Study
+from autotelic.systems.study import Comparison, Move, Study
 
 FAILED, MEASURED = "failed", "measured"
 Said = Literal["yes", "no", "unclear"]
@@ -37,12 +37,16 @@ class Row:
     """First and last value of the metric that the recipe optimizes."""
     history: dict[str, list[tuple[int, float]]] = field(default_factory=dict)
     """(round, value) of every quantity of the study, in all rounds that have it."""
+    tasks: str | None = None
+    """The digest of the held-out tasks that were asked, where outcomes are kept."""
+    outcomes: dict[str, list[float]] = field(default_factory=dict)
+    """What came out of each of these tasks, in one order for all rows; `by_task` has the names."""
     error: str | None = None
     """Why the run failed, or ended before its last round."""
 
 
 @dataclass(frozen=True, slots=True)
-class Comparison:
+class Moved:
     """One quantity of one arm over seeds."""
 
     arm: str
@@ -62,7 +66,7 @@ class Comparison:
     """Whether it moves as the paper says; None where the study claims nothing of it."""
 
 
-def read(path: Path, study: Study) -> list[Row]:
+def read(path: Path, study: Comparison) -> list[Row]:
     """The rows of a file of results.
 
     Raises:
@@ -82,11 +86,12 @@ def read(path: Path, study: Study) -> list[Row]:
     return rows
 
 
-def write(path: Path, study: Study, rows: Iterable[Row], machine: dict[str, Any]) -> None:
+def write(path: Path, study: Comparison, rows: Iterable[Row], machine: dict[str, Any]) -> None:
     """Write a file of results, one line a row, ordered by seed and arm; whole or not at all."""
     order = list(study.arms)
     lines = [json.dumps(plain(row)) for row in sorted(rows, key=lambda row: (row.seed, order.index(row.arm)))]
-    text = f'{{"system": {json.dumps(study.system)}, "machine": {json.dumps(machine)}, "rows": [\n' + ",\n".join(lines) + "\n]}\n"
+    head = json.dumps({**study.facts(), "machine": machine}).removesuffix("}")
+    text = f'{head}, "rows": [\n' + ",\n".join(lines) + "\n]}\n"
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(path.name + ".part")
     partial.write_text(text, encoding="utf-8")
@@ -113,7 +118,7 @@ def ends(row: Row, quantity: str) -> tuple[float, float] | None:
     return (history[0][1], history[-1][1]) if history else None
 
 
-def compare(study: Study, rows: Sequence[Row], arm: str, quantity: str) -> Comparison | None:
+def compare(study: Study, rows: Sequence[Row], arm: str, quantity: str) -> Moved | None:
     """One quantity of one arm beside its control; None where no run has it."""
     values = by_seed(rows, arm, quantity)
     if not values:
@@ -125,7 +130,7 @@ def compare(study: Study, rows: Sequence[Row], arm: str, quantity: str) -> Compa
     gaps = [values[seed][1] - others[seed][1] for seed in values.keys() & others.keys()]
     interval, move = t_interval(gaps), study.quantities[quantity]
     said = None if move == "shown" or arm != study.main else says(move, change, interval)
-    return Comparison(arm, quantity, len(values), fmean(firsts), fmean(lasts), change, control, fmean(gaps) if gaps else nan, interval, said)
+    return Moved(arm, quantity, len(values), fmean(firsts), fmean(lasts), change, control, fmean(gaps) if gaps else nan, interval, said)
 
 
 def by_seed(rows: Iterable[Row], arm: str, quantity: str) -> dict[int, tuple[float, float]]:
@@ -142,7 +147,7 @@ def says(move: Move, change: Interval, difference: Interval) -> Said:
     return "no" if -1 in sides else "yes" if all(side == 1 for side in sides) else "unclear"
 
 
-def comparisons(study: Study, rows: Sequence[Row]) -> list[Comparison]:
+def comparisons(study: Study, rows: Sequence[Row]) -> list[Moved]:
     """All arms, all quantities, in the order in which the study names them."""
     found = (compare(study, rows, arm, quantity) for arm in study.arms for quantity in study.quantities)
     return [one for one in found if one is not None]
@@ -167,7 +172,7 @@ def table(study: Study, rows: Sequence[Row]) -> str:
     return "\n".join([text[0], "|" + "|".join("-" * (width + 2) for width in widths) + "|", *text[1:]])
 
 
-def line(one: Comparison) -> list[str]:
+def line(one: Moved) -> list[str]:
     """The numbers of a comparison as a table shows them."""
     gap = "" if isnan(one.difference) else f"{number(one.difference, sign=True)} {between(one.interval)}"
     return [one.quantity.removeprefix("probe/"), f"{number(one.first)} to {number(one.last)}", between(one.change), gap]

@@ -1,4 +1,4 @@
-"""Runs the arms of a study: every run is an `autotelic run` in a process of its own with one thread, as many at a time as there are cores.
+"""Runs the arms of a study or of a comparison: every run is an `autotelic run` in a process of its own with one thread, as many at a time as there are cores.
 
 Of a study that is made of trials every trial is such a process (`studies.trial`), and its steps are the rounds of a row. What is done already is not
 done again, and a run that was interrupted is resumed from its last round.
@@ -18,26 +18,34 @@ from dataclasses import replace
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
+from statistics import fmean
 from time import perf_counter
 from typing import Any
 
 from autotelic.bases.keeping import at_hand
 from autotelic.errors import AutotelicError, SettingError, nearest
+from autotelic.measures.budget import USED
+from autotelic.measures.selection import parts
+from autotelic.measures.verdict import Verdict
 from autotelic.runs.disk import explained
 from autotelic.runs.lock import Lock
 from autotelic.runs.reading import RunReader
+from autotelic.runs.sealing import digest_of
 from autotelic.runs.settings import resolve
 from autotelic.studies.jobs import Job, job_of
 from autotelic.studies.leash import MODULE as LEASH
 from autotelic.studies.leash import leash
 from autotelic.studies.results import FAILED, MEASURED, Row, ends, number, read, write
-from autotelic.systems.study import Study
+from autotelic.systems.study import Comparison
+from autotelic.types import Metrics
 
 say_at_once = partial(print, flush=True)
+HANDED = "verdict/accuracy"
+"""Greedy accuracy as the verdict has it: of the first weights and of those that a run hands over, which need not be the last."""
 
 
-def replicate(
-    study: Study,
+def run_arms(
+    study: Comparison,
     arms: Sequence[str],
     *,
     seeds: int,
@@ -70,7 +78,7 @@ def replicate(
             say(f"{out}: {len(jobs) - len(left)} of {len(jobs)} runs are done already")
         done = len(jobs) - len(left)
         try:
-            with closing(rows_of(left, tuple(study.quantities), workers, threads)) as ended:
+            with closing(rows_of(left, study, workers, threads)) as ended:
                 for job, row in ended:
                     rows[row.arm, row.seed] = row
                     with explained(out):
@@ -108,10 +116,10 @@ def is_done(job: Job, row: Row | None, say: Callable[[str], None]) -> bool:
     return done
 
 
-def rows_of(jobs: Sequence[Job], quantities: tuple[str, ...], workers: int, threads: int | None) -> Generator[tuple[Job, Row]]:
+def rows_of(jobs: Sequence[Job], study: Comparison, workers: int, threads: int | None) -> Generator[tuple[Job, Row]]:
     """Jobs with their rows, as they end. Where what takes them stops, so do the runs that are under way, and keep their rounds."""
     with ThreadPoolExecutor(workers) as pool, leash() as end:
-        started = {pool.submit(run, job, quantities, threads, end): job for job in jobs}
+        started = {pool.submit(run, job, study, threads, end): job for job in jobs}
         try:
             for ended in as_completed(started):
                 yield started[ended], ended.result()
@@ -128,7 +136,7 @@ def have_bases(arms: Iterable[Mapping[str, Any]]) -> None:
                 at_hand(source or "")
 
 
-def run(job: Job, quantities: Sequence[str], threads: int | None, end: int) -> Row:
+def run(job: Job, study: Comparison, threads: int | None, end: int) -> Row:
     """One run, or one trial, in a process of its own with the standard input `end`; a run that was interrupted goes on."""
     began, before = perf_counter(), seconds_in(job.folder)
     words = [sys.executable, "-m", LEASH, *(job.words if job.trial else run_words(job, threads))]
@@ -137,10 +145,10 @@ def run(job: Job, quantities: Sequence[str], threads: int | None, end: int) -> R
     took = round(before + perf_counter() - began, 1)
     row = Row(arm=job.arm, seed=job.seed, verdict=FAILED, seconds=took, command=shlex.join(job.words), settings=job.settings)
     if job.trial and not done.returncode:
-        return measured(row, json.loads(done.stdout), quantities)
+        return measured(row, json.loads(done.stdout), tuple(study.quantities))
     if not (job.folder / "verdict.json").is_file():
         return replace(row, error=last_line(done.stderr) or f"exit status {done.returncode}")
-    row = finished(row, RunReader.of(job.folder), quantities)
+    row = finished(row, RunReader.of(job.folder), study)
     return replace(row, error=last_line(done.stderr)) if done.returncode else row
 
 
@@ -159,11 +167,12 @@ def seconds_in(folder: Path) -> float:
     return 0.0
 
 
-def finished(row: Row, run: RunReader, quantities: Sequence[str]) -> Row:
+def finished(row: Row, run: RunReader, study: Comparison) -> Row:
     """A row with what the run directory holds."""
     history, proxy, verdict = run.history(), run.recipe["proxy"], run.verdict
     probed = [{name: value for name, value in metrics.items() if name.startswith("probe/")} for metrics in history.values()]
     probed = [metrics for metrics in probed if metrics]
+    tasks, outcomes = by_task(run, study.deciding) if study.by_task else (None, {})
     optimized = [metrics[proxy] for metrics in history.values() if proxy in metrics]
     return replace(
         row,
@@ -172,8 +181,45 @@ def finished(row: Row, run: RunReader, quantities: Sequence[str]) -> Row:
         first=probed[0] if probed else {},
         last=probed[-1] if probed else {},
         proxy=[optimized[0], optimized[-1]] if optimized else None,
-        history={name: [(i, metrics[name]) for i, metrics in history.items() if name in metrics] for name in quantities},
+        history=histories(history, verdict, study),
+        tasks=tasks,
+        outcomes=outcomes,
     )
+
+
+def histories(history: Mapping[int, Metrics], verdict: Verdict | None, study: Comparison) -> dict[str, list[tuple[int, float]]]:
+    """What a row keeps of each quantity; of the budget what was used at the probes, beside which it is looked at."""
+    found = {name: [(i, metrics[name]) for i, metrics in history.items() if name in metrics] for name in study.quantities}
+    if HANDED in study.quantities and verdict and "accuracy_last" in verdict.numbers:
+        found[HANDED] = [(0, verdict.numbers["accuracy_first"]), (max(history), verdict.numbers["accuracy_last"])]
+    if USED in found:
+        found[USED] = [(i, metrics.get(USED, 0.0)) for i, metrics in history.items() if "probe/accuracy" in metrics]
+    return found
+
+
+def by_task(run: RunReader, deciding: float | None = None) -> tuple[str | None, dict[str, list[float]]]:
+    """The digest of the held-out tasks of a run, and by task what came out: greedily of the first and of the last weights ("first", "last"), of their
+    samples ("first/pass@1", ...) and of the vote of these ("first/vote", ...). Outcomes that are not independent, such as plays of one deal, are one: their mean.
+    `deciding`: a share of the tasks that is left out."""
+    found: dict[str, list[float]] = {}
+    names: set[str] = set()
+    for side in ("first", "last"):
+        if (probe := run.probe(side)) is None:
+            continue
+        probe = probe if deciding is None else parts(probe, deciding)[1]
+        for kind, values in (("", probe.correct), ("/pass@1", probe.pass_at_1), ("/vote", probe.majority)):
+            units = together(values, probe.together)
+            found |= {side + kind: list(units.values())} if units else {}
+            names |= units.keys()
+    return (digest_of(sorted(names)), found) if found else (None, {})
+
+
+def together(values: Mapping[str, float], shared: Mapping[str, str]) -> dict[str, float]:
+    """The mean of the outcomes that have something in common, in the order of what that is."""
+    units: dict[str, list[float]] = {}
+    for task in sorted(values):
+        units.setdefault(shared.get(task, task), []).append(values[task])
+    return {unit: fmean(units[unit]) for unit in sorted(units)}
 
 
 def measured(row: Row, steps: Sequence[Mapping[str, float]], quantities: Sequence[str]) -> Row:
@@ -182,7 +228,7 @@ def measured(row: Row, steps: Sequence[Mapping[str, float]], quantities: Sequenc
     return replace(row, verdict=MEASURED, rounds=len(steps) - 1, history=history)
 
 
-def progress(study: Study, row: Row) -> str:
+def progress(study: Comparison, row: Row) -> str:
     """A finished run in one line."""
     moved = [(quantity, ends(row, quantity)) for quantity in study.quantities]
     shown = [f"{quantity} {number(values[0])} to {number(values[1])}" for quantity, values in moved if values]

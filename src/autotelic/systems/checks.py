@@ -4,6 +4,7 @@ from collections.abc import Iterable
 
 from autotelic.errors import DataError, SettingError
 from autotelic.policies.policy import Policy
+from autotelic.policies.speaker import Speaker
 from autotelic.rounds.context import Context
 from autotelic.types import Task
 
@@ -18,7 +19,22 @@ def written(policy: Policy, **texts: str) -> None:
         _tokens(policy, setting, text)
 
 
-def asked(policy: Policy, **prompts: str) -> None:
+def shown(ctx: Context, role: str, **texts: str) -> None:
+    """Texts of settings, by name, that a role is shown after its answer to a task of the pool.
+
+    Raises:
+        SettingError: one is empty, its vocabulary lacks a character of one, or its chat template has no place for a further message of the user.
+    """
+    written(ctx.policies[ctx.role(role).policy], **texts)
+    for setting, text in texts.items():
+        for task in ctx.pool.tasks[:1]:
+            try:
+                ctx.turn(role, task, text)
+            except DataError as error:
+                raise SettingError(f"{setting} = {text!r}: {error}") from error
+
+
+def asked(policy: Speaker, **prompts: str) -> None:
     """Prompts of skills, by name, that a policy must be able to read.
 
     Raises:
@@ -66,16 +82,6 @@ def _tokens(policy: Policy, setting: str, text: str) -> list[int]:
     return tokens
 
 
-def plain(tasks: Iterable[Task], need: str) -> None:
-    """Tasks whose prompts a role is shown inside another text; `need` says who needs that.
-
-    Raises:
-        SettingError: a prompt is a list of chat messages.
-    """
-    if chat := next((task for task in tasks if not isinstance(task.prompt, str)), None):
-        raise SettingError(f"tasks: {need} needs prompts of plain text, and that of task {chat.id!r} is a list of chat messages")
-
-
 def answerable(ctx: Context, role: str, tasks: Iterable[Task], what: str, more: int = 0) -> None:
     """Tasks that can be put to a role, with room for `more` tokens in the prompt and for its reply; `what` names the setting that brings them together.
 
@@ -83,15 +89,15 @@ def answerable(ctx: Context, role: str, tasks: Iterable[Task], what: str, more: 
         SettingError: characters that its vocabulary lacks, or no room in its context.
     """
     speaker = ctx.role(role)
-    policy = ctx.policies[speaker.policy]
+    policy = ctx.speaker(role)
     for task in tasks:
         try:
             used = len(ctx.prompt(role, task)) + more
         except DataError as error:
             raise SettingError(f"{what}: the role {role!r} cannot read it: {error}") from error
-        if used + speaker.sampling.max_tokens > policy.model.context:
+        if used + speaker.sampling.max_tokens > policy.context:
             needed = f"a prompt of {used} tokens and a reply of {speaker.sampling.max_tokens}"
-            raise SettingError(f"{what}: the role {role!r} has no room for {needed} in a context of {policy.model.context} (task {task.id!r})")
+            raise SettingError(f"{what}: the role {role!r} has no room for {needed} in a context of {policy.context} (task {task.id!r})")
 
 
 def same_vocabulary(policy: Policy, other: Policy, what: str) -> None:

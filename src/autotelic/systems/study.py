@@ -50,28 +50,51 @@ class Trial(Settings):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Study:
-    """A system beside its control, or an analysis: what runs of several systems show beside one another.
+class Comparison:
+    """Arms beside one another: runs, or trials, that differ between arms in their settings and between seeds in the seed alone.
 
-    Runs differ between arms in their settings and between seeds in the seed alone.
+    Raises:
+        SettingError: no arm or no quantity.
+    """
+
+    system: str
+    """Name on the command line and of the file of results; that of the recipe where there is one alone."""
+    quantities: Mapping[str, Move]
+    """Metrics of the run's history, such as "probe/accuracy" or "probe/nashconv"; the first is the one that is plotted."""
+    arms: Mapping[str, Mapping[str, Any]]
+    """Settings of the runs as in a file of settings ({"recipe": "srt", "rounds": 40, "optimizer": {"learning_rate": 3e-4}}), or of the trials; the first
+    arm of a study is the system as claimed, about which the words "moves as the paper says" are."""
+    trial: type[Trial] | None = None
+    """What the arms are where they are no runs."""
+    by_task: ClassVar[bool] = False
+    """Whether rows keep what came out task by task."""
+
+    @property
+    def deciding(self) -> float | None:
+        """The share of the probe's tasks that rows leave out because they decide what some run hands over; None: of all of them."""
+        return None
+
+    def __post_init__(self) -> None:
+        if not self.arms or not self.quantities:
+            raise SettingError(f"{self.system!r}: needs arms and quantities")
+
+    def facts(self) -> dict[str, Any]:
+        """What its file of results says of it."""
+        return {"system": self.system}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Study(Comparison):
+    """A comparison with a claim: a system beside its control, or an analysis.
 
     Raises:
         SettingError: no arm, no quantity, or a control that is no arm.
     """
 
-    system: str
-    """Name on the command line and of the file of results; that of the recipe where there is one alone."""
     recipes: tuple[str, ...] = ()
     """Names of the recipes whose claim is tested; the recipes of control arms are not among them. An analysis has none, but for controls made for it."""
     claim: str
     """What the paper says moves, in one sentence."""
-    quantities: Mapping[str, Move]
-    """Metrics of the run's history, such as "probe/accuracy" or "probe/nashconv"; the first is the one that is plotted."""
-    arms: Mapping[str, Mapping[str, Any]]
-    """Settings of the runs as in a file of settings ({"recipe": "srt", "rounds": 40, "optimizer": {"learning_rate": 3e-4}}), or of the trials; the first
-    arm is the system as claimed, about which the words "moves as the paper says" are."""
-    trial: type[Trial] | None = None
-    """What the arms are where they are no runs."""
     catalogue: tuple[int, ...] = ()
     """Ids of the catalogue rows that it is itself, as an analysis is; those of a system stand with the system."""
     paper: str = ""
@@ -86,8 +109,7 @@ class Study:
     """In one word, None while it has not been run; never better than what the intervals say: "replicated" only where every quantity moved as claimed, "partly" only where one did."""
 
     def __post_init__(self) -> None:
-        if not self.arms or not self.quantities:
-            raise SettingError(f"study {self.system!r}: needs arms and quantities")
+        Comparison.__post_init__(self)
         for arm in (self.control, *self.against, *filter(None, self.against.values())):
             if arm not in self.arms:
                 raise SettingError(f"study {self.system!r}: no arm {arm!r}; {nearest(arm, self.arms)}")

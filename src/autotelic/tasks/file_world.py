@@ -3,10 +3,11 @@
 from typing import Any, get_args
 
 from autotelic import streams
-from autotelic.answers import mathematics
+from autotelic.answers import mathematics, unit_tests
 from autotelic.answers.places import PLACES as KNOWN_PLACES
-from autotelic.answers.reading import Verifier, read, read_gold, same
+from autotelic.answers.reading import Verifier, credit, read, read_gold
 from autotelic.errors import DataError, SettingError, nearest
+from autotelic.sandbox import why_not
 from autotelic.tasks.columns import task_name
 from autotelic.tasks.english import SHOWN, Texts, english, posed_like
 from autotelic.tasks.language import Language, skill_of
@@ -22,7 +23,8 @@ class FileWorld:
 
     Args:
         tasks: what `read_tasks` gave; tasks without an answer can be trained on but not verified.
-        verifier: 'exact' (the same text), 'number' (the same number) or 'math' (mathematically equal, by math-verify).
+        verifier: 'exact' (the same text), 'number' (the same number) or 'math' (mathematically equal, by math-verify); 'tests' or
+            'partial-tests': answers are unit tests, which completions must pass in the sandbox, all of them or a share.
         places: where a completion's answer stands, tried in this order; keys of answers.places.PLACES. None means PLACES of this
             module, for 'math' MATH_PLACES. Of unmarked text, the last line is looked at by 'exact' and 'math', all of it by 'number'.
         probe_share: share of the prompts that is held out as the split 'probe'. At least one is, as long as one remains to train on; 1: all are.
@@ -78,6 +80,9 @@ class FileWorld:
         if self.verifier == "math" and not mathematics.available():
             raise SettingError('the verifier "math" needs math-verify: pip install "autotelic[math]"')
 
+        if self.verifier in unit_tests.NAMES and (reason := why_not()):
+            raise SettingError(f"the verifier {self.verifier!r} runs code of models: {reason}")
+
     def tasks(self, count: int, *, seed: int, split: str = "train", **knobs: Any) -> list[Task]:
         """`count` tasks of a split in an order drawn from the seed, or all where it has fewer; fewer are a prefix of more.
 
@@ -116,11 +121,11 @@ class FileWorld:
         return read(text, self.verifier, self.places)
 
     def verify(self, task: Task, answer: str | None) -> float:
-        """1.0 when `answer`, as `parse` gives it, equals the task's; raises DataError when the task has none."""
+        """1.0 when `answer`, as `parse` gives it, equals the task's, a share with 'partial-tests', else 0.0; raises DataError when the task has none."""
         if task.answer is None:
             raise DataError(f"{self.name}: task {task.id!r} has no answer to verify against")
         gold = read_gold(task.answer, self.verifier, self.places)
-        return float(answer is not None and gold is not None and same(gold, answer, self.verifier))
+        return 0.0 if answer is None or gold is None else credit(gold, answer, self.verifier)
 
     def gold(self, task: Task) -> str:
         """The task's completion where the file has one that verifies, else its answer, marked if it must be; raises DataError without either."""

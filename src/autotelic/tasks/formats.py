@@ -189,7 +189,8 @@ def _load(datasets: Any, name: str, split: str) -> Any:
                 raise
             return datasets.load_dataset(*parts)
     except (OSError, ValueError, RuntimeError, ImportError, datasets.exceptions.DatasetsError) as error:
-        hint = "" if path.is_dir() else f"; nor is there such a file: {_missing(path).partition('; ')[2]}"
+        near = _missing(path).partition("; ")[2].removesuffix("known: none")
+        hint = "" if path.is_dir() else f"; nor is there such a file{': ' * bool(near)}{near}"
         reason = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise DataError(f"{name}: no data set of that name could be loaded ({reason}){hint}") from error
 

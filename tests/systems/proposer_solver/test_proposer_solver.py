@@ -205,7 +205,7 @@ def test_without_a_question_in_the_band_r_zero_leaves_the_solver_alone(tmp_path)
 def test_soar_keeps_the_student_unless_the_gain_is_above_the_threshold(tmp_path):
     rows, folder = run("soar", tmp_path / "high", threshold=1.0, window=1)
     assert not any(row["student/promoted"] for row in rows) and same_weights(folder / "model", base_folder("chain-skills"))
-    rows, folder = run("soar", tmp_path / "low", threshold=-1.0, window=1, gate={"enabled": False})
+    rows, folder = run("soar", tmp_path / "low", threshold=-1.0, window=1, gate={"mode": "off"})
     assert all(row["student/promoted"] for row in rows) and not same_weights(folder / "model", base_folder("chain-skills"))
     rows, _ = run("soar", tmp_path / "window", threshold=-1.0, window=2, rounds=3)
     assert [row["student/promoted"] for row in rows] == [0, 1, 0]

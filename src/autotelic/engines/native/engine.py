@@ -22,6 +22,7 @@ from autotelic.errors import SettingError
 from autotelic.native.build import BuildError
 from autotelic.networks.decoder import Decoder, beyond
 from autotelic.networks.lora import merged_state
+from autotelic.networks.machine import give_back_memory
 from autotelic.networks.model import LanguageModel
 from autotelic.networks.operations import Precision
 from autotelic.types import StopReason
@@ -116,6 +117,11 @@ class NativeEngine:
             raise not_finite(model)
         return made
 
+    def release(self, model: LanguageModel) -> None:
+        """Free the packed weights of a model; they are packed again when it is sampled from."""
+        if isinstance(model, Decoder):
+            self._packed.pop(model, None)
+
     def _weights(self, model: Decoder) -> "_Packed":
         """The packed weights of a model, packed again if they have changed since."""
         mark = self._mark(model)
@@ -123,6 +129,7 @@ class NativeEngine:
         if packed is None or packed.mark != mark:
             self._packed.pop(model, None)  # frees the old before the new is made
             packed = self._packed[model] = _Packed(self.library, model, self.precision, mark)
+            give_back_memory(model)
             self.refreshes += 1
         return packed
 

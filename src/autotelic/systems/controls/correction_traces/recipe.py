@@ -28,13 +28,13 @@ class CorrectionTraces(Recipe):
     tasks_per_round: int = Field(32, ge=1)
     group_size: int = Field(8, ge=1)
     retry: str = "?"
+    """What the policy is shown after its first answer; a chat model needs a sentence."""
     keep_right: bool = False
     """Whether traces of two right answers are targets too."""
     objective: NLL = NLL()
 
     def setup(self, ctx: Context) -> None:
-        checks.plain(ctx.pool.tasks, "correction-traces")
-        checks.written(ctx.policies["solver"], retry=self.retry)
+        checks.shown(ctx, "solver", retry=self.retry)
 
     async def round(self, ctx: Context) -> None:
         groups = await two_attempts(ctx, ctx.pool.draw(self.tasks_per_round), self.group_size, self.retry)

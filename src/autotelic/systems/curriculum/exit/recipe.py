@@ -72,7 +72,7 @@ class ExploratoryIteration(Recipe):
         return self
 
     def setup(self, ctx: Context) -> None:
-        checks.written(ctx.policies["solver"], refine=self.refine, apart=self.apart)
+        checks.shown(ctx, "solver", refine=self.refine, apart=self.apart)
 
     def sampler(self) -> Sampler:
         return Shuffled(skip="depth")
@@ -97,11 +97,11 @@ class ExploratoryIteration(Recipe):
     async def attempt(self, ctx: Context, starts: Sequence[Task], n: int, away: set[str]) -> list[Group]:
         """`n` single steps from every start."""
         groups: list[Group] = []
-        encode = ctx.policies["solver"].tokenizer.encode
         for task in starts:
             root = ctx.begin("solver", task)
             for past in task.hidden.get("attempts", []):
-                ctx.observe(root, [*past, *encode(self.apart if task.id in away else self.refine)])
+                again = self.apart if task.id in away else self.refine
+                ctx.observe(root, [*past, *ctx.turn("solver", task, again, past)])
             groups.append(Group(task, ctx.fork(root, n)))
         await ctx.extend("solver", [rollout for group in groups for rollout in group])
         return groups
@@ -122,7 +122,8 @@ class ExploratoryIteration(Recipe):
         """The task as it stands after one more attempt; None where that was cut off or leaves no room for another."""
         task = rollout.task
         attempts = [*task.hidden.get("attempts", []), rollout.turns[-1].tokens][-self.shown :]
-        shown = sum(len(past) + len(self.refine) + len(self.apart) for past in attempts)
+        turns = sum(len(ctx.turn("solver", task, text)) for text in (self.refine, self.apart))
+        shown = sum(len(past) + turns for past in attempts)
         longest = len(ctx.prompt("solver", task)) + shown + self.sampling.max_tokens
         if rollout.truncated or longest > ctx.policies["solver"].model.context:
             return None

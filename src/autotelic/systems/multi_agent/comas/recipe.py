@@ -10,6 +10,7 @@ from pydantic import Field, model_validator
 from autotelic.episodes.accuracy import team
 from autotelic.learning.advantages import whiten
 from autotelic.learning.objectives import PolicyGradient
+from autotelic.measures.bias import Judged, self_preference
 from autotelic.measures.metrics import Metric
 from autotelic.rewards.judges import judgements
 from autotelic.rounds.context import Context
@@ -162,12 +163,22 @@ def shuffled(names: Sequence[str], count: int, random: Random) -> list[str]:
     return order
 
 
+def speaker(rollout: Rollout) -> str:
+    """The agent that a rollout is of."""
+    return str(rollout.keys["role"].partition(":")[2])
+
+
 def near_truth(truth: Truth, talks: Sequence[Talk]) -> Metrics:
     """The share of right solutions, and how often evaluators and scorers tell right from wrong; of tasks whose answer is known."""
     known = [(right, talk) for talk in talks if (right := truth.verify(talk[0].task, talk[0].answer)) is not None]
     if not known:
         return {}
+    own = self_preference(
+        Judged(solution.task.id, float(score.answer == SOUND), right, own=speaker(solution) == speaker(score))
+        for right, (solution, _, score) in known
+    )
     return {
+        **({} if own is None else {"judge/self_preference": own}),
         "label/purity": fmean(right for right, _ in known),
         "evaluator/accuracy": fmean((critique.answer == FINE) == bool(right) for right, (_, critique, _) in known),
         "scorer/accuracy": fmean((score.answer == SOUND) == bool(right) for right, (_, _, score) in known),

@@ -19,4 +19,10 @@ STUDY = Study(
         "reward alone": {"recipe": "gold", **RUN, "scale": "std", "objective": {"clip_high": 0.2}},
     },
     control="reward alone",
+    finding="""\
+With the pull, accuracy goes from .40 to .81 in 12 rounds; with the reward alone to .74: .08 more in the mean of three seeds (interval .06 to .09).
+That samples are right more often cannot be told: pass@1 ends at .63 and .62 (difference .01, -.05 to +.06). It matters little where the pull is:
+on wrong answers and on groups that failed it gives as much accuracy (+.08 and +.08, both intervals above zero), and on wrong answers pass@1 is
+.03 higher (.02 to .03); a pull that is not let go of gives a little less (+.05, -.00 to +.10).""",
+    outcome="partly",
 )

@@ -24,4 +24,11 @@ STUDY = Study(
     },
     control="right answers alone",
     against={"rlsp, chain": "right answers alone, chain", "right answers alone, chain": None},
+    finding="""\
+Nothing is left for the reward for length to add here. From `habits`, which answers at once and wrong or at length and right, right answers alone
+lead to 27 tokens and an accuracy of 1.00 in every run, and so does the reward for length beside it. What it adds is speed: samples, which are
+right .47 of the time at first, are at the end .97 of the time with it and .90 without (difference .07, interval .04 to .10), and a bonus within
+bounds gives .01 of that (.005 to .014). On `chain`, where the length of an answer is fixed by its task, accuracy (.97 and .97), pass@1 (.79 and
+.79) and length (39 tokens) are the same.""",
+    outcome="no",
 )

@@ -24,4 +24,9 @@ STUDY = Study(
     },
     control="right answers alone",
     against={"verireason, several solutions": "right answers alone, several solutions", "right answers alone, several solutions": None},
+    finding="""\
+Accuracy goes from .29 to .83 with stages and to .76 without: a difference of .06 in the mean of three seeds that may be noise (interval -.03 to
++.16), and so it is with pass@1 (.67 and .61). On `countdown-steps`, where likeness to the one solution that is given says little of another right
+one, neither reward moves anything in 40 rounds: accuracy goes from .49 to .45 and to .47, unchanged in all six runs.""",
+    outcome="no",
 )

@@ -49,14 +49,15 @@ class ReflectRetryReward(Recipe):
     group_size: int = Field(8, ge=2)
     """Reflections on every failure."""
     reflect: str = "!"
+    """What the policy is shown after a failure, before it reflects; a chat model needs a sentence, as for `retry`."""
     retry: str = "?"
+    """What it is shown after its reflection."""
     credit: Literal["reflection", "all"] = "reflection"
     scale: Scale = "std"
     objective: PolicyGradient = PolicyGradient(kl=0.001)
 
     def setup(self, ctx: Context) -> None:
-        checks.plain(ctx.pool.tasks, "reflect-retry-reward")
-        checks.written(ctx.policies["solver"], reflect=self.reflect, retry=self.retry)
+        checks.shown(ctx, "solver", reflect=self.reflect, retry=self.retry)
 
     async def round(self, ctx: Context) -> None:
         firsts = await ctx.sample("solver", ctx.pool.draw(self.tasks_per_round), n=1)

@@ -48,7 +48,7 @@ class SelfCorrection(Recipe):
     tasks_per_round: int = Field(32, ge=1)
     group_size: int = Field(8, ge=2)
     retry: str = "?"
-    """What the policy is shown after its first answer."""
+    """What the policy is shown after its first answer; a chat model needs a sentence."""
     alpha: float = Field(10.0, ge=0.0)
     """Weight of the improvement from the first to the second answer."""
     hold: float = Field(10.0, ge=0.0)
@@ -58,8 +58,7 @@ class SelfCorrection(Recipe):
     objective: PolicyGradient = PolicyGradient(kl=0.01)
 
     def setup(self, ctx: Context) -> None:
-        checks.plain(ctx.pool.tasks, "score")
-        checks.written(ctx.policies["solver"], retry=self.retry)
+        checks.shown(ctx, "solver", retry=self.retry)
 
     async def round(self, ctx: Context) -> None:
         groups = await two_attempts(ctx, ctx.pool.draw(self.tasks_per_round), self.group_size, self.retry)

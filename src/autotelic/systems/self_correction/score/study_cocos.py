@@ -17,4 +17,10 @@ STUDY = Study(
         "first attempts too": {"recipe": "cocos", **SHORT, "credit": "own"},
     },
     control="the second alone",
+    finding="""\
+Second attempts get better, .70 to .98 in 24 rounds, and as much so when they are paid for themselves alone (.98, difference .00, interval -.01 to
++.01). First attempts, which are not paid for, come along on the same weights, from .57 to .96 and .97, so that in either arm little is left for a
+second attempt to gain: .02 and .01 (difference .01, -.01 to +.03). Where first attempts are paid for too, both end at 1.00. Right answers that
+are made wrong go from .01 to none in all arms.""",
+    outcome="no",
 )

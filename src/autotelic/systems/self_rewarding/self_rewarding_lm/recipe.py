@@ -8,6 +8,7 @@ from pydantic import Field, model_validator
 from autotelic.learning.examples import example, pair
 from autotelic.learning.learner import Updates
 from autotelic.learning.objectives import DPO
+from autotelic.measures.bias import Judged, length_bias
 from autotelic.measures.metrics import Metric
 from autotelic.rewards.judges import judgements, mean_grade, pair_accuracy
 from autotelic.rounds.context import Context
@@ -77,8 +78,8 @@ class SelfRewarding(Recipe):
         judge, propose = (world.skill(name) for name in self.skills)
         return {
             "solver": Role("solver", "solver", self.sampling, world.parse),
-            "proposer": Role("proposer", "solver", self.replies, propose.read),
-            "judge": Role("judge", "start" if self.frozen_judge else "solver", self.replies, judge.read),
+            "proposer": Role("proposer", "solver", self.replies, propose.read, only_read=True),
+            "judge": Role("judge", "start" if self.frozen_judge else "solver", self.replies, judge.read, only_read=True),
         }
 
     @model_validator(mode="after")
@@ -92,7 +93,7 @@ class SelfRewarding(Recipe):
         if self.own_tasks:
             checks.answerable(ctx, "proposer", [Task("write", propose())], "model")
         if not self.coin:
-            checks.asked(ctx.policies["solver"], judge=words(judge("", "")))
+            checks.asked(ctx.speaker("judge"), judge=words(judge("", "")))
             asked = [Task(task.id, judge(task.prompt, "")) for task in ctx.pool.tasks]
             checks.answerable(ctx, "judge", asked, "sampling.max_tokens", more=self.sampling.max_tokens)
 
@@ -105,7 +106,7 @@ class SelfRewarding(Recipe):
             if found := best_and_worst(group):
                 pairs += pair(example(found[0]), example(found[1]))
         ctx.log(**{"label/kept": len(pairs) / 2 / max(len(groups), 1)})
-        ctx.audit(lambda truth: self.accuracy(truth, groups, "judge/pair_accuracy"))
+        ctx.audit(lambda truth: self.accuracy(truth, groups, "judge/pair_accuracy") | leaning(truth, groups))
         ctx.learn("solver", pairs, self.objective, self.updates, reference=ctx.policies["solver"].clone("opponent"))
 
     async def write_tasks(self, ctx: Context) -> list[Task]:
@@ -141,3 +142,10 @@ class SelfRewarding(Recipe):
         groups = await ctx.sample("solver", known, n=self.group_size)
         await self.grade(ctx, groups)
         return self.accuracy(Truth(ctx.world), groups, "probe/judge/pair_accuracy")
+
+
+def leaning(truth: Truth, groups: Sequence[Group]) -> Metrics:
+    """How far the judge grades length; nothing where no two answers tell."""
+    graded = [(r, truth.verify(r.task, r.answer)) for group in groups for r in group if "grade" in r.rewards]
+    found = length_bias(Judged(r.task.id, r.rewards["grade"], right, len(r.turns[-1].tokens)) for r, right in graded if right is not None)
+    return {} if found is None else {"judge/length_bias": found}

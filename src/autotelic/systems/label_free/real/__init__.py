@@ -1,0 +1,1 @@
+"""Which methods work on a real language model. No system of its own."""
