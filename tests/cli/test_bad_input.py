@@ -54,7 +54,7 @@ def model(policy: Callable[..., Policy], tmp_path: Path) -> Path:
         (["spin", "objective.kind=logistic"], ["objective.kind = 'logistic'", "'sigmoid', 'hinge'"]),
         (["spin", "objective.kind=odds"], ["objective.kind = 'odds' is about the mean log-probability", "set reference = false"]),
         (["srt", "device=gpu0"], ["device = 'gpu0'"]),
-        (["srt", "verifier=exat"], ["verifier = 'exat'", "'exact', 'number' or 'math'"]),
+        (["srt", "verifier=exat"], ["verifier = 'exat'", "'exact', 'number', 'math', 'tests' or 'partial-tests'"]),
         (["srt", "--rounds", "-1"], ["rounds = -1"]),
         (["srt", "recipe.rounds=3"], ["'recipe' is a value, not a group"]),
         (["srt", "rounds"], ["'rounds' is not of the form key=value"]),

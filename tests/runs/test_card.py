@@ -117,7 +117,7 @@ def test_a_run_writes_its_card_beside_the_model(finished: Path) -> None:
 def test_what_is_not_sent(finished: Path, tmp_path: Path) -> None:
     with pytest.raises(SettingError, match=r"me/a/b: cannot be the name of a repository"):
         push(finished, "me/a/b")
-    with pytest.raises(AutotelicError, match="me/x: not sent: HF_HUB_OFFLINE is set"):
+    with pytest.raises(AutotelicError, match="me/x: not sent: "):
         push(finished, "me/x")
     for left in ("config.json", "rounds", "verdict.json"):
         (tmp_path / left).symlink_to(finished / left)
