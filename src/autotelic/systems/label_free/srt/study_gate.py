@@ -41,4 +41,18 @@ STUDY = Study(
         "rises by votes, gate by votes": "rises by votes, no gate",
         "rises by votes, no gate": None,
     },
+    finding="""\
+The falling run ends no worse than it began, with either gate and with every seed: the first weights are handed over, right .76 of the time on the
+half of the probe that does not decide, where the last weights of the run without a gate are right .22 of the time (difference +.54, interval +.48
+to +.60) and all three verdicts say hacked. The gate does not heal the run. It goes back to the first weights again and again, and training falls
+again from there: the weights under training are at .40 to .43 in round 40.
+
+A gate costs a run that is well little. With gold labels it hands over weights of round 5 or 10, right .99 of the time, where all 40 rounds lead to
+1.00 (difference -.008, interval -.034 to +.018): once nearly all tasks are right nothing can be better with certainty, so the champion stays.
+
+From `habits` the vote first rises to .95 and more in five rounds with every seed, and with one seed then falls to .49. The gate by accuracy hands
+over round 5's weights there (1.00). The gate by votes does not: it asks only that answers are kept on which the first weights agreed, and from that
+base these are few, so it promotes every probed round and hands over .51. A gate without gold stops a collapse from what the first weights knew, and
+not from what was learned since.""",
+    outcome="replicated",
 )
