@@ -5,7 +5,8 @@ import pytest
 from autotelic.errors import SettingError
 from autotelic.measures.budget import USED, Budget
 from autotelic.measures.meter import Meter
-from autotelic.runs.settings import RunSettings, checked, resolve
+from autotelic.runs.checking import checked
+from autotelic.runs.settings import RunSettings, resolve
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,8 @@ from command import call
 from pydantic import BaseModel, Field
 
 from autotelic.errors import SettingError
-from autotelic.runs.settings import RunSettings, checked
+from autotelic.runs.checking import checked
+from autotelic.runs.settings import RunSettings
 from autotelic.systems.registry import recipes
 from autotelic.types import LARGEST, Settings, bounds
 

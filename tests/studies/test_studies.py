@@ -16,9 +16,10 @@ from complaints import ENVIRONMENT, lines
 
 from autotelic.errors import DataError, SettingError
 from autotelic.measures.stats import Interval
+from autotelic.runs.checking import checked
 from autotelic.runs.lock import LOCK
 from autotelic.runs.reading import RunReader
-from autotelic.runs.settings import checked, resolve
+from autotelic.runs.settings import resolve
 from autotelic.studies.catalogue import catalogue, search, state
 from autotelic.studies.figures import curve, figure
 from autotelic.studies.jobs import command, settings_digest, words_of

@@ -87,8 +87,9 @@ def evaluate(
 ) -> None:
     """Accuracy, pass@k and majority@k with 95% intervals; or ways of answering beside plain answers at no more tokens."""
     from autotelic.errors import SettingError
+    from autotelic.runs.checking import checked
     from autotelic.runs.evaluating import Ask, evaluate, lines
-    from autotelic.runs.settings import RunSettings, checked, given
+    from autotelic.runs.settings import RunSettings, given
     from autotelic.types import Sampling
 
     reading = given(prompt_column=prompt_column, answer_column=answer_column, slice_column=slice_column, verifier=verifier)
@@ -141,8 +142,9 @@ def sample(
 ) -> None:
     """Talk to a model: one question, or a conversation. The answer appears while it is made."""
     from autotelic.errors import SettingError
+    from autotelic.runs.checking import checked
     from autotelic.runs.models import load_policy
-    from autotelic.runs.settings import RunSettings, checked, given
+    from autotelic.runs.settings import RunSettings, given
     from autotelic.runs.talking import Conversation, Talk, chats, with_system
     from autotelic.types import Message, Sampling
 

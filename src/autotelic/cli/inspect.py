@@ -86,8 +86,9 @@ def validate(
     chat: Chat = False,
 ) -> None:
     """Check that the verifier of some tasks accepts their gold answers and rejects wrong ones."""
+    from autotelic.runs.checking import checked
     from autotelic.runs.checks import fit_check
-    from autotelic.runs.settings import RunSettings, checked, given
+    from autotelic.runs.settings import RunSettings, given
     from autotelic.runs.tasks import open_tasks
     from autotelic.tasks.validate import validate as check
 

@@ -1,4 +1,4 @@
-"""The command: its name, its subcommands, and how errors are told. The subcommands are in `run`, `ask`, `inspect`, `lists` and `new`, and
+"""The command: its name, its subcommands, and how errors are told. The subcommands are in `run`, `ask`, `inspect`, `lists`, `view` and `new`, and
 import what they need when called."""
 
 import os
@@ -9,7 +9,7 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 import typer
 
-from autotelic.cli import ask, compare, inspect, lists, new, run
+from autotelic.cli import ask, compare, inspect, lists, new, run, view
 from autotelic.errors import AutotelicError, harmless
 
 app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, help="Language models that improve themselves.")
@@ -27,6 +27,7 @@ app.command()(inspect.base)
 app.command()(inspect.validate)
 app.command()(run.report)
 app.command()(run.push)
+app.command()(view.view)
 app.command()(new.new)
 
 

@@ -124,6 +124,19 @@ def _lock(handle: int, folder: Path) -> None:
         print(f"{folder}: the file system has no locks ({error.strerror}): see that no other process works on this run", file=sys.stderr)
 
 
+def signed(folder: Path) -> dict[str, Any] | None:
+    """Who signed the lock of a folder, without touching it; None where nobody did, or where the process was on this machine and is gone."""
+    try:
+        words = dict(json.loads((folder / LOCK).read_bytes()[: 1 << 16]))
+        if words["host"] == socket.gethostname():
+            os.kill(int(words["process"]), 0)
+    except PermissionError:
+        return words  # it is there, and another user's
+    except (OSError, OverflowError, ValueError, KeyError, TypeError):
+        return None
+    return words
+
+
 def _holder(handle: int) -> str:
     """Who holds the lock, as its file says."""
     try:

@@ -10,6 +10,7 @@ from autotelic.errors import DataError
 from autotelic.jsonfiles import read_json
 from autotelic.measures.probe import ProbeResult
 from autotelic.measures.verdict import Verdict
+from autotelic.runs.lock import signed
 from autotelic.runs.sealing import digest_of, fault, intact, read_sealed
 from autotelic.types import Metrics
 
@@ -139,8 +140,26 @@ class RunReader:
         Raises:
             DataError: a line that is no JSON object.
         """
-        path = self.round(number) / "rollouts.jsonl"
+        path = self.rollouts_file(number)
         return objects(path) if path.exists() else iter(())
+
+    def rollouts_file(self, number: int) -> Path:
+        """Where the rollouts of a round are kept, for those that read them otherwise than one by one."""
+        return self.round(number) / "rollouts.jsonl"
+
+    def pool(self, number: int) -> Iterator[dict[str, Any]]:
+        """What happened to the task pool in a round, in order.
+
+        Raises:
+            DataError: a line that is no JSON object.
+        """
+        path = self.round(number) / "pool.jsonl"
+        return objects(path) if path.exists() else iter(())
+
+    @property
+    def worker(self) -> dict[str, Any] | None:
+        """The process that works on the run, as it signed: "process", "host", "started", "command"; None where there is none."""
+        return signed(self.folder)
 
     def probe(self, name: str) -> ProbeResult | None:
         """The outcomes of the probe "first" or "last", where there are any.

@@ -4,9 +4,9 @@ import json
 import tomllib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self, TypeVar, get_args
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, ValidationError, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from autotelic.engines.registry import AUTO, check_name
 from autotelic.errors import DataError, SettingError, nearest
@@ -18,13 +18,12 @@ from autotelic.measures.selection import Selection
 from autotelic.networks.lora import LoRA
 from autotelic.networks.machine import Wanted
 from autotelic.policies.endpoint import EndpointSettings
+from autotelic.runs.checking import checked
 from autotelic.runs.trackers import Name
 from autotelic.systems.base import Recipe
 from autotelic.systems.registry import find
 from autotelic.tasks.english import Texts
 from autotelic.types import Settings, listed
-
-Checked = TypeVar("Checked", bound=BaseModel)
 
 
 class RunSettings(Settings):
@@ -127,39 +126,6 @@ def resolve(raw: Mapping[str, Any]) -> tuple[RunSettings, Recipe]:
             raise SettingError(f"no setting {key!r}; {nearest(key, [*RunSettings.model_fields, *cls.model_fields])}")
     settings = checked(RunSettings, {**cls.run_defaults, **rest})
     return settings, checked(cls, {**({"rounds": UNLIMITED} if settings.budget else {}), **own})
-
-
-def laid_over(default: Any, value: Any) -> Any:
-    """`value` laid over `default`: where both are groups of settings, what the value leaves out is the default's, not its class's."""
-    if not (isinstance(default, BaseModel) and isinstance(value, Mapping)):
-        return value
-    return {**dict(default), **{key: laid_over(getattr(default, key, None), inner) for key, inner in value.items()}}
-
-
-def checked(cls: type[Checked], values: Mapping[str, Any]) -> Checked:
-    """An instance of a settings class, with errors that name the dotted key."""
-    try:
-        return cls(**{key: laid_over(getattr(cls.model_fields.get(key), "default", None), value) for key, value in values.items()})
-    except ValidationError as error:
-        raise SettingError("; ".join(explain(cls, problem) for problem in error.errors())) from error
-
-
-def explain(cls: type[BaseModel], problem: Mapping[str, Any]) -> str:
-    """One validation problem in words."""
-    *parents, key = [str(part) for part in problem["loc"]] or [""]
-    dotted = ".".join([*parents, key])
-    if problem["type"] == "value_error":
-        reason = problem["msg"].removeprefix("Value error, ")
-        # Of a group: two of its settings do not go together, and the reason names them.
-        return ".".join(filter(None, [dotted, reason])) if isinstance(problem["input"], Mapping) else f"{dotted}: {reason}"
-    if problem["type"] != "extra_forbidden":
-        return f"{dotted} = {problem['input']!r}: {problem['msg'].lower()}"
-    inner: Any = cls
-    for part in parents:
-        inner = getattr(inner, "model_fields", {}).get(part)
-        inner = getattr(inner, "annotation", None)
-        inner = next((choice for choice in get_args(inner) if hasattr(choice, "model_fields")), inner)
-    return f"no setting {dotted!r}; {nearest(key, getattr(inner, 'model_fields', {}))}"
 
 
 def given(**options: Any) -> dict[str, Any]:

@@ -14,9 +14,10 @@ from typing import Any
 from autotelic.errors import SettingError, nearest
 from autotelic.measures.plain import Comparison, compare
 from autotelic.measures.stats import wilson
+from autotelic.runs.checking import checked
 from autotelic.runs.evaluating import LONGEST, Ask, Opened, answers, check_vacant, opened, written
 from autotelic.runs.probing import slice_of
-from autotelic.runs.settings import RunSettings, apply, checked
+from autotelic.runs.settings import RunSettings, apply
 from autotelic.runs.way_answers import Beside, Given, answered, beside, comparisons, turns
 from autotelic.systems.base import TRIED, Way
 from autotelic.systems.registry import find_way

@@ -15,11 +15,12 @@ from typing import Any, ClassVar
 from autotelic.errors import AutotelicError, DataError, SettingError, nearest
 from autotelic.measures.budget import USED, Budget
 from autotelic.measures.gate import GateSettings
+from autotelic.runs.checking import checked
 from autotelic.runs.checks import check_skills
 from autotelic.runs.models import check_there
 from autotelic.runs.opening import open_probe
 from autotelic.runs.sealing import digest_of
-from autotelic.runs.settings import RunSettings, apply, checked, read_file, resolve
+from autotelic.runs.settings import RunSettings, apply, read_file, resolve
 from autotelic.runs.tasks import open_tasks
 from autotelic.studies.jobs import settings_digest
 from autotelic.systems.base import Recipe

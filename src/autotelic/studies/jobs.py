@@ -10,10 +10,11 @@ from pathlib import Path
 from typing import Any
 
 from autotelic.errors import AutotelicError
+from autotelic.runs.checking import checked
 from autotelic.runs.reading import FREE
 from autotelic.runs.sealing import digest as digest_of_file
 from autotelic.runs.sealing import digest_of
-from autotelic.runs.settings import checked, literal, resolve
+from autotelic.runs.settings import literal, resolve
 from autotelic.studies.results import FAILED, Row
 from autotelic.studies.trial import MODULE as TRIAL
 from autotelic.systems.study import Comparison

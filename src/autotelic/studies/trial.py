@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from autotelic.errors import AutotelicError, SettingError
-from autotelic.runs.settings import apply, checked
+from autotelic.runs.checking import checked
+from autotelic.runs.settings import apply
 from autotelic.runs.trying import tried
 from autotelic.studies.registry import find
 from autotelic.systems.study import Trial
