@@ -49,8 +49,8 @@ async def self_play(ctx: "Context", task: Task, index: int, env: Environment, se
     """Play `env` from `task.hidden["seed"]`; the rollouts of the roles' players that came to move, by seat.
 
     A rollout holds what its player was shown and its own moves. Its rewards are "outcome", or "illegal" where the play ended by an illegal move; its
-    keys are game, seat, ending, outcome (the environment's word) and offender (the seat that made the illegal move, or None). `ctx.count` counts
-    plays, turns and endings under games/.
+    keys are game, seat, ending, outcome (the environment's word), moves (which turns of the play its actions are, from 1) and offender (the seat that made
+    the illegal move, or None). `ctx.count` counts plays, turns and endings under games/.
 
     Raises:
         EpisodeError: the environment raised.
@@ -70,7 +70,7 @@ async def self_play(ctx: "Context", task: Task, index: int, env: Environment, se
             with _guarded(env.name):
                 move = speaker(env, ctx.random("scripted", task.id, index, turns))
         else:
-            move, ending = await _asked(ctx, task, index, env, player, speaker, rollouts)
+            move, ending = await _asked(ctx, task, index, env, player, speaker, turns, rollouts)
         if ending is Ending.FINISHED:
             with _guarded(env.name):
                 legal = move is not None and env.step(move)
@@ -83,9 +83,9 @@ async def self_play(ctx: "Context", task: Task, index: int, env: Environment, se
 
 
 async def _asked(
-    ctx: "Context", task: Task, index: int, env: Environment, player: int, role: str, rollouts: dict[int, Rollout]
+    ctx: "Context", task: Task, index: int, env: Environment, player: int, role: str, number: int, rollouts: dict[int, Rollout]
 ) -> tuple[str | None, Ending]:
-    """A role's move, None when it does not parse; and whether the play can go on."""
+    """A role's move, the play's `number`-th, None when it does not parse; and whether the play can go on."""
     with _guarded(env.name):
         shown = env.observe(player)
     if player not in rollouts:
@@ -94,6 +94,7 @@ async def _asked(
         rollouts[player].keys |= {"game": env.name, "seat": player}
     else:
         ctx.observe(rollouts[player], shown)
+    rollouts[player].keys.setdefault("moves", []).append(number)
     turn = await ctx.act(role, rollouts[player])
     no_room = not turn.tokens and turn.stop is StopReason.LENGTH
     return rollouts[player].answer, Ending.NO_ROOM if no_room else Ending.FINISHED

@@ -31,6 +31,7 @@ from autotelic.runs.card import write_card
 from autotelic.runs.config import check_beginnings, config_of, probe_is_train
 from autotelic.runs.disk import explained
 from autotelic.runs.guarding import check_can_decide, put_back, ruled
+from autotelic.runs.keeping import Kept, kept
 from autotelic.runs.notebooks import beside_a_loop
 from autotelic.runs.opening import Saved, Session, plan, prepare, sampler_of
 from autotelic.runs.page import write_report
@@ -187,6 +188,7 @@ async def one_round(session: Session, store: Store, progress: Progress, number: 
     before = ctx.meter.copy()
     await play_round(session)
     spent = ctx.meter.copy()
+    further = kept(ctx, session.world, session.recipe.main, session.settings.keep_tokens)
     metrics = {**round_metrics(ctx.groups, session.world, session.recipe.main, ctx.labels), **ctx.metrics, **ctx.audited(session.world)}
     result = None
     probing = perf_counter()
@@ -212,7 +214,7 @@ async def one_round(session: Session, store: Store, progress: Progress, number: 
         progress.note(f"round {number} {event}: {'; '.join(decision.reasons)}")
         store.note(event, f"round {number}: {'; '.join(decision.reasons)}")
     metrics |= alarmed(session, store, progress, number, metrics)
-    commit(session, store, number, metrics, result)
+    commit(session, store, number, metrics, result, further)
     if result is not None:
         store.save_probe("last", result)
     tell(session, store, progress, number)
@@ -296,8 +298,8 @@ async def ask(session: Session, progress: Progress, number: int) -> tuple[ProbeR
     return result, {**measured, "tokens/probe": cost}
 
 
-def commit(session: Session, store: Store, number: int, metrics: Metrics, result: ProbeResult | None) -> None:
-    """Everything of a round at once. Weights that have not moved since the round before are not written again.
+def commit(session: Session, store: Store, number: int, metrics: Metrics, result: ProbeResult | None, further: Kept | None = None) -> None:
+    """Everything of a round at once; `further` is what is kept of its rollouts beside what they hold. Weights that have not moved since the round before are not written again.
 
     Raises:
         MetricError: where `strict()`, a number is not documented or outside of its range.
@@ -329,6 +331,7 @@ def commit(session: Session, store: Store, number: int, metrics: Metrics, result
         events=ctx.pool.take_events(),
         groups=ctx.groups,
         trained_on=ctx.trained_on,
+        kept=further,
         tensors=tensors,
         keep=session.settings.keep_checkpoints,
         every=session.settings.keep_every,

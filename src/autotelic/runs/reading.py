@@ -26,6 +26,7 @@ FREE = frozenset(
         "engine",
         "keep_checkpoints",
         "keep_every",
+        "keep_tokens",
         "optimizer.checkpointing",
         "optimizer.processes",
         "out",

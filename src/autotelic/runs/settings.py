@@ -102,6 +102,8 @@ class RunSettings(Settings):
     """Trackers that metrics are mirrored to: "tensorboard", "wandb", "trackio". The run directory has them all the same."""
     keep_checkpoints: int = Field(2, ge=1)
     """Rounds whose weights stay on disk: the newest, and the one that `select` or the gate would hand over."""
+    keep_tokens: bool = False
+    """Keep every sampled token with its log-probability then and after the round's learning, for `autotelic view`. One more pass over each rollout."""
     keep_every: int | None = Field(None, ge=1)
     """Beside those, each round with a number that this divides, round 0 among them."""
 

@@ -165,6 +165,7 @@ class Store(RunReader):
         keep: int,
         every: int | None = None,
         trained_on: Mapping[str, float] | None = None,
+        kept: Mapping[str, Mapping[str, Any]] | None = None,
         same: Collection[str] = (),
         probe: ProbeResult | None = None,
         spare: int | None = None,
@@ -172,13 +173,13 @@ class Store(RunReader):
         """Write a round and make it the newest, then drop the weights of all but the `keep` newest rounds, of the round `spare` and of each round that
         `every` divides. Metrics that are not finite are left out.
 
-        `same` names the sets of tensors that are those of the round before: their files are linked, not written. `probe` is what the probe saw in
+        `kept` has further fields of rollouts, by id. `same` names the sets of tensors that are those of the round before: their files are linked, not written. `probe` is what the probe saw in
         this round, where there was one.
 
         Raises:
             AutotelicError: no space left, or the directory cannot be written; the round is then not committed and nothing else is touched.
         """
-        metrics, trained_on = {name: value for name, value in metrics.items() if isfinite(value)}, trained_on or {}
+        metrics, trained_on, kept = {name: value for name, value in metrics.items() if isfinite(value)}, trained_on or {}, kept or {}
         final, partial = self.round(number), self.rounds / f"{number:05d}.tmp"
         self._check()
         with explained(partial, self.folder):
@@ -186,7 +187,9 @@ class Store(RunReader):
             write_json(partial / "metrics.json", {"round": number, "metrics": metrics})
             write_json(partial / "state.json", state)
             write_lines(partial / "pool.jsonl", events)
-            write_lines(partial / "rollouts.jsonl", (rollout_row(rollout, trained_on.get(rollout.id)) for group in groups for rollout in group))
+            rollouts = [rollout for group in groups for rollout in group]
+            rows = ({**rollout_row(rollout, trained_on.get(rollout.id)), **kept.get(rollout.id, {})} for rollout in rollouts)
+            write_lines(partial / "rollouts.jsonl", rows)
             if probe is not None:
                 write_json(partial / "probe.json", probe.to_json())
             if number == 0:
@@ -314,7 +317,13 @@ def rollout_row(rollout: Rollout, weight: float | None = None) -> dict[str, Any]
         "trained": weight is not None,
         "weight": weight,
         "tokens": sum(len(turn.tokens) for turn in rollout.turns if turn.kind is TurnKind.ACTION),
+        "keys": {name: value for name, value in rollout.keys.items() if name not in ("role", "task") and plain(value)},
         "turns": [[turn.kind, turn.role, turn.text] for turn in rollout.turns[1:]] if len(rollout.turns) > 2 else [],
         "stop": action.stop if action else None,
         "version": action.version if action else None,
     }
+
+
+def plain(value: Any) -> bool:
+    """Whether a value can stand in a file as it is."""
+    return value is None or isinstance(value, str | int | float | bool) or (isinstance(value, list | tuple) and all(map(plain, value)))

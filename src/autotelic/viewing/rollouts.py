@@ -45,7 +45,8 @@ MAGIC = frozenset("*?[]{}")
 LINES = """SELECT CAST(regexp_extract(filename, '(\\d+)/[^/]*$', 1) AS INTEGER) AS round, row_number() OVER () AS place, * EXCLUDE (filename, "right"),
     list_sum(map_values(rewards)) AS reward,
     CASE json_type(advantage) WHEN 'ARRAY' THEN list_avg(CAST(advantage AS DOUBLE[])) ELSE TRY_CAST(advantage AS DOUBLE) END AS credit,
-    CASE WHEN "right" IS NOT NULL THEN "right" WHEN gold IS NOT NULL THEN coalesce(answer = gold, false) END AS "right"
+    CASE WHEN "right" IS NOT NULL THEN "right" WHEN keys IS NULL AND gold IS NOT NULL THEN coalesce(answer = gold, false) END AS "right",
+    lower(concat_ws(chr(10), prompt, text, answer)) AS search
     FROM read_json(?, format = 'newline_delimited', columns = ?, maximum_object_size = ?, ignore_errors = true, filename = true, hive_partitioning = false)"""
 """The rows of files of rollouts. A line that cannot be read is a row without an id."""
 LIST = f"""round, place, id, task, role, parent, left(prompt, {SHORT}) AS prompt, left(text, {SHORT}) AS text, answer, gold, reward, credit, "right", trained,
@@ -103,7 +104,7 @@ class Wanted(Settings):
             (self.right == "wrong", 'NOT "right"', []),
             (self.right == "unknown", '"right" IS NULL', []),
             (self.trained is not None, "trained = ?", [self.trained]),
-            (bool(self.text), "(contains(lower(text), lower(?)) OR contains(lower(prompt), lower(?)) OR lower(answer) = lower(?))", [self.text] * 3),
+            (bool(self.text), "contains(search, lower(?))", [self.text]),
         ]
         chosen = [(test, values) for given, test, values in tests if given]
         return " AND ".join(test for test, _ in chosen) or "true", [value for _, values in chosen for value in values]
@@ -175,7 +176,7 @@ class Rollouts:
         """A part with the rows of a query, whole or not at all."""
         draft = final.with_suffix(f".{os.getpid()}.draft")
         quoted = str(draft).replace("'", "''")
-        self._cursor().execute(f"COPY ({query}) TO '{quoted}' (FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE 30000)", values)
+        self._cursor().execute(f"COPY ({query}) TO '{quoted}' (FORMAT parquet, COMPRESSION snappy, ROW_GROUP_SIZE 30000)", values)
         draft.replace(final)
         return final
 
@@ -239,7 +240,7 @@ class Rollouts:
         Raises:
             DataError: there is none of this id in the round.
         """
-        found = self._rows("SELECT * FROM rows WHERE round = ? AND id = ? LIMIT 1", [number, name])
+        found = self._rows("SELECT * EXCLUDE (search) FROM rows WHERE round = ? AND id = ? LIMIT 1", [number, name])
         if not found:
             raise DataError(f"no rollout {name!r} in round {number}")
         row = found[0]

@@ -49,7 +49,7 @@ function range(values, share) {
   let low = Math.min(...values), high = Math.max(...values);
   if (low > 0 && low < high * 0.6) low = 0;
   if (low === high) [low, high] = [low - (Math.abs(low) || 1) * 0.1, high + (Math.abs(high) || 1) * 0.1];
-  return [low, high];
+  return [low, high + (high - low) * 0.04];
 }
 
 // What the pointer or an arrow key points at: the nearest place with a value. `tell` is called with its index, or with null.

@@ -3,6 +3,7 @@
 import { ask, el, later, number, put, signed, state, visible } from "./parts.js";
 
 const FILTERS = ["first", "last", "role", "reward", "least", "most", "right", "trained", "text", "task", "order", "page"];
+const MORE = ["first", "last", "role", "trained", "reward", "least", "most"];
 const ORDERS = ["newest", "oldest", "highest reward", "lowest reward", "highest advantage", "lowest advantage", "longest"];
 const dialog = document.getElementById("rollout");
 const now = { shown: "", rows: [], run: null, open: null };
@@ -48,6 +49,7 @@ export async function drawRollouts(place, { run, picker, fresh, stamp }) {
   if (state.get("view") !== "rollouts") return;
   Object.assign(now, { shown: key, rows: found.rows, run });
   const { facets } = found, page = found.page, pages = Math.ceil(found.count / found.size);
+  const open = place.querySelector(".more")?.open, more = open ?? (innerWidth > 640 || MORE.some((name) => name in wanted));
   const turn = (text, to, off) => el("button", { type: "button", "data-key": `page ${text}`, disabled: off, onclick: () => set({ page: to || null }) }, text);
   const words = `${number(found.count)} of ${number(facets.count)} rollouts` + (found.reward === null || found.reward === undefined ? "" : `, mean reward ${number(found.reward)}`) + (found.right === null || found.right === undefined ? "" : `, ${number(100 * found.right, 1)}% right`);
   put(
@@ -57,17 +59,26 @@ export async function drawRollouts(place, { run, picker, fresh, stamp }) {
       "form",
       { class: "filters card", role: "search", onsubmit: (event) => event.preventDefault() },
       field("text", "text", { type: "search", placeholder: "in prompt, text or answer" }),
-      field("first", "from round", { type: "number", min: facets.first ?? 0, placeholder: facets.first ?? "" }),
-      field("last", "to round", { type: "number", min: 0, placeholder: facets.last ?? "" }),
-      choice("role", "role", facets.roles.map((one) => [one.role, `${one.role} (${number(one.count)})`])),
       choice("right", "answer", [["right"], ["wrong"], ["unknown"]]),
-      choice("reward", "reward", facets.rewards.map((name) => [name]), "sum of all"),
-      field("least", "at least", { type: "number", step: "any" }),
-      field("most", "at most", { type: "number", step: "any" }),
-      choice("trained", "trained on", [["true", "yes"], ["false", "no"]]),
       choice("order", "order", ORDERS.map((name) => [name]), null),
       state.get("task") ? el("label", {}, "task", el("button", { type: "button", "data-key": "f task", title: "Show those of all tasks", onclick: () => set({ task: null }) }, `${visible(state.get("task"))} ×`)) : null,
       el("button", { type: "button", "data-key": "f clear", onclick: () => set(Object.fromEntries(FILTERS.map((name) => [name, null]))) }, "clear"),
+    ),
+    el(
+      "details",
+      { class: "more", open: more },
+      el("summary", { "data-key": "more" }, "More filters"),
+      el(
+        "form",
+        { class: "filters card", "aria-label": "More filters", onsubmit: (event) => event.preventDefault() },
+        field("first", "from round", { type: "number", min: facets.first ?? 0, placeholder: facets.first ?? "" }),
+        field("last", "to round", { type: "number", min: 0, placeholder: facets.last ?? "" }),
+        choice("role", "role", facets.roles.map((one) => [one.role, `${one.role} (${number(one.count)})`])),
+        choice("trained", "trained on", [["true", "yes"], ["false", "no"]]),
+        choice("reward", "reward", facets.rewards.map((name) => [name]), "sum of all"),
+        field("least", "at least", { type: "number", step: "any" }),
+        field("most", "at most", { type: "number", step: "any" }),
+      ),
     ),
     el("p", { class: "hint", role: "status" }, words, facets.lines > facets.count ? el("span", { class: "bad" }, ` (${number(facets.lines - facets.count)} lines of the files cannot be read)`) : null),
     found.rows.length ? el("ol", { class: "list" }, found.rows.map(item)) : el("p", { class: "none empty" }, facets.count ? "None is like that." : "This run has kept no rollouts yet."),
