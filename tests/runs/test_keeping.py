@@ -33,7 +33,7 @@ def test_tokens_are_kept_with_what_they_gained_and_nothing_else_changes(tmp_path
 
 
 def test_ratios_are_one_where_nothing_was_learned(tmp_path: Path) -> None:
-    for row in rows(tmp_path / "run", "gold", keep_tokens=True, **{"optimizer": {"learning_rate": 1e-12}}):
+    for row in rows(tmp_path / "run", "gold", keep_tokens=True, optimizer={"learning_rate": 1e-12}):
         assert row["pieces"][0]["ratios"] == pytest.approx([0.0] * row["tokens"], abs=1e-4)
 
 
