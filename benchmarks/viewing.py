@@ -21,7 +21,32 @@ from autotelic.viewing.server import application
 from benchmarks.common import machine, peak_memory, seconds, spread, table, versions, write
 
 ROUNDS, REPEATS = 100, 3
-WORDS = ["the", "sum", "of", "both", "parts", "is", "then", "taken", "from", "what", "was", "left", "before", "so", "that", "every", "step", "can", "be", "checked", "once", "more", "by", "hand"]
+WORDS = [
+    "the",
+    "sum",
+    "of",
+    "both",
+    "parts",
+    "is",
+    "then",
+    "taken",
+    "from",
+    "what",
+    "was",
+    "left",
+    "before",
+    "so",
+    "that",
+    "every",
+    "step",
+    "can",
+    "be",
+    "checked",
+    "once",
+    "more",
+    "by",
+    "hand",
+]
 PAGES: dict[str, dict[str, Any]] = {
     "newest": {},
     "page 1,000": {"page": 1000},
