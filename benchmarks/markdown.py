@@ -109,7 +109,14 @@ def _torture(report: dict[str, Any]) -> list[str]:
     ]
 
 
+def _viewing(report: dict[str, Any]) -> list[str]:
+    told = f"{report['rollouts']:,} rollouts, {report['mib']:.0f} MiB"
+    rows = [(f"read once, of {told}", report["read"]), ("a round of 1,000 more", report["round_of_1000"]), ("opened again", report["opened_again"])]
+    pages = [(f"page: {name}", float(found["median"])) for name, found in report["pages"].items()]
+    return lines_of(("what", "seconds"), [*rows, *pages, ("one rollout, with those around it", float(report["one"]["median"]))])
+
+
 _MAKERS: dict[str, Callable[[dict[str, Any]], list[str]]] = {
     "rollout": _rollout, "step": _step, "learn": _learn, "growth": _growth,
-    "real": _real, "torture": _torture,
+    "real": _real, "torture": _torture, "viewing": _viewing,
 }  # fmt: skip

@@ -21,32 +21,7 @@ from autotelic.viewing.server import application
 from benchmarks.common import machine, peak_memory, seconds, spread, table, versions, write
 
 ROUNDS, REPEATS = 100, 3
-WORDS = [
-    "the",
-    "sum",
-    "of",
-    "both",
-    "parts",
-    "is",
-    "then",
-    "taken",
-    "from",
-    "what",
-    "was",
-    "left",
-    "before",
-    "so",
-    "that",
-    "every",
-    "step",
-    "can",
-    "be",
-    "checked",
-    "once",
-    "more",
-    "by",
-    "hand",
-]
+TEXT = "the sum of both parts is then taken from what was left before so that every step can be checked once more by hand"
 PAGES: dict[str, dict[str, Any]] = {
     "newest": {},
     "page 1,000": {"page": 1000},
@@ -64,11 +39,11 @@ PAGES: dict[str, dict[str, Any]] = {
 
 def rollouts(number: int, count: int) -> Iterator[dict[str, Any]]:
     """The rollouts of a round."""
-    draw = generator("viewing", number)
+    draw, words = generator("viewing", number), TEXT.split()
     for i in range(count):
         task, gold, answer, judge = f"t{draw.randrange(5000)}", str(draw.randrange(10)), str(draw.randrange(10)), i % 5 == 0
         place = (number - 1) * count + i
-        text = " ".join(draw.choices(WORDS, k=draw.randrange(8, 40))) + (f" needle {place}" if place % 1000 == 0 else "")
+        text = " ".join(draw.choices(words, k=draw.randrange(8, 40))) + (f" needle {place}" if place % 1000 == 0 else "")
         reward = float(answer == gold)
         yield {
             "id": f"r{number}/{task}/{i}", "task": task, "role": "judge" if judge else "solver", "parent": None, "prompt": f"What is {task} of {gold}?",

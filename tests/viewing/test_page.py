@@ -57,7 +57,7 @@ def test_curves_gain_points_while_a_run_trains(browser: Any, served: tuple[str, 
     overrides = [f"{key}={value}" for key, value in settings.items() if key not in ("recipe", "rounds", "out")]
     command = [sys.executable, "-m", "autotelic", "run", "srt", "--rounds", "20", "--quiet", "--out", str(root / "live"), *overrides]
     with subprocess.Popen(command, stdout=subprocess.DEVNULL) as process:
-        shown.locator(".runs a", has_text="live").wait_for()
+        shown.locator(".runs a", has_text="live").wait_for(timeout=90_000)
         seen: set[str] = set()
         while process.poll() is None:
             seen.add(shown.evaluate("document.querySelector('path.line')?.dataset.points ?? '0'"))
