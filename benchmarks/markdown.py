@@ -116,7 +116,16 @@ def _viewing(report: dict[str, Any]) -> list[str]:
     return lines_of(("what", "seconds"), [*rows, *pages, ("one rollout, with those around it", float(report["one"]["median"]))])
 
 
+def _vllm(report: dict[str, Any]) -> list[str]:
+    rows = []
+    for result in report["results"]:
+        label = f"{result['model']}, {result['threads']} thread{'s' * (result['threads'] > 1)}"
+        for engine, rate in result["tokens_per_second"].items():
+            rows.append((label, engine, float(rate["median"]), _range(rate), f"{result['logprob_gap'][engine]:.1e}"))
+    return lines_of(("model", "engine", "tokens/s", "least to most", "gap to the trainer, nats"), rows)
+
+
 _MAKERS: dict[str, Callable[[dict[str, Any]], list[str]]] = {
     "rollout": _rollout, "step": _step, "learn": _learn, "growth": _growth,
-    "real": _real, "torture": _torture, "viewing": _viewing,
+    "real": _real, "torture": _torture, "viewing": _viewing, "vllm": _vllm,
 }  # fmt: skip

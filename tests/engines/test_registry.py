@@ -50,14 +50,14 @@ def foreign(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 @pytest.mark.usefixtures("foreign")
 def test_an_engine_of_another_package_answers_and_does_not_train_where_it_cannot_follow(tmp_path: Path) -> None:
-    assert known_engines() == ["native", "torch", "broken", "eight-bits", "odd", "stopless"]
+    assert known_engines() == ["native", "torch", "vllm", "broken", "eight-bits", "odd", "stopless"]
     plain, rounded = (json.loads(call(*EVAL, "--engine", name, "--json").out)["measures"] for name in ("torch", "eight-bits"))
     assert plain.keys() == rounded.keys()
     way = call(*EVAL, "--way", "backtracking", "--engine", "eight-bits")
     assert way.status == 0 and "backtracking: " in way.out
     said = refused(tmp_path / "run", "srt", "--engine", "eight-bits")
     needed = "sample from any weights that it is handed, as they are at that moment"
-    assert said == f"error: engine=eight-bits: cannot {needed}, which recipe 'srt' needs; native and torch can"
+    assert said == f"error: engine=eight-bits: cannot {needed}, which recipe 'srt' needs; native, torch and vllm can"
 
 
 @pytest.mark.usefixtures("foreign")
@@ -75,7 +75,7 @@ def test_an_engine_of_another_package_answers_and_does_not_train_where_it_cannot
         (
             "stopless",
             (*EVAL, "--way", "backtracking"),
-            "engine=stopless: cannot end a completion at the strings of Sampling.stop, which way 'backtracking' needs; native and torch can",
+            "engine=stopless: cannot end a completion at the strings of Sampling.stop, which way 'backtracking' needs; native, torch and vllm can",
         ),
         ("stopless", ("eval", "chain-medium", "--tasks", "chain", "--limit", 2), "engine=stopless: it is too small"),
     ],

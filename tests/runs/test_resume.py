@@ -109,6 +109,28 @@ def test_every_third_round_may_keep_its_weights(tmp_path: Path) -> None:
     assert [store.fault(number) for number in range(8)] == [None] * 8
 
 
+def test_weights_that_a_kill_left_go_when_the_run_is_resumed(tmp_path: Path) -> None:
+    """The kill falls after the last round is committed and before the weights of an older one are dropped."""
+    raw = small("srt", rounds=ROUNDS, gate={"mode": "off"})
+    loop.start({**raw, "out": str(tmp_path / "whole")}, Progress(quiet=True))
+
+    def dies(store: Store, number: int, spare: int | None, every: int | None) -> None:
+        if number == ROUNDS - raw.get("keep_checkpoints", 2):
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    if not (child := os.fork()):
+        Store.drop_weights = dies  # type: ignore[method-assign]
+        try:
+            loop.start({**raw, "out": str(tmp_path / "killed")}, Progress(quiet=True))
+        finally:
+            os._exit(1)
+    assert os.WIFSIGNALED(os.waitpid(child, 0)[1]) and RunReader(tmp_path / "killed").last == ROUNDS
+    assert contents(tmp_path / "whole", ROUNDS - 2).keys() < contents(tmp_path / "killed", ROUNDS - 2).keys()
+    loop.resume(tmp_path / "killed", progress=Progress(quiet=True))
+    for number in range(ROUNDS + 1):
+        assert contents(tmp_path / "whole", number).keys() == contents(tmp_path / "killed", number).keys()
+
+
 def test_weights_that_did_not_move_are_linked_and_not_written(tmp_path: Path) -> None:
     """Whether a file system has links shows in the number of names of a file; the manifest has the digest of the first writing either way."""
     store = Store.create(tmp_path, CONFIG)

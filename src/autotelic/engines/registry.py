@@ -5,7 +5,7 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from typing import Literal
 
-from autotelic.engines import native
+from autotelic.engines import native, vllm_engine
 from autotelic.engines.base import Engine
 from autotelic.engines.torch_engine import TorchEngine
 from autotelic.entries import load, package, points
@@ -56,6 +56,7 @@ ENGINES: dict[str, EngineMaker] = {
         lambda model: native.supports(model) or native.available(),
     ),
     "torch": EngineMaker(lambda options: TorchEngine(precision=options.precision), frozenset(CAPABILITIES)),
+    "vllm": EngineMaker(lambda options: vllm_engine.VllmEngine(precision=options.precision), frozenset(CAPABILITIES), vllm_engine.supports),
 }
 """The engines of this package."""
 
@@ -112,4 +113,4 @@ def check_capabilities(name: str, needed: Collection[Capability], whose: str) ->
     if name == AUTO or not (lacking := sorted(set(needed) - find_engine(name).capabilities)):
         return
     able = [other for other in ENGINES if ENGINES[other].capabilities >= set(needed)]
-    raise SettingError(f"engine={name}: cannot {CAPABILITIES[lacking[0]]}, which {whose} needs; {' and '.join(able)} can")
+    raise SettingError(f"engine={name}: cannot {CAPABILITIES[lacking[0]]}, which {whose} needs; {', '.join(able[:-1])} and {able[-1]} can")

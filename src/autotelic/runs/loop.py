@@ -127,6 +127,7 @@ async def all_of(session: Session, store: Store, progress: Progress, done: int |
         session.before = store.metrics(done)
     session.baseline, session.first = store.metrics(0), store.probe("first")
     session.scores = {number: scored(metrics, session.recipe.about.proxy) for number, metrics in store.history().items()}
+    store.drop_weights(done - session.settings.keep_checkpoints, handed_over(session), session.settings.keep_every)
     session.ctx.on_phase = progress.phase
     with frozen():
         stopped = await all_rounds(session, store, progress, done + 1)

@@ -82,7 +82,7 @@ class RunSettings(Settings):
     out: str | None = None
     """Run directory; None: a new one under runs/."""
     engine: Annotated[str, AfterValidator(check_name)] = AUTO
-    """What samples: "native", "torch" or one that another package ships; "auto": the native engine where the model, the device and a compiler allow it,
+    """What samples: "native", "torch", "vllm" or one that another package ships; "auto": the native engine where the model, the device and a compiler allow it,
     else torch."""
     precision: Wanted = "auto"
     """Arithmetic of the engine; "auto": bf16 for models from 20 million parameters on where the CPU multiplies it, else fp32."""

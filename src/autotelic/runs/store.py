@@ -205,7 +205,7 @@ class Store(RunReader):
             with (self.folder / "metrics.jsonl").open("a", encoding="utf-8") as file:
                 file.write(json.dumps({"round": number, "metrics": metrics}) + "\n")
         self._weighty.add(number)
-        self._drop_weights(number - keep, spare, every)
+        self.drop_weights(number - keep, spare, every)
 
     def _check(self) -> None:
         """Raises AutotelicError where the directory is not this run's any more."""
@@ -222,8 +222,8 @@ class Store(RunReader):
                 shutil.copyfile(self.round(before) / name, partial / name)
         return {name: read_manifest(self.round(before)).files[name] for name in names}
 
-    def _drop_weights(self, number: int, spare: int | None, every: int | None) -> None:
-        """Of all rounds up to one, but for those that are kept. The oldest go first."""
+    def drop_weights(self, number: int, spare: int | None, every: int | None) -> None:
+        """Of all rounds up to one, but for those that are kept. The oldest go first. Does what a kill after a commit has left undone, too."""
         with explained(self.rounds, self.folder):
             for one in sorted(self._weighty):
                 if one <= number and one != spare and not (every and one % every == 0):
