@@ -80,6 +80,13 @@ def test_a_round_that_comes_later_is_added_and_one_made_again_replaces(tmp_path:
     assert opened(folder, tmp_path / "cache").facets()["count"] == 29, "another viewer takes the parts that are there"
 
 
+def test_much_is_read_in_batches(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(columns, "BATCH", 4000)
+    found = opened(viewed.make(tmp_path / "run", rounds=9, count=6), tmp_path / "cache")
+    assert 1 < len(list(found.cache.glob("*.parquet"))) < 9 and found.facets()["count"] == 54
+    assert [row["round"] for row in found.page(Wanted(order="oldest"))["rows"]] == sorted(6 * list(range(1, 10)))[:50]
+
+
 def test_nothing_is_written_into_the_run(tmp_path: Path) -> None:
     folder = viewed.make(tmp_path / "run")
     before = {path: path.stat().st_mtime_ns for path in folder.rglob("*")}

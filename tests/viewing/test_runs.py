@@ -84,6 +84,21 @@ def test_a_damaged_run_says_so_and_the_others_are_shown(tmp_path: Path) -> None:
     assert len(faults) == 2 and "00001" in faults[0] and faults[1].endswith("00002: is missing")
 
 
+def test_what_is_json_of_another_shape_is_named_and_the_rest_is_shown(tmp_path: Path) -> None:
+    viewed.make(tmp_path / "a")
+    (tmp_path / "a" / "verdict.json").write_text('{"word": "splendid"}')
+    (tmp_path / "a" / "rounds" / "00002" / "pool.jsonl").write_text('{"event": "add", "task": 3}\n')
+    runs = Runs(tmp_path)
+    assert runs["a"].summary()["word"] is None
+    faults = runs["a"].detail()["faults"]
+    assert "no verdict can be read" in faults[0] and "round 2" in faults[1]
+    (tmp_path / "a" / "config.json").write_text('{"run": {"gate": {"odd": 1}}, "recipe": {"name": "srt"}, "machine": 3, "probe": 4}')
+    summary = Runs(tmp_path)["a"].summary()
+    assert summary["recipe"] == "srt" and summary["round"] == 3
+    with pytest.raises(DataError, match="holds what no run of this version writes"):
+        Runs(tmp_path)["a"].detail()
+
+
 def test_the_pool_grows_and_its_tasks_name_their_parents(tmp_path: Path) -> None:
     run = Runs(viewed.make(tmp_path, rounds=1)).all()["."]
     task = {"id": "new", "prompt": "1+1=", "answer": "2", "tags": {"parents": ["r1/solver/t0/0"], "born": 2}}

@@ -111,6 +111,7 @@ def test_a_port_that_is_taken_a_folder_that_is_not_there_an_extra_that_is_missin
     complaint = call("view", tmp_path, "--no-open", "--port", port).complaint
     assert f"port {port}" in complaint and "--port" in complaint
     at.close()
+    assert "name the address" in call("view", tmp_path, "--host", "0.0.0.0").complaint
     assert "no such folder" in call("view", tmp_path / "none").complaint
     real = builtins.__import__
 

@@ -21,10 +21,10 @@ from autotelic.caching import cache_folder
 from autotelic.errors import DataError
 from autotelic.runs.reading import RunReader
 from autotelic.types import Settings
-from autotelic.viewing.runs import stamp
+from autotelic.viewing.runs import settled, stamp
 
 COLUMNS = {
-    "id": "VARCHAR", "task": "VARCHAR", "role": "VARCHAR", "parent": "VARCHAR", "prompt": "VARCHAR", "text": "VARCHAR", "answer": "VARCHAR",
+    "@round": "INTEGER", "id": "VARCHAR", "task": "VARCHAR", "role": "VARCHAR", "parent": "VARCHAR", "prompt": "VARCHAR", "text": "VARCHAR", "answer": "VARCHAR",
     "gold": "VARCHAR", "rewards": "MAP(VARCHAR, DOUBLE)", "advantage": "JSON", "trained": "BOOLEAN", "weight": "DOUBLE", "tokens": "BIGINT",
     "turns": "JSON", "keys": "JSON", "pieces": "JSON", "stop": "VARCHAR", "version": "BIGINT", "right": "BOOLEAN",
 }  # fmt: skip
@@ -37,18 +37,18 @@ MOST_NODES = 400
 MOST_PARTS = 16
 """More small parts than these are made into one."""
 SMALL = 64 << 20
+BATCH = 256 << 20
+"""Bytes of rollouts files that are read at a time, into one part."""
 LONGEST = 64 << 20
 """Longer lines are left out."""
 MEMORY = "2GB"
-MAGIC = frozenset("*?[]{}")
-"""What DuckDB would read as a pattern in a path."""
-LINES = """SELECT CAST(regexp_extract(filename, '(\\d+)/[^/]*$', 1) AS INTEGER) AS round, row_number() OVER () AS place, * EXCLUDE (filename, "right"),
+LINES = """SELECT "@round" AS round, row_number() OVER () AS place, * EXCLUDE ("@round", "right"),
     list_sum(map_values(rewards)) AS reward,
     CASE json_type(advantage) WHEN 'ARRAY' THEN list_avg(CAST(advantage AS DOUBLE[])) ELSE TRY_CAST(advantage AS DOUBLE) END AS credit,
     CASE WHEN "right" IS NOT NULL THEN "right" WHEN keys IS NULL AND gold IS NOT NULL THEN coalesce(answer = gold, false) END AS "right",
     lower(concat_ws(chr(10), prompt, text, answer)) AS search
-    FROM read_json(?, format = 'newline_delimited', columns = ?, maximum_object_size = ?, ignore_errors = true, filename = true, hive_partitioning = false)"""
-"""The rows of files of rollouts. A line that cannot be read is a row without an id."""
+    FROM read_json(?, format = 'newline_delimited', columns = ?, maximum_object_size = ?, ignore_errors = true, hive_partitioning = false)"""
+"""The rows of a file of rollouts that was copied. A line that cannot be read is a row without an id."""
 LIST = f"""round, place, id, task, role, parent, left(prompt, {SHORT}) AS prompt, left(text, {SHORT}) AS text, answer, gold, reward, credit, "right", trained,
     tokens, stop, version"""
 HALVES = re.compile(rb"\\\\|\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|\\u[dD][89a-fA-F][0-9a-fA-F]{2}")
@@ -120,6 +120,7 @@ class Rollouts:
         self._connection = duckdb.connect(config={"memory_limit": MEMORY, "threads": min(os.cpu_count() or 1, 4)})
         self._parts: list[str] = []
         self._facets: Row | None = None
+        self._seen: tuple[int, ...] = ()
 
     def refresh(self, reader: RunReader) -> None:
         """Read the rounds that are in no part yet.
@@ -127,8 +128,11 @@ class Rollouts:
         Raises:
             DataError: the cache cannot be written.
         """
-        stamps = {number: stamp(path) for number in reader.numbers if readable(path := reader.rollouts_file(number))}
         with self._lock:
+            seen = settled(reader.rounds)
+            if seen and seen == self._seen:
+                return
+            stamps = {number: stamp(path) for number in reader.numbers if readable(path := reader.rollouts_file(number))}
             try:
                 self.cache.mkdir(parents=True, exist_ok=True)
                 parts = [str(part) for part in self._parts_of(reader, stamps)]
@@ -136,6 +140,7 @@ class Rollouts:
                 raise DataError(f"{self.cache}: cannot be written: {error.strerror}; AUTOTELIC_CACHE names another folder") from error
             if parts != self._parts:
                 self._parts, self._facets = parts, None
+            self._seen = seen
 
     def _parts_of(self, reader: RunReader, stamps: Stamps) -> list[Path]:
         parts = self._valid(stamps)
@@ -160,9 +165,9 @@ class Rollouts:
 
     def _read(self, reader: RunReader, stamps: Stamps, numbers: Sequence[int]) -> Path:
         with tempfile.TemporaryDirectory(dir=self.cache) as scratch:
-            found = [plain(reader.rollouts_file(number), Path(scratch) / f"{number:05d}") for number in numbers]
-            files, longest = [str(path) for path, _ in found], max(size for _, size in found)
-            return self._write(LINES, [files, COLUMNS, max(16 << 20, longest + 1)], self.cache / name_of(stamps, numbers[0], numbers[-1]))
+            copy = Path(scratch) / "rollouts.jsonl"
+            longest = copied(reader, numbers, copy)
+            return self._write(LINES, [str(copy), COLUMNS, max(16 << 20, longest + 1)], self.cache / name_of(stamps, numbers[0], numbers[-1]))
 
     def _merged(self, parts: list[Path], stamps: Stamps) -> Path:
         """Some parts that follow one another, as one."""
@@ -296,31 +301,31 @@ def readable(path: Path) -> bool:
     return path.is_file() and not path.is_symlink() and not path.parent.is_symlink()
 
 
-def plain(path: Path, scratch: Path) -> tuple[Path, int]:
-    """A file of JSON lines that DuckDB reads, and the length of its longest line: itself, or a copy in `scratch`, where lines are mended or left out.
+def copied(reader: RunReader, numbers: Sequence[int], copy: Path) -> int:
+    """Copy the rollouts of some rounds into one file that DuckDB reads, each with its round, and return the length of the longest line.
 
-    What DuckDB would not read: halves of surrogate pairs, bytes that are no UTF-8, lines too long to hold, and some letters in the path itself.
+    What DuckDB would not read is mended or left out: halves of surrogate pairs, bytes that are no UTF-8, lines too long to hold. One file is read many
+    times as fast as thousands of small ones.
     """
-    longest, changed = 0, bool(MAGIC & set(str(path)))
-    for line, mended in lines(path):
-        longest, changed = max(longest, len(mended)), changed or line is not mended
-    if not changed:
-        return path, longest
-    scratch.mkdir()
-    copy = scratch / path.name
+    longest = 0
     with copy.open("wb") as file:
-        file.writelines(mended for _, mended in lines(path))
-    return copy, longest
+        for number in numbers:
+            start = b'{"@round": %d, ' % number
+            for line in lines(reader.rollouts_file(number)):
+                found = start + line[1:] if line.startswith(b"{") else line
+                longest = max(longest, len(found))
+                file.write(found + b"\n")
+    return longest
 
 
-def lines(path: Path) -> Iterator[tuple[bytes, bytes]]:
-    """The lines of a file, each beside itself as DuckDB reads it, which is empty for one that is too long."""
+def lines(path: Path) -> Iterator[bytes]:
+    """The lines of a file as DuckDB reads them; in place of one that is too long there is a word."""
     with path.open("rb") as file:
         while line := file.readline(LONGEST):
             whole = line
             while whole[-1:] != b"\n" and len(whole) == LONGEST:
                 whole = file.readline(LONGEST)
-            yield line, mended(line) if whole is line else b""
+            yield mended(line.strip()) if whole is line else b"too long"
 
 
 def mended(line: bytes) -> bytes:
@@ -347,15 +352,18 @@ def name_of(stamps: Stamps, low: int, high: int) -> str:
 
 
 def gaps(stamps: Stamps, parts: Sequence[Path]) -> list[list[int]]:
-    """The rounds that are in no part, as runs of rounds between parts."""
+    """The rounds that are in no part, as runs of rounds between parts, none of more than a batch unless it is one round."""
     spans = [span(part) for part in parts]
     found: list[list[int]] = []
-    before: int | None = None
+    room = 0
     for number in sorted(stamps):
-        owner = next((low for low, high in spans if low <= number <= high), None)
-        if owner is None:
-            if before is not None or not found:
-                found.append([])
+        size = stamps[number][2]
+        if any(low <= number <= high for low, high in spans):
+            room = 0
+        elif room >= size and found:
             found[-1].append(number)
-        before = owner
+            room -= size
+        else:
+            found.append([number])
+            room = BATCH - size
     return found

@@ -6,11 +6,11 @@ that were found there, so that no name leads elsewhere.
 
 import os
 from collections.abc import Iterator
-from contextlib import suppress
 from itertools import pairwise
 from math import isfinite
 from pathlib import Path
 from threading import RLock
+from time import time_ns
 from typing import Any
 
 from autotelic.errors import AutotelicError, DataError, nearest
@@ -32,6 +32,10 @@ DEPTH = 6
 MOST_POINTS = 1000
 """Longer curves are thinned; no page has more pixels for one."""
 PHASES = ("sample", "learn", "probe", "own")
+FOREIGN = (KeyError, TypeError, ValueError, AttributeError)
+"""What files raise that are JSON and of another shape."""
+VERDICT = -1
+"""The place of the verdict's fault among those of rounds."""
 DECISIONS = ("rolled back", "promoted", "warned")
 Row = dict[str, Any]
 
@@ -80,6 +84,7 @@ class Watched:
         self.faults: dict[int, str] = {}
         self.pool = Pool()
         self._stamps: dict[int, tuple[int, ...]] = {}
+        self._seen: tuple[int, ...] = ()
         self._config: tuple[int, ...] = ()
         self._reader: RunReader | None = None
         self._judged: tuple[object, Verdict | None] = (None, None)
@@ -99,6 +104,7 @@ class Watched:
             if self._reader is None or now != self._config:
                 self._reader, self._config = RunReader.of(self.folder), now
                 self._stamps.clear()
+                self._seen = ()
             return self._reader
 
     def refresh(self) -> RunReader:
@@ -108,14 +114,16 @@ class Watched:
             DataError: the run cannot be read.
         """
         with self.lock:
-            reader = self.reader
+            reader, seen = self.reader, settled(self.folder / "rounds")
+            if seen and seen == self._seen:
+                return reader
             now = {number: stamp(reader.round(number) / "metrics.json") for number in reader.numbers}
             for number in self._stamps.keys() - now.keys():
                 self._forget(number)
             for number, one in now.items():
                 if self._stamps.get(number) != one:
                     self._read(reader, number)
-            self._stamps = now
+            self._stamps, self._seen = now, seen
             return reader
 
     def _forget(self, number: int) -> None:
@@ -155,14 +163,19 @@ class Watched:
         with self.lock:
             key = tuple(stamp(self.folder / name) for name in ("verdict.json", "probe/last.json"))
             if self._judged[0] != key:
-                self._judged = key, reader.verdict or so_far(reader, [metrics for _, metrics in self.rounds])
+                self.faults.pop(VERDICT, None)
+                try:
+                    verdict = reader.verdict or so_far(reader, [metrics for _, metrics in self.rounds])
+                except (AutotelicError, OSError, *FOREIGN) as error:
+                    verdict, self.faults[VERDICT] = None, f"no verdict can be read: {error}"
+                self._judged = key, verdict
             return self._judged[1], bool(key[0])
 
     def summary(self) -> Row:
         """What the list of runs says of it; of one that cannot be read, what is wrong."""
         try:
             return self._summary()
-        except (AutotelicError, OSError, KeyError, TypeError, ValueError, AttributeError) as error:
+        except (AutotelicError, OSError, *FOREIGN) as error:
             return {"id": self.name, "error": str(error) or type(error).__name__}
 
     def _summary(self) -> Row:
@@ -189,7 +202,17 @@ class Watched:
         }
 
     def detail(self) -> Row:
-        """Everything about it but its curves, its pool and its rollouts."""
+        """Everything about it but its curves, its pool and its rollouts.
+
+        Raises:
+            DataError: the run cannot be read.
+        """
+        try:
+            return self._detail()
+        except FOREIGN as error:
+            raise DataError(f"{self.folder}: holds what no run of this version writes: {type(error).__name__}: {error}") from error
+
+    def _detail(self) -> Row:
         reader = self.refresh()
         verdict, _ = self.verdict()
         return {
@@ -202,6 +225,7 @@ class Watched:
             "phases": [[number, *(metrics.get(f"seconds/{phase}", 0.0) for phase in PHASES)] for number, metrics in self.rounds if number],
             "speeds": speeds(self.rounds),
             "gate": decisions(reader, self.rounds),
+            "alarms": [one for one in reader.events if one.get("event") == "alarm"][-20:],
             "events": reader.events[-200:],
             "faults": [*(fault for _, fault in sorted(self.faults.items())), *missing(reader)],
             "settings": as_text(reader.settings),
@@ -224,6 +248,12 @@ def stamp(path: Path) -> tuple[int, ...]:
     return found.st_ino, found.st_mtime_ns, found.st_size
 
 
+def settled(folder: Path) -> tuple[int, ...]:
+    """The stamp of a folder that has not changed for a second, so that the next change gives another one; empty of others."""
+    found = stamp(folder)
+    return found if found and time_ns() - found[1] > 10**9 else ()
+
+
 def so_far(reader: RunReader, history: list[Metrics]) -> Verdict | None:
     """The verdict on the weights that were probed last, as `runs.loop` would give it."""
     first, last = reader.probe("first"), reader.probe("last")
@@ -231,9 +261,7 @@ def so_far(reader: RunReader, history: list[Metrics]) -> Verdict | None:
         return None
     trained = bool((reader.config.get("probe") or {}).get("probe_is_train"))
     first, last = judging(reader, first), judging(reader, last)
-    with suppress(ValueError):  # the two are of different tasks
-        return judge(first, last, history, reader.recipe.get("proxy"), trained)
-    return None
+    return judge(first, last, history, reader.recipe.get("proxy"), trained)
 
 
 def judging(reader: RunReader, result: ProbeResult) -> ProbeResult:

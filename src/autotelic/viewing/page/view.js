@@ -160,6 +160,7 @@ async function drawRun(fresh) {
     main,
     el("div", { class: "bar-of" }, picker(), el("a", { href: state.link({ view: "rollouts", run: id }) }, "its rollouts")),
     run.faults.length ? el("section", { class: "card bad" }, el("strong", {}, "Damage"), el("ul", { class: "reasons" }, run.faults.slice(0, 20).map((one) => el("li", {}, visible(one))), run.faults.length > 20 ? el("li", {}, `and ${run.faults.length - 20} more`) : null)) : null,
+    run.alarms.length ? el("section", { class: "card warn" }, el("strong", {}, "Alarms"), el("ul", { class: "reasons" }, run.alarms.slice().reverse().map((one) => el("li", {}, visible(one.text))))) : null,
     el("section", { class: "card" }, el("h2", {}, el("span", { class: `word ${run.word || ""}` }, run.word || "no verdict yet"), run.word && !run.final ? el("span", { class: "sofar" }, " so far") : null), el("p", {}, run.headline, run.word && !run.final ? el("span", { class: "hint" }, " By the newest probe, were it the last: who looks often is misled sooner.") : null), el("ul", { class: "reasons" }, run.reasons.map((one) => el("li", {}, visible(one))))),
     el("div", { class: "tiles" }, tile("state", run.state), tile("rounds", `${run.round ?? "–"}${run.rounds && run.rounds < 1e6 ? ` / ${run.rounds}` : ""}`), tile("probe, first to last", run.first === null ? "–" : `${number(run.first)} → ${number(run.last)}`), tile("tokens a second", number(run.speed === null ? null : Math.round(run.speed)))),
     el("div", { class: "charts" }, lines("probe/accuracy", [{ name: id, color: "c1", points: curves.curves[id] || [] }], { share: true, width }), bars("seconds by phase", ["sample", "learn", "probe", "own"], run.phases, { unit: " s", width }), lines("tokens sampled a second", [{ name: "tokens/s", color: "c2", points: run.speeds }], { width })),
@@ -184,6 +185,10 @@ async function draw(fresh = false) {
     return;
   }
   drawing = true;
+  const slow = setTimeout(() => {
+    main.setAttribute("aria-busy", "true");
+    if (!main.childElementCount) put(main, el("p", { class: "none", role: "status" }, "reading …"));
+  }, 300);
   try {
     const shown = view();
     for (const link of document.querySelectorAll("nav a")) {
@@ -198,6 +203,8 @@ async function draw(fresh = false) {
   } catch (error) {
     complain(error);
   } finally {
+    clearTimeout(slow);
+    main.removeAttribute("aria-busy");
     drawing = false;
   }
   if (again) {
@@ -206,14 +213,19 @@ async function draw(fresh = false) {
   }
 }
 
+let polling = false;
 async function poll() {
+  if (polling) return;
+  polling = true;
   try {
     const found = await ask("runs");
     now.runs = found.runs;
     document.getElementById("root").textContent = visible(found.root);
     await draw();
   } catch (error) {
-    complain(error.message.includes("fetch") ? "The server does not answer; it may have been ended." : error);
+    complain(error instanceof TypeError ? "The server does not answer; it may have been ended." : error);
+  } finally {
+    polling = false;
   }
 }
 
