@@ -3,6 +3,7 @@
 import { ask, el, later, number, put, signed, state, visible } from "./parts.js";
 
 const FILTERS = ["first", "last", "role", "reward", "least", "most", "right", "trained", "text", "task", "order", "page"];
+const MOST_TOKENS = 4000;
 const MORE = ["first", "last", "role", "trained", "reward", "least", "most"];
 const ORDERS = ["newest", "oldest", "highest reward", "lowest reward", "highest advantage", "lowest advantage", "longest"];
 const dialog = document.getElementById("rollout");
@@ -125,7 +126,7 @@ function about(row) {
     ["ended by", row.stop ?? "unknown"],
     ["weights", row.version === null ? null : `version ${row.version}`],
     ["forked from", row.parent && visible(row.parent)],
-    ["notes", row.keys && Object.entries(row.keys).filter(([name]) => name !== "moves").map(([name, value]) => `${visible(name)} ${visible(value)}`).join(", ")],
+    ["notes", row.keys && Object.entries(row.keys).filter(([name, value]) => name !== "moves" && value !== null).map(([name, value]) => `${visible(name)} ${visible(value)}`).join(", ")],
   ];
   return el("dl", {}, values.filter(([, value]) => value).flatMap(([name, value]) => [el("dt", {}, name), el("dd", {}, value)]));
 }
@@ -142,8 +143,11 @@ function body(row) {
 const tokensOf = (piece) => piece.texts.map((text, i) => ({ text, logprob: piece.logprobs?.[i] ?? null, ratio: piece.ratios?.[i] ?? null }));
 const creditOf = (row) => (Array.isArray(row.advantage) ? (i) => row.advantage[i] ?? null : () => row.advantage);
 
-function tokens(row, found, credit, from = 0) {
-  const kinds = [["advantage", (one, i) => credit(from + i)], ["log-probability ratio", (one) => one.ratio], ["log-probability when sampled", (one) => one.logprob]].filter(([, value]) => found.some((one, i) => value(one, i) !== null));
+function tokens(row, all, credit, from = 0) {
+  const found = all.slice(0, MOST_TOKENS);
+  const ways = [["advantage", (one, i) => credit(from + i)], ["log-probability ratio", (one) => one.ratio], ["log-probability when sampled", (one) => one.logprob]];
+  const kinds = ways.filter(([, value]) => found.some((one, i) => value(one, i) !== null));
+  if (!Array.isArray(row.advantage)) kinds.sort((a, b) => (a[0] === "advantage") - (b[0] === "advantage")); // one color says little
   const out = el("div", { class: "readout", "aria-live": "polite" }), box = el("div", { class: "tokens", role: "group", "aria-label": "Tokens" });
   const select = el("select", { onchange: () => paint() }, kinds.map(([name]) => el("option", {}, name)));
   const tell = (i) => {
@@ -171,7 +175,7 @@ function tokens(row, found, credit, from = 0) {
   box.append(...spans);
   const ends = el("span", {}), scale = el("span", { class: "scale" }, el("i"), ends);
   paint();
-  return [kinds.length ? el("div", { class: "bar-of" }, el("label", {}, "color by", select), scale) : null, box, out];
+  return [kinds.length ? el("div", { class: "bar-of" }, el("label", {}, "color by", select), scale) : null, box, all.length > found.length ? el("p", { class: "hint" }, `and ${number(all.length - found.length)} more tokens`) : null, out];
 }
 
 // Turns: of one rollout, or of all players of a play in the order of their moves.
