@@ -280,7 +280,8 @@ class Rollouts:
             return []
         play = str(row["task"]).rpartition("/")[0]
         found = self._rows(
-            f"SELECT {LIST}, turns, keys, advantage, pieces FROM rows WHERE round = ? AND starts_with(task, ?) ORDER BY task", [row["round"], f"{play}/"]
+            f"SELECT {LIST}, turns, keys, advantage, pieces FROM rows WHERE round = ? AND starts_with(task, ?) ORDER BY task",
+            [row["round"], f"{play}/"],
         )
         return [{**one, **{key: json.loads(one[key]) if one[key] else None for key in ("turns", "keys", "advantage", "pieces")}} for one in found]
 
