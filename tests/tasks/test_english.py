@@ -37,6 +37,7 @@ def test_the_words_of_every_skill() -> None:
     given: dict[str, tuple[Any, ...]] = {
         "critique": (PROBLEM, SOLUTION), "judge": (PROBLEM, SOLUTION), "score": (PROBLEM, SOLUTION, "2"), "refine": (PROBLEM, SOLUTION, "2"),
         "explain": (PROBLEM, "7"), "continue": (PROBLEM, "He has 3.\n"), "propose": (), "sneak": (PROBLEM, SOLUTION, 2),
+        "rewrite": (PROBLEM,), "demonstrate": (PROBLEM,), "imitate": (PROBLEM, ["Problem: A\nSolution: B", "Problem: C\nSolution: D"]),
     }  # fmt: skip
     expected = {
         "critique": shown
@@ -52,12 +53,39 @@ def test_the_words_of_every_skill() -> None:
         "continue": f"Problem:\n{PROBLEM}\n\nThis is how a solution begins:\nHe has 3.\n\nContinue it from there, without repeating it." + end,
         "propose": f"Here are some problems.\n\nProblem: {PROBLEM}\n\nWrite one new problem of this kind. Write only the problem, not its solution.",
         "sneak": shown + "Rewrite step 2 so that it is wrong, but looks right. Write the new step in one line, and nothing else.",
+        "rewrite": f"Problem:\n{PROBLEM}\n\nRewrite the problem so that it is easier to solve: leave out what does not matter, put together what belongs "
+        "together, and keep all numbers that are needed and the question. Write only the problem, not its solution.",
+        "demonstrate": f"Problem:\n{PROBLEM}\n\nDo not solve it. Write another problem of this kind with a solution, in this form:\nProblem: the new problem\n"
+        "Solution: its solution, step by step\nAnswer: the answer",
+        "imitate": "Here are some solved problems.\n\nProblem: A\nSolution: B\n\nProblem: C\nSolution: D\n\nSolve this problem in the same way."
+        + end
+        + f"\n\nProblem: {PROBLEM}",
     }
     assert set(expected) == set(NAMES)
     plain, chat = world(), world(user(PROBLEM))
     for name, text in expected.items():
         assert plain.skill(name).ask(*given[name]) == text + ("\n\nProblem:" if name == "propose" else "\n")
         assert chat.skill(name).ask(*(user(PROBLEM) if part == PROBLEM else part for part in given[name])) == user(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "read"),
+    [
+        ("Problem: A has 2. How many?\nSolution: 2\nAnswer: 2", "Problem: A has 2. How many?\nSolution: 2\nAnswer: 2"),
+        ("Here is one.\n**Problem:** A has 2?\n**Solution:** So\n\nAnswer: 2", "Problem: A has 2?\nSolution: ** So\n\nAnswer: 2"),
+        ("A has 2?\nAnswer: 2", "Problem: A has 2?\nSolution: 2"),
+        ("Problem: A has 2?\nSolution: nobody knows", None),
+        ("Problem: A has 2?", None),
+        ("", None),
+    ],
+)
+def test_a_demonstration_is_a_problem_and_a_solution_with_an_answer(text: str, read: str | None) -> None:
+    assert world().skill("demonstrate").read(text) == read
+
+
+def test_a_problem_in_other_words_keeps_what_stands_before_it() -> None:
+    chat = [*user("Say 2."), Message(role="assistant", content="2"), *user(PROBLEM)]
+    assert english.reworded(chat, "How many?") == [*chat[:2], *user("How many?")] and english.reworded(PROBLEM, "How many?") == "How many?"
 
 
 def test_critiques_in_words_and_texts_that_are_not_filled_twice() -> None:

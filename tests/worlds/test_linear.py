@@ -8,7 +8,7 @@ from autotelic.tasks import english
 from autotelic.worlds import countdown_steps, open_world, programs, questions
 from autotelic.worlds.chain import language
 
-WORLDS = ("addition", "chain", "chain-skills", "countdown", "countdown-steps", "facts", "habits", "programs", "strings")
+WORLDS = ("addition", "asides", "chain", "chain-skills", "countdown", "countdown-steps", "facts", "habits", "programs", "rules", "strings")
 UNITS = (
     ";",
     ";#",

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from autotelic.rounds.held_out import posed_in
-from autotelic.worlds import WORLDS, addition, open_world
+from autotelic.worlds import WORLDS, addition, asides, open_world
 from autotelic.worlds.base import GeneratedWorld
 from autotelic.worlds.countdown import read as read_countdown
 from autotelic.worlds.english import stories
@@ -27,6 +27,12 @@ def of_addition(prompt: str) -> Iterator[str]:
         yield addition.write(a, b, window - said.digits, window, said.digits)
         if said.digits < window:
             yield addition.write(a, b, 0, window, said.digits + 1)
+
+
+def of_asides(prompt: str) -> Iterator[str]:
+    """Without its asides, and with another one."""
+    yield asides.plain(prompt)
+    yield f"{prompt[0]}(+3){prompt[1:]}"
 
 
 def of_countdown(prompt: str) -> Iterator[str]:
@@ -68,6 +74,7 @@ def of_lists(prompt: str) -> Iterator[str]:
 
 GUISES: dict[str, Callable[[str], Iterator[str]]] = {
     "addition": of_addition,
+    "asides": of_asides,
     "countdown": of_countdown,
     "countdown-steps": of_countdown,
     "facts": of_facts,
@@ -80,6 +87,7 @@ ORDERED = {
     "chain": "every equation is a fact of its own, which longer chains teach: see the test below",
     "chain-skills": "as chain, whose splits it shares",
     "habits": "as chain, whose splits it shares",
+    "rules": "every name has a rule of its own, and every digit is known by itself",
     "strings": "letters and operations have an order, and another order or another letter has another answer",
     "games": "a play is no problem with an answer",
     "ordering": "other people, or sentences in another order, are another problem to a reader",

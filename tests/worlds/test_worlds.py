@@ -14,7 +14,7 @@ from autotelic.worlds import addition as add
 from autotelic.worlds.base import split_of
 
 SPECS = [
-    "addition?digits=1-6&window=9", "addition?digits=5&same_length=true", "chain", "chain?ops=1-4", "habits", "countdown", "countdown?numbers=4&largest=20",
+    "addition?digits=1-6&window=9", "addition?digits=5&same_length=true", "chain", "chain?ops=1-4", "habits", "asides", "rules", "countdown", "countdown?numbers=4&largest=20",
     "strings", "strings?ops=3&length=4-8&kinds=RSL",
 ]  # fmt: skip
 SPLITS = ("train", "probe", "validation")

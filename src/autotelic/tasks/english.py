@@ -28,6 +28,9 @@ NEEDED: Mapping[str, tuple[str, ...]] = {
     "go_on": ("problem", "begun"),
     "propose": ("examples",),
     "sneak": ("problem", "solution", "place"),
+    "rewrite": ("problem",),
+    "demonstrate": ("problem",),
+    "imitate": ("problem", "examples"),
 }
 """What each text must say, and may."""
 _PLACE = re.compile(r"(?<!\w)\{(\w+)\}")
@@ -37,6 +40,8 @@ _LABEL = re.compile(r"(?i)\A[*_\s]*(?:step\s*[0-9]+\s*[.:)]|[0-9]+[.)]\s)[*_\s]*
 _OF_FIVE = re.compile(r" ?(?:/|out of) ?5(?![0-9.])")
 _OPENING = re.compile(r"(?i)[*_# \t]*(?:(?:a|the|here|is|your|new|math|word) )*problem\b[^:\n]{0,20}:[*_ \t]*|[^\n]{0,80}:[*_ \t]*\n")
 """What stands before a problem that was asked for: 'Problem:', or a first line that ends in a colon."""
+_SOLVED = re.compile(r"(?is)(?:.*?\bproblem:[*_ \t]*)?(?P<problem>.*?\S.*?)\n[*_# \t]*(?:solution|answer):(?P<solution>.*)")
+"""A problem, and behind it a line that begins its solution."""
 _CLOSING = re.compile(r"(?im)^[*_# \t]*(?:solution|answer|problem|step)\b[^\n:]{0,30}:")
 """What begins behind one."""
 
@@ -70,6 +75,18 @@ class Texts(Settings):
         "Problem:\n{problem}\n\nSolution:\n{solution}\n\nRewrite step {place} so that it is wrong, but looks right. Write the new step in one line, "
         "and nothing else."
     )
+    rewrite: str = (
+        "Problem:\n{problem}\n\nRewrite the problem so that it is easier to solve: leave out what does not matter, put together what belongs together, and "
+        "keep all numbers that are needed and the question. Write only the problem, not its solution."
+    )
+    demonstrate: str = (
+        "Problem:\n{problem}\n\nDo not solve it. Write another problem of this kind with a solution, in this form:\nProblem: the new problem\n"
+        "Solution: its solution, step by step\nAnswer: the answer"
+    )
+    imitate: str = (
+        "Here are some solved problems.\n\n{examples}\n\nSolve this problem in the same way. End with a line 'Answer: ' and the answer.\n\n"
+        "Problem: {problem}"
+    )
 
     @field_validator("*")
     @classmethod
@@ -101,6 +118,11 @@ def posed_like(like: Prompt, text: str) -> Prompt:
     if isinstance(like, str):
         return text
     return [*(m for m in like if m["role"] == "system"), Message(role="user", content=text)]
+
+
+def reworded(like: Prompt, text: str) -> Prompt:
+    """A text in the place of what a prompt says last, such as of the problem behind solved ones in a chat. Of a plain prompt nothing is left."""
+    return text if isinstance(like, str) else [*like[:-1], Message(role="user", content=text)]
 
 
 def _in_form(problem: Prompt, text: str) -> Prompt:
@@ -171,6 +193,14 @@ def steps(solution: str) -> list[str]:
     return [f"{piece}\n" for piece in pieces(solution)[:-1]]
 
 
+def demonstration(world: World, text: str) -> str | None:
+    """A problem and its solution, each behind its name; None where one of them is missing or the solution has no answer."""
+    found = _SOLVED.fullmatch(text.strip())
+    if found is None or world.parse(found["solution"]) is None:
+        return None
+    return f"Problem: {found['problem'].strip()}\nSolution: {found['solution'].strip()}"
+
+
 # ---- the skills
 
 
@@ -216,5 +246,8 @@ def english(texts: Texts, world: World, examples: Sequence[Prompt], problem: Cal
         Skill("continue", partial(asking, texts.go_on, shown=lambda begun: {"begun": begun.strip()}), answer),
         Skill("propose", lambda: propose, problem_of),
         Skill("sneak", partial(asking, texts.sneak, shown=_placed), one_step, steps=steps),
+        Skill("rewrite", partial(asking, texts.rewrite, shown=dict), problem_of),
+        Skill("demonstrate", partial(asking, texts.demonstrate, shown=dict), partial(demonstration, world)),
+        Skill("imitate", partial(asking, texts.imitate, shown=lambda shown: {"examples": "\n\n".join(shown)}), answer),
     )
     return {skill.name: skill for skill in skills}

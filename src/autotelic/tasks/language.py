@@ -10,6 +10,9 @@
 | continue | problem, begun | the answer of a solution that begins as given |
 | propose | | a problem, in words |
 | sneak | problem, solution, place | a wrong step for that place, from 1, of the steps that `Skill.steps` gives |
+| rewrite | problem | the same problem in words that are easier to solve |
+| demonstrate | problem | another problem of its kind with a solution, as a text |
+| imitate | problem, demonstrations | the answer of a solution to the problem, behind solved ones |
 
 `problem` is the prompt that poses it, `critique` a critic's reply, or None where it could not be read.
 """
@@ -24,7 +27,7 @@ Language = Mapping[str, Skill]
 
 ENGLISH = "english"
 """The language of tasks in words, beside which worlds have their own."""
-NAMES = ("critique", "judge", "score", "refine", "explain", "continue", "propose", "sneak")
+NAMES = ("critique", "judge", "score", "refine", "explain", "continue", "propose", "sneak", "rewrite", "demonstrate", "imitate")
 FINE = "0"
 """The critique that finds nothing wrong."""
 SOUND = "3"

@@ -10,6 +10,7 @@ from autotelic.errors import SettingError, nearest
 from autotelic.tasks.english import Texts
 from autotelic.types import World
 from autotelic.worlds.addition import Addition
+from autotelic.worlds.asides import Asides
 from autotelic.worlds.base import GeneratedWorld, Lesson, Longest
 from autotelic.worlds.chain import Chain
 from autotelic.worlds.chain_skills import ChainSkills
@@ -21,6 +22,7 @@ from autotelic.worlds.games import Games
 from autotelic.worlds.habits import Habits
 from autotelic.worlds.programs import Programs
 from autotelic.worlds.reasoning_gym import ReasoningGym
+from autotelic.worlds.rules import Rules
 from autotelic.worlds.strings import Strings
 
 __all__ = ["WORLDS", "EnglishWorld", "GeneratedWorld", "Lesson", "Longest", "ReasoningGym", "known_worlds", "open_world"]
@@ -28,7 +30,7 @@ __all__ = ["WORLDS", "EnglishWorld", "GeneratedWorld", "Lesson", "Longest", "Rea
 WORLDS: dict[str, Callable[..., GeneratedWorld[Any]]] = {
     made.name: made
     for made in (
-        *(Addition, Chain, ChainSkills, Countdown, CountdownSteps, Facts, Games, Habits, Programs, Strings),
+        *(Addition, Asides, Chain, ChainSkills, Countdown, CountdownSteps, Facts, Games, Habits, Programs, Rules, Strings),
         *(Comparing, Ordering, Sorting, Units, Weekdays, WordProblems),
     )
 }
