@@ -47,3 +47,9 @@ def test_a_rewriting_is_a_problem_or_nothing() -> None:
     assert [skill.read(text) for text in ("3+4=", "3(+1)+4=", "3+4", "")] == ["3+4=", "3(+1)+4=", None, None]
     with pytest.raises(SettingError, match="asides must be a range within 0 to 100"):
         opened("asides=5-2")
+
+
+def test_preferences_are_about_the_chain_that_is_left() -> None:
+    (task,) = opened("pairs=true&asides=3").tasks(1, seed=0)
+    assert task.hidden["chosen"] == opened().gold(task) and len(task.hidden["rejected"]) == len(task.hidden["chosen"])
+    assert task.hidden["rejected"] != task.hidden["chosen"]

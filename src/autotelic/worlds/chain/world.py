@@ -67,7 +67,7 @@ class Chain(GeneratedWorld[ChainKnobs]):
         """As the base class has it, with preferences where the knobs ask for them."""
         wanted = self._read(self.knobs.model_dump(), knobs).pairs
         for task in super().stream(seed=seed, split=split, **knobs):
-            yield task.changed(hidden={CHOSEN: self.gold(task), REJECTED: spoiled(str(task.prompt))}) if task and wanted else task
+            yield task.changed(hidden={CHOSEN: self.gold(task), REJECTED: spoiled(str(self.identity(str(task.prompt))))}) if task and wanted else task
 
     def lesson(self, task: Task, rng: random.Random) -> Lesson:
         """As `gold`, but by a teacher who is unsure of a share of the equations."""
