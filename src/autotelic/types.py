@@ -165,6 +165,11 @@ class World(Protocol):
         """A skill by name; raises SettingError where the world's language has none of that name."""
 
 
+Disturb = Callable[[str, int, int], tuple[int, str] | None]
+"""How a world writes into what is sampled: asked of a completion's text, of the place from which on it may do so, and of the sample's random stream, it says
+where the first character stands that it replaces, and by which; None where there is none."""
+
+
 class Environment(Protocol):
     """A world of many turns with one or more players. One instance is one play at a time; `reset` begins it.
 
@@ -260,6 +265,8 @@ class Turn:
     stop: StopReason | None = None
     text: str = ""
     """The tokens as text; of a prompt as the model reads it, special tokens included."""
+    given: tuple[int, ...] = ()
+    """Places of the tokens of an action that the world put there in place of what was sampled: read as an observation is, and never a target."""
 
 
 @dataclass(slots=True)
@@ -318,7 +325,8 @@ class Rollout:
             count -= len(last.tokens) - kept
             if kept:
                 logprobs = None if last.logprobs is None else last.logprobs[:kept]
-                self.turns.append(replace(last, tokens=last.tokens[:kept], logprobs=logprobs, stop=StopReason.STOP, text=""))
+                given = tuple(place for place in last.given if place < kept)
+                self.turns.append(replace(last, tokens=last.tokens[:kept], logprobs=logprobs, stop=StopReason.STOP, text="", given=given))
         self.text, self.answer = "", None
 
     @property

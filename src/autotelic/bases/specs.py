@@ -210,6 +210,20 @@ BASES: dict[str, BaseSpec] = {
             order="C",
             chunk=100,
         ),
+        BaseSpec(
+            name="slips",
+            note="knows every equation, takes nothing back, answers again and says which step is wrong without yet knowing well when",
+            first="slips?skills=solve",
+            first_steps=350,
+            tasks="slips?critique_noise=0.3&wrong=0-0.4&skills=solve,solve,retry,retry,critique,refine,reflect,correct",
+            layers=3,
+            intermediate=192,
+            context=224,
+            batch_size=32,
+            steps=1000,
+            final=0.05,
+            seed=1,
+        ),
         skilled("chain-skills", "solves, poses, judges, criticizes, mends and spoils chains of up to 6 operations", slips=0.3, steps=2600, seed=1),
     )
 }

@@ -32,6 +32,8 @@ class Completion:
     tokens: list[int]
     logprobs: list[float]
     stop: StopReason
+    given: tuple[int, ...] = ()
+    """Places of tokens that were not sampled but put there by the world, whose log-probabilities are 0; no engine makes any."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from autotelic.rounds.disturbed import fitting
 from autotelic.types import Group, Rollout, Task
 
 if TYPE_CHECKING:
@@ -30,6 +31,4 @@ async def reply(ctx: "Context", role: str, tasks: Sequence[Task], **settings: An
 def cut_to(ctx: "Context", rollout: Rollout, length: int) -> None:
     """Take back all tokens of a rollout's last utterance but the most of them that say no more than its first `length` characters."""
     tokens = [token for turn in rollout.utterance for token in turn.tokens]
-    decode = ctx.policies[ctx.role(rollout.role).policy].tokenizer.decode
-    keep = next(count for count in reversed(range(len(tokens) + 1)) if len(decode(tokens[:count])) <= length)
-    rollout.cut(len(tokens) - keep)
+    rollout.cut(len(tokens) - fitting(ctx.policies[ctx.role(rollout.role).policy].tokenizer, tokens, length))

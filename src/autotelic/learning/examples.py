@@ -40,7 +40,7 @@ def example(
         acted = turn.kind is TurnKind.ACTION
         place += acted
         wanted = acted and (actions is None or place in actions)
-        mask += [float(wanted)] * len(turn.tokens)
+        mask += sampled_only(turn, float(wanted))
         acts += [float(acted)] * len(turn.tokens)
         old += turn.logprobs if acted and turn.logprobs is not None else [0.0] * len(turn.tokens)
         multiples += [(kl or {}).get(place, 1.0) if acted else 0.0] * len(turn.tokens)
@@ -62,6 +62,11 @@ def example(
     )
 
 
+def sampled_only(turn: Turn, value: float) -> list[float]:
+    """A value beside each token of an action, 0 beside those that the world put there."""
+    return [0.0 if place in turn.given else value for place in range(len(turn.tokens))]
+
+
 def one_temperature(rollout: str, turns: Sequence[Turn]) -> float:
     """The temperature that all these actions were sampled at.
 
@@ -76,7 +81,8 @@ def one_temperature(rollout: str, turns: Sequence[Turn]) -> float:
 
 def under(rollout: Rollout, prompt: Sequence[int], weight: float = 1.0) -> Example:
     """A rollout's last utterance behind another prompt: sampled in one context, trained in another. Off-policy, so without behavior log-probabilities."""
-    return written(rollout.id, prompt, [token for turn in rollout.utterance for token in turn.tokens], weight, rollout.task)
+    item = written(rollout.id, prompt, [token for turn in rollout.utterance for token in turn.tokens], weight, rollout.task)
+    return replace(item, mask=[0.0] * len(prompt) + [value for turn in rollout.utterance for value in sampled_only(turn, 1.0)])
 
 
 def prompt_length(item: Example) -> int:

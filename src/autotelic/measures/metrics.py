@@ -135,6 +135,7 @@ ROLLOUTS = (
     Metric("answers/distinct", "share", "different answers in a group over its size, mean over groups; not of plays", of="role"),
     Metric("num_tokens", "tokens", "sampled in this round, in rollouts that were noted", of="role"),
     Metric("rollouts/no_room", "actions", "actions for which the context had no room"),
+    Metric("rollouts/slips", "actions", "actions into which the world wrote, in a world such as slips"),
     Metric("episodes/failed", "plays", "plays whose environment raised an error; nothing is trained on them"),
 )
 LABELS = (

@@ -10,6 +10,7 @@ from autotelic.errors import DataError, EpisodeError, SettingError, nearest
 from autotelic.policies.endpoint import Endpoint
 from autotelic.policies.policy import Policy
 from autotelic.policies.speaker import Speaker
+from autotelic.rounds.disturbed import sampled
 from autotelic.rounds.notes import Notes
 from autotelic.rounds.roles import Role
 from autotelic.streams import key
@@ -43,7 +44,7 @@ class Asking(Notes):
             firsts.append(first := self._count(role, task, n))
             streams = tuple(key(self.seed, self.round, role, task.id, first + i) for i in range(n))
             requests.append(Request(prompt, streams, sampling, tuple(forced)))
-        completions = await self._complete(policy, requests)
+        completions = await self._complete(speaker, requests)
         groups = []
         for task, request, found, first in zip(tasks, requests, completions, firsts, strict=True):
             rollouts = [self._opened(speaker, task, request.prompt, first + i) for i in range(n)]
@@ -80,7 +81,7 @@ class Asking(Notes):
             own = sampling if room >= sampling.max_tokens else sampling.model_copy(update={"max_tokens": room})
             requests.append(Request(tuple(prompt), (stream,), own))
             places.append(rollout)
-        for rollout, found in zip(places, await self._complete(policy, requests), strict=True):
+        for rollout, found in zip(places, await self._complete(speaker, requests), strict=True):
             self._append(rollout, speaker, sampling, found[0])
 
     async def act(self, role: str, rollout: Rollout, **settings: Any) -> Turn:
@@ -89,7 +90,13 @@ class Asking(Notes):
         return rollout.turns[-1]
 
     def say(self, role: str, rollout: Rollout, completion: Completion, **settings: Any) -> None:
-        """Append an action of `role` that was decoded by other means than the engine; `settings` are those with which it was."""
+        """Append an action of `role` that was decoded by other means than the engine; `settings` are those with which it was.
+
+        Raises:
+            SettingError: the world writes into what is sampled, which other means do not know.
+        """
+        if self.role(role).disturb is not None:
+            raise SettingError(f"the world writes into what the role {role!r} says, as it is sampled: no other way of decoding works in it")
         self._append(rollout, *self._speaker(role, settings), completion)
 
     def stream(self, role: str, rollout: Rollout) -> int:
@@ -191,9 +198,12 @@ class Asking(Notes):
         self._drawn[what, of.id] += n
         return first
 
-    async def _complete(self, speaker: Speaker, requests: list[Request]) -> list[list[Completion]]:
+    async def _complete(self, role: Role, requests: list[Request]) -> list[list[Completion]]:
         self.on_phase("sampling")
-        completions = await speaker.sample(requests) if requests else []
+        speaker = self._behind(role)
+        completions = await sampled(speaker, requests, None if role.policy in self.endpoints else role.disturb) if requests else []
+        if role.disturb is not None:
+            self.count("rollouts/slips", sum(bool(found.given) for group in completions for found in group))
         if isinstance(speaker, Endpoint):
             for name, number in speaker.take_counts().items():
                 self.count(name, number)
@@ -215,7 +225,7 @@ class Asking(Notes):
         rollout.turns.append(
             Turn(
                 TurnKind.ACTION, completion.tokens, None if role.policy in self.endpoints else completion.logprobs, role.name, policy.name, policy.version, sampling.scale, completion.stop,
-                policy.tokenizer.decode(completion.tokens),
+                policy.tokenizer.decode(completion.tokens), completion.given,
             )
         )  # fmt: skip
         utterance = rollout.utterance

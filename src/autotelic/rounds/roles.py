@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from autotelic.types import Prompt, Sampling, Task
+from autotelic.types import Disturb, Prompt, Sampling, Task
 
 
 def own_prompt(task: Task) -> Prompt:
@@ -23,3 +23,5 @@ class Role:
     render: Callable[[Task], Prompt] = own_prompt
     only_read: bool = False
     """Of what it says only the text and the answer are used: it is neither trained, nor scored, nor forced. An endpoint may speak it."""
+    disturb: Disturb | None = None
+    """How the world writes into what it says; see `rounds.disturbed`."""

@@ -19,6 +19,7 @@ from autotelic.measures.stats import Interval, mean_interval, pass_at_k, wilson
 from autotelic.policies.policy import Policy
 from autotelic.rounds.asking import prompt_tokens
 from autotelic.rounds.context import Context
+from autotelic.rounds.disturbed import generated
 from autotelic.rounds.roles import Role
 from autotelic.runs.framing import check_chat, frame_of, framed, say_plain
 from autotelic.runs.models import load_policy
@@ -128,7 +129,7 @@ def opened(model: str, tasks: str, settings: RunSettings, ask: Ask, *, need_gold
         raise DataError(f"{tasks}: no task has a gold answer, so nothing can be evaluated")
     policy = load_policy("model", model, settings)
     check_chat(policy, frame)
-    role = Role("solver", "model", ask.sampling, world.parse, frame)
+    role = framed({"solver": Role("solver", "model", ask.sampling, world.parse)}, world, frame)["solver"]
     asked = judged or found
     prompts = [prompt_tokens(policy, role, task, Sampling(max_tokens=ask.max_tokens or 1)) for task in asked]
     say_plain(policy, frame, asked)
@@ -192,7 +193,8 @@ def answers(given: Opened, ask: Ask) -> Iterator[Answered]:
     asked = list(zip(given.tasks, given.prompts, strict=True))
     for start in range(0, len(asked), at_once):
         some = asked[start : start + at_once]
-        made = policy.generate([request for task, prompt in some for request in requests(policy, task, prompt, ask)])
+        wanted = [request for task, prompt in some for request in requests(policy, task, prompt, ask)]
+        made = generated(policy, wanted, given.role.disturb)
         groups = zip(*[iter(made)] * (2 if ask.samples else 1), strict=True)
         for (task, prompt), group in zip(some, groups, strict=True):
             said = [judged(given, task, completion) for completions in group for completion in completions]

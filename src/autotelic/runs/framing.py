@@ -12,6 +12,7 @@ from autotelic.tasks.file_world import FileWorld
 from autotelic.tasks.mixing import MixedWorld
 from autotelic.tasks.prompting import PROMPT, Frame, Template
 from autotelic.types import Task, World
+from autotelic.worlds.base import Disturbing
 from autotelic.worlds.games import Games
 
 
@@ -31,16 +32,21 @@ def frame_of(settings: RunSettings, world: World) -> Frame:
         raise SettingError(f"{asked}: the world {world.name!r} is played in turns, so that nothing can be put around its prompts")
     template = template_of(settings)
     for one in [part.world for part in world.parts.values()] if isinstance(world, MixedWorld) else [world]:
+        if isinstance(one, Disturbing) and isinstance(world, MixedWorld):
+            raise SettingError(f"the world {one.name!r} writes into what is sampled, which it cannot in a mix; take it alone")
         if template and not isinstance(one, FileWorld):
             template.check([PROMPT], f"the world {one.name!r}")
     return Frame(template, settings.system, settings.chat, world.prompt_column if isinstance(world, FileWorld | MixedWorld) else PROMPT)
 
 
 def framed(roles: Mapping[str, Role], world: World, frame: Frame) -> dict[str, Role]:
-    """The roles that answer the world's tasks put them into the frame; what the others read becomes chat messages where the tasks do."""
+    """The roles that answer the world's tasks put them into the frame; what the others read becomes chat messages where the tasks do. A world that writes
+    into what is sampled does so under every role."""
     chat = Frame(chat=frame.chat or frame.system is not None)
+    disturb = world.disturb if isinstance(world, Disturbing) else None
 
     def one(role: Role) -> Role:
+        role = replace(role, disturb=disturb)
         if role.parse == world.parse and role.render is own_prompt:
             return replace(role, render=frame)
         return replace(role, render=lambda task: chat.around(role.render(task))) if chat.chat else role

@@ -12,6 +12,7 @@ from autotelic.measures.selection import parts
 from autotelic.policies.policy import Policy
 from autotelic.rounds.asking import prompt_tokens
 from autotelic.rounds.context import Context
+from autotelic.rounds.disturbed import sampled
 from autotelic.rounds.roles import Role
 from autotelic.runs.framing import frame_of, framed
 from autotelic.runs.probing import probe
@@ -148,7 +149,8 @@ async def drifted(guard: Guard, ctx: Context, deciding: set[str]) -> float:
     sampling = role.sampling.model_copy(update={"temperature": 1.0, "top_p": 1.0, "top_k": 0})
     tasks = [task for task in guard.tasks if task.id in deciding]
     prompts = [tuple(prompt_tokens(policy, role, task, sampling)) for task in tasks]
-    found = await policy.sample([Request(prompt, (key("gate", task.id),), sampling) for prompt, task in zip(prompts, tasks, strict=True)])
+    requests = [Request(prompt, (key("gate", task.id),), sampling) for prompt, task in zip(prompts, tasks, strict=True)]
+    found = await sampled(policy, requests, role.disturb)
     rows = [[*prompt, *completions[0].tokens] for prompt, completions in zip(prompts, found, strict=True)]
     now, then = (one.scores(rows, [len(prompt) for prompt in prompts]) for one in (policy, start))
     return mean(float(gap) for one, two in zip(now, then, strict=True) for gap in (one.logprobs - two.logprobs))

@@ -8,6 +8,7 @@ from autotelic.measures.meter import TRAINED
 from autotelic.measures.probe import Outcome, ProbeResult
 from autotelic.policies.policy import Policy
 from autotelic.rounds.asking import prompt_tokens
+from autotelic.rounds.disturbed import sampled
 from autotelic.rounds.roles import Role
 from autotelic.streams import key
 from autotelic.tasks.columns import PART
@@ -36,7 +37,7 @@ async def probe(policy: Policy, role: Role, world: World, tasks: Sequence[Task],
         requests += [
             Request(prompt, tuple(key("probe", task.id, i) for i in range(samples)), free) for task, prompt in zip(tasks, prompts, strict=True)
         ]
-    found = await policy.sample(requests)
+    found = await sampled(policy, requests, role.disturb)
     completions = [group[0] for group in found[: len(tasks)]]
     scores = policy.scores([[*p, *c.tokens] for p, c in zip(prompts, completions, strict=True)], [len(p) for p in prompts])
     outcomes = []

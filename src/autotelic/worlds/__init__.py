@@ -23,6 +23,7 @@ from autotelic.worlds.habits import Habits
 from autotelic.worlds.programs import Programs
 from autotelic.worlds.reasoning_gym import ReasoningGym
 from autotelic.worlds.rules import Rules
+from autotelic.worlds.slips import Slips
 from autotelic.worlds.strings import Strings
 
 __all__ = ["WORLDS", "EnglishWorld", "GeneratedWorld", "Lesson", "Longest", "ReasoningGym", "known_worlds", "open_world"]
@@ -30,7 +31,7 @@ __all__ = ["WORLDS", "EnglishWorld", "GeneratedWorld", "Lesson", "Longest", "Rea
 WORLDS: dict[str, Callable[..., GeneratedWorld[Any]]] = {
     made.name: made
     for made in (
-        *(Addition, Asides, Chain, ChainSkills, Countdown, CountdownSteps, Facts, Games, Habits, Programs, Rules, Strings),
+        *(Addition, Asides, Chain, ChainSkills, Countdown, CountdownSteps, Facts, Games, Habits, Programs, Rules, Slips, Strings),
         *(Comparing, Ordering, Sorting, Units, Weekdays, WordProblems),
     )
 }

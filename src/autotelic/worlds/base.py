@@ -8,7 +8,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from itertools import count as integers
 from types import MappingProxyType
-from typing import Annotated, Any, Generic, NamedTuple, TypeVar
+from typing import Annotated, Any, Generic, NamedTuple, Protocol, TypeVar, runtime_checkable
 
 from pydantic import BeforeValidator, ValidationError
 
@@ -58,6 +58,14 @@ def check_span(name: str, span: tuple[int, int], low: int, high: int) -> None:
     """Raises ValueError, which Settings report, unless low <= span[0] <= span[1] <= high."""
     if not low <= span[0] <= span[1] <= high:
         raise ValueError(f"{name} must be a range within {low} to {high}, got {span[0]}-{span[1]}")
+
+
+@runtime_checkable
+class Disturbing(Protocol):
+    """A world that writes into what is sampled."""
+
+    def disturb(self, text: str, start: int, stream: int) -> tuple[int, str] | None:
+        """See `types.Disturb`."""
 
 
 WorldType = TypeVar("WorldType")

@@ -33,14 +33,14 @@ SKILLS = ("solve", "propose", "judge", "critique", "score", "refine", "sneak", "
 CHECKS = 3
 
 
-def _names(value: object) -> object:
+def names(value: object) -> object:
     return tuple(value.split(",")) if isinstance(value, str) else value
 
 
 class SkillKnobs(ChainKnobs):
     """Difficulty of chains, and what the teacher shows."""
 
-    skills: Annotated[tuple[str, ...], BeforeValidator(_names)] = SKILLS
+    skills: Annotated[tuple[str, ...], BeforeValidator(names)] = SKILLS
     """What is taught; each lesson is of one of them at random, so that a name given twice is taught twice as often. Written 'solve,judge'."""
     propose_ops: Span = (1, 4)
     """Operations of the problems that `propose` teaches to pose."""
