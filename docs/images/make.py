@@ -1,7 +1,7 @@
-"""Makes pictures of reports and excerpts of what the terminal shows, from runs: `python docs/images/make.py [NAME ...]`, one of `RUNS`.
+"""Makes pictures of reports and excerpts of what the terminal shows, from runs: `python docs/images/make.py [NAME ...]`, one of `RUNS`, or `view`.
 
 Needs Chromium and Pillow, and the run `real` the model that `make smollm` fetches. Writes two files a run beside this one; `python docs/fill.py` then
-puts the excerpts into the README.
+puts the excerpts into the README. `view` is a picture of `autotelic view` over four runs.
 """
 
 import shutil
@@ -18,6 +18,7 @@ RUNS: dict[str, tuple[str, str, list[str]]] = {
     "real": ("real.txt", "real.png", ["--config", "examples/real_model.toml"]),
 }
 """The excerpt and the picture of a run, and the arguments of `autotelic run`."""
+VIEWED = ("gold-0", "srt-0", "intuitor-0", "random-reward-0")
 LEAD, TAIL = 6, 2
 """Round lines of the output that are kept at its beginning and before the verdict."""
 WIDTH, HEIGHT, FRAME = 1200, 1560, 200
@@ -57,16 +58,39 @@ def make(name: str, browser: str) -> None:
         Image.open(picture).convert("RGB").crop((0, 0, WIDTH, HEIGHT)).quantize(128).save(HERE / image, optimize=True)
 
 
+def make_view(browser: str) -> None:
+    """A picture of the page over runs with gold answers, with votes and with random rewards."""
+    from playwright.sync_api import sync_playwright
+
+    with tempfile.TemporaryDirectory() as scratch:
+        for name in VIEWED:
+            recipe, seed = name.rsplit("-", 1)
+            subprocess.run(
+                [sys.executable, "-m", "autotelic", "run", recipe, "--seed", seed, "--rounds", "20", "--quiet", "--out", f"{scratch}/runs/{name}"],
+                check=True,
+            )
+        command = [sys.executable, "-m", "autotelic", "view", "runs", "--no-open", "--port", "0"]
+        with subprocess.Popen(command, cwd=scratch, stdout=subprocess.PIPE, text=True) as process, sync_playwright() as driver:
+            assert process.stdout is not None
+            page = driver.chromium.launch(executable_path=browser, args=["--no-sandbox"]).new_page(viewport={"width": WIDTH, "height": 860})
+            page.goto(process.stdout.readline().split()[4])
+            page.locator("path.line").first.wait_for()
+            page.evaluate("document.getElementById('root').textContent = 'runs'")
+            page.screenshot(path=f"{scratch}/view.png")
+            process.terminate()
+        Image.open(f"{scratch}/view.png").convert("RGB").quantize(128).save(HERE / "view.png", optimize=True)
+
+
 def main() -> None:
     """The runs that are named, or all."""
-    names = sys.argv[1:] or list(RUNS)
-    if unknown := [name for name in names if name not in RUNS]:
-        sys.exit(f"no run {unknown[0]!r}; there are {', '.join(RUNS)}")
+    names = sys.argv[1:] or [*RUNS, "view"]
+    if unknown := [name for name in names if name not in (*RUNS, "view")]:
+        sys.exit(f"no run {unknown[0]!r}; there are {', '.join(RUNS)}, view")
     browser = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
     if browser is None:
         sys.exit("no chromium found")
     for name in names:
-        make(name, browser)
+        make_view(browser) if name == "view" else make(name, browser)
 
 
 if __name__ == "__main__":

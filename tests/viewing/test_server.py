@@ -6,6 +6,9 @@ import os
 import socket
 import subprocess
 import sys
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +17,7 @@ import viewed
 from command import call
 from starlette.testclient import TestClient
 
+from autotelic.viewing import rollouts
 from autotelic.viewing.server import HEADERS, application, bound, host_in
 
 
@@ -83,6 +87,30 @@ def test_only_loopback_names_are_answered_and_only_get(tmp_path: Path) -> None:
         assert web.get("/api/runs", headers={"host": host}).status_code == 421
     assert web.post("/api/runs").status_code == web.delete("/").status_code == 405
     assert [host_in(name) for name in ("[::1]:80", "[::1]", "a:1", "::1")] == ["::1", "::1", "a", ":"]
+
+
+def test_several_viewers_read_a_run_that_is_being_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rollouts, "MOST_PARTS", 2)
+    folder = viewed.make(tmp_path / "a", rounds=1, count=20)
+    written = threading.Event()
+
+    def watch(web: TestClient) -> list[tuple[int, int]]:
+        found = []
+        while not written.is_set():
+            reply = web.get("/api/rollouts", params={"run": "a", "text": "sum"})
+            found.append((reply.status_code, reply.json().get("count", -1)))
+        return found
+
+    with ThreadPoolExecutor(3) as threads:
+        watches = [threads.submit(watch, client(tmp_path)) for _ in range(3)]
+        for number in range(2, 15):
+            viewed.add(folder, number, [viewed.rollout(number, place) for place in range(20)])
+            time.sleep(0.03)
+        written.set()
+    for seen in watches:
+        counts = [count for status, count in seen.result() if status == 200]
+        assert len(counts) == len(seen.result()) and counts == sorted(counts), "no request fails, and nothing that was there goes"
+    assert client(tmp_path).get("/api/rollouts", params={"run": "a"}).json()["count"] == 280
 
 
 def test_no_other_file_is_served(tmp_path: Path) -> None:

@@ -127,6 +127,7 @@ class Rollouts:
 
         Raises:
             DataError: the cache cannot be written.
+            FileNotFoundError: another viewer has removed a part at this moment.
         """
         with self._lock:
             seen = settled(reader.rounds)
@@ -136,11 +137,18 @@ class Rollouts:
             try:
                 self.cache.mkdir(parents=True, exist_ok=True)
                 parts = [str(part) for part in self._parts_of(reader, stamps)]
+            except FileNotFoundError:
+                raise
             except OSError as error:
                 raise DataError(f"{self.cache}: cannot be written: {error.strerror}; AUTOTELIC_CACHE names another folder") from error
             if parts != self._parts:
                 self._parts, self._facets = parts, None
             self._seen = seen
+
+    def forget(self) -> None:
+        """Look at all parts again the next time."""
+        with self._lock:
+            self._seen = ()
 
     def _parts_of(self, reader: RunReader, stamps: Stamps) -> list[Path]:
         parts = self._valid(stamps)
@@ -247,7 +255,7 @@ class Rollouts:
         """
         found = self._rows("SELECT * EXCLUDE (search) FROM rows WHERE round = ? AND id = ? LIMIT 1", [number, name])
         if not found:
-            raise DataError(f"no rollout {name!r} in round {number}")
+            raise DataError(f"no rollout {name!r} in {'any round' if number < 0 else f'round {number}'}; not every rollout is kept")
         row = found[0]
         row = {**row, **{key: json.loads(row[key]) if row[key] else None for key in ("advantage", "turns", "keys", "pieces")}}
         return {**row, "tree": self._tree(row), "group": self._group(row), "play": self._play(row)}
@@ -291,10 +299,10 @@ class Rollouts:
         known = {row["id"]: row for row in found}
         return [known[name] for name in names if name in known]
 
-    def find(self, name: str) -> Row | None:
-        """A rollout by its id alone, as lineage names it: the newest of this id."""
-        found = self._rows("SELECT round, id FROM rows WHERE id = ? ORDER BY round DESC LIMIT 1", [name])
-        return found[0] if found else None
+    def find(self, name: str) -> int:
+        """The newest round that has a rollout of this id, as lineage names it; -1 where none has."""
+        found = self._rows("SELECT max(round) AS round FROM rows WHERE id = ?", [name])
+        return found[0]["round"] if found and found[0]["round"] is not None else -1
 
 
 def readable(path: Path) -> bool:

@@ -198,6 +198,7 @@ class Watched:
             "last": accuracy[-1] if accuracy else None,
             "speed": rates[-1][1] if rates else None,
             "faults": len(self.faults),
+            "written": max((found[1] for found in self._stamps.values() if found), default=0) / 1e9,
             "stamp": str(hash((tuple(self._stamps.items()), final, bool(worker)))),
         }
 

@@ -25,7 +25,7 @@ from autotelic.errors import AutotelicError
 from autotelic.runs.checking import checked
 from autotelic.types import Settings
 from autotelic.viewing.rollouts import Rollouts, Wanted
-from autotelic.viewing.runs import Row, Runs, Watched
+from autotelic.viewing.runs import Row, Runs
 
 KINDS = {".html": "text/html", ".css": "text/css", ".js": "text/javascript"}
 POLICY = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
@@ -118,21 +118,31 @@ class View:
 
     def rollouts(self, asked: OfRollouts) -> Row:
         """A page of rollouts, and what they can be chosen by."""
-        found = self._of(self.runs[asked.run])
-        return {"facets": found.facets(), **found.page(asked)}
+        return self._of(asked.run, lambda found: {"facets": found.facets(), **found.page(asked)})
 
     def rollout(self, asked: OfRollout) -> Row:
         """One rollout and those around it."""
-        found = self._of(self.runs[asked.run])
-        number = asked.round if asked.round is not None else (found.find(asked.id) or {"round": -1})["round"]
-        return found.one(number, asked.id)
 
-    def _of(self, run: Watched) -> Rollouts:
-        """A run's rollouts, all that are committed."""
+        def work(found: Rollouts) -> Row:
+            number = asked.round if asked.round is not None else found.find(asked.id)
+            return found.one(number, asked.id)
+
+        return self._of(asked.run, work)
+
+    def _of(self, name: str, work: Callable[[Rollouts], Row]) -> Row:
+        """What some work says of a run's rollouts, all that are committed. Another viewer may remove a part at any moment, for a better one."""
+        run = self.runs[name]
         with self._lock:
-            found = self._rollouts.setdefault(run.name, Rollouts(run.folder))
-        found.refresh(run.refresh())
-        return found
+            found = self._rollouts[name] = self._rollouts.get(name) or Rollouts(run.folder)
+        for last in (False, False, True):
+            try:
+                found.refresh(run.refresh())
+                return work(found)
+            except (FileNotFoundError, duckdb.IOException):
+                if last:
+                    raise
+                found.forget()
+        raise AssertionError
 
 
 def answer(asked: type[Settings], work: Callable[[Any], Row], request: Request) -> Response:

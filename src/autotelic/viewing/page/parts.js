@@ -44,6 +44,12 @@ export function signed(value) {
   return value > 0 ? `+${number(value)}` : number(value).replace("-", "\u2212");
 }
 
+export function ago(seconds) {
+  const past = Math.max(0, Date.now() / 1000 - seconds);
+  for (const [unit, size] of [["days", 86400], ["hours", 3600], ["minutes", 60]]) if (past >= 2 * size) return `${Math.floor(past / size)} ${unit} ago`;
+  return `${Math.floor(past)} s ago`;
+}
+
 export function later(work, wait = 250) {
   let timer;
   return (...values) => {

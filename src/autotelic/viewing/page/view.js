@@ -1,7 +1,7 @@
 // The page: which view is shown, the list of runs with their curves, and one run. It asks for what has changed every other second.
 
 import { bars, lines } from "./charts.js";
-import { ask, el, later, number, put, state, visible } from "./parts.js";
+import { ago, ask, el, later, number, put, state, visible } from "./parts.js";
 import { closeRollout, drawRollouts, openRollout, stepRollout } from "./rollouts.js";
 
 const EVERY = 2000, COLORS = 8;
@@ -65,7 +65,7 @@ function line(run) {
     el("td", { class: "name" }, el("span", { class: `swatch ${colorOf(run.id)}` }), el("a", { href: state.link({ view: "run", run: run.id }), "data-key": `run ${run.id}` }, id)),
     label("", visible(run.recipe)),
     label("", visible([run.model, run.tasks, run.seed === null ? null : `seed ${run.seed}`].filter((part) => part !== null && part !== undefined).join(" · "))),
-    label("", el("span", { class: run.state }, run.state)),
+    label("", el("span", { class: run.state, title: run.written ? `last round ${ago(run.written)}` : null }, run.state)),
     label("round", `${run.round ?? "–"}${of}`, "n"),
     label("probe", run.first === null ? "" : `${number(run.first)} → ${number(run.last)}`, "n"),
     label("", verdictOf(run)),
@@ -162,7 +162,7 @@ async function drawRun(fresh) {
     run.faults.length ? el("section", { class: "card bad" }, el("strong", {}, "Damage"), el("ul", { class: "reasons" }, run.faults.slice(0, 20).map((one) => el("li", {}, visible(one))), run.faults.length > 20 ? el("li", {}, `and ${run.faults.length - 20} more`) : null)) : null,
     run.alarms.length ? el("section", { class: "card warn" }, el("strong", {}, "Alarms"), el("ul", { class: "reasons" }, run.alarms.slice().reverse().map((one) => el("li", {}, visible(one.text))))) : null,
     el("section", { class: "card" }, el("h2", {}, el("span", { class: `word ${run.word || ""}` }, run.word || "no verdict yet"), run.word && !run.final ? el("span", { class: "sofar" }, " so far") : null), el("p", {}, run.headline, run.word && !run.final ? el("span", { class: "hint" }, " By the newest probe, were it the last: who looks often is misled sooner.") : null), el("ul", { class: "reasons" }, run.reasons.map((one) => el("li", {}, visible(one))))),
-    el("div", { class: "tiles" }, tile("state", run.state), tile("rounds", `${run.round ?? "–"}${run.rounds && run.rounds < 1e6 ? ` / ${run.rounds}` : ""}`), tile("probe, first to last", run.first === null ? "–" : `${number(run.first)} → ${number(run.last)}`), tile("tokens a second", number(run.speed === null ? null : Math.round(run.speed)))),
+    el("div", { class: "tiles" }, tile("state", run.state), tile("rounds", `${run.round ?? "–"}${run.rounds && run.rounds < 1e6 ? ` / ${run.rounds}` : ""}`), tile("probe, first to last", run.first === null ? "–" : `${number(run.first)} → ${number(run.last)}`), tile("last round", run.written ? ago(run.written) : "–"), tile("tokens a second", number(run.speed === null ? null : Math.round(run.speed)))),
     el("div", { class: "charts" }, lines("probe/accuracy", [{ name: id, color: "c1", points: curves.curves[id] || [] }], { share: true, width }), bars("seconds by phase", ["sample", "learn", "probe", "own"], run.phases, { unit: " s", width }), lines("tokens sampled a second", [{ name: "tokens/s", color: "c2", points: run.speeds }], { width })),
     el("h2", {}, "The gate"),
     el("p", { class: "hint" }, run.gate[run.gate.length - 1].why),
