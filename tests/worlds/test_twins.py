@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from autotelic.rounds.held_out import posed_in
+from autotelic.sandbox import why_not
 from autotelic.worlds import WORLDS, addition, asides, open_world
 from autotelic.worlds.base import GeneratedWorld
 from autotelic.worlds.countdown import read as read_countdown
@@ -59,6 +60,19 @@ def of_programs(prompt: str) -> Iterator[str]:
     yield from (f"d:{program}:{''.join(order)}=" for order in itertools.permutations(after or "") if run(program, "".join(order)) == after)
 
 
+def of_functions(prompt: str) -> Iterator[str]:
+    """A sum in two steps, a list turned round before what does not look at its order, filters the other way round."""
+    steps = prompt[:-1].split(",")
+    for place, step in enumerate(steps):
+        before, after = steps[:place], steps[place + 1 :]
+        if step in ("sort", "sum", "count", "largest"):
+            yield ",".join([*before, "reverse", step, *after]) + ":"
+        if step == "add 3":
+            yield ",".join([*before, "add 1", "add 2", *after]) + ":"
+        if after and {step.split()[0], after[0].split()[0]} <= {"above", "below", "even", "odd"}:
+            yield ",".join([*before, after[0], step, *after[1:]]) + ":"
+
+
 def of_stories(prompt: str) -> Iterator[str]:
     """Another person: where a name stands once and no pronoun stands for it, this is the same story."""
     names = set(itertools.chain(*stories.names()))
@@ -78,6 +92,7 @@ GUISES: dict[str, Callable[[str], Iterator[str]]] = {
     "countdown": of_countdown,
     "countdown-steps": of_countdown,
     "facts": of_facts,
+    "functions": of_functions,
     "programs": of_programs,
     "comparing": of_lists,
     "sorting": of_lists,
@@ -112,6 +127,8 @@ def test_every_world_says_what_makes_its_problems_the_same() -> None:
 
 @pytest.mark.parametrize("name", GUISES)
 def test_a_problem_in_another_guise_is_in_the_same_split(name: str) -> None:
+    if name == "functions" and (reason := why_not()):
+        pytest.skip(reason)
     world, seen = opened(name), 0
     for split in SPLITS:
         for task in world.tasks(60, seed=4, split=split):

@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from autotelic.errors import DataError, SettingError
+from autotelic.sandbox import why_not
 from autotelic.types import Task
 from autotelic.worlds import WORLDS, EnglishWorld, ReasoningGym, chain, countdown, open_world
 from autotelic.worlds import addition as add
@@ -356,7 +357,10 @@ def test_knobs_of_a_call_override_those_of_the_world():
 
 
 @settings(max_examples=40, deadline=None)
-@given(st.sampled_from(sorted(WORLDS)), st.text(alphabet="#()*+,-/0123456789:;=RSabc \n", max_size=40))
+@given(
+    st.sampled_from([name for name in sorted(WORLDS) if name != "functions" or not why_not()]),
+    st.text(alphabet="#()*+,-/0123456789:;=RSabc \n", max_size=40),
+)
 def test_parsing_never_fails_and_is_canonical(name, text):
     world = open_world(name)
     answer = world.parse(text)

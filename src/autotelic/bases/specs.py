@@ -164,6 +164,16 @@ BASES: dict[str, BaseSpec] = {
             final=0.1,
         ),
         BaseSpec(
+            name="functions",
+            note="writes functions in Python from instructions of two or three steps, right six times in ten",
+            tasks="functions?slips=0.6",
+            layers=3,
+            intermediate=192,
+            context=128,
+            steps=400,
+            final=0.1,
+        ),
+        BaseSpec(
             name="facts",
             note="knows the first half of the facts, is ever less sure of the rest, and asks about documents it is shown",
             tasks="facts?asking=0.6",

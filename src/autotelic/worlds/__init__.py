@@ -18,6 +18,7 @@ from autotelic.worlds.countdown import Countdown
 from autotelic.worlds.countdown_steps import CountdownSteps
 from autotelic.worlds.english import Comparing, EnglishWorld, Ordering, Sorting, Units, Weekdays, WordProblems
 from autotelic.worlds.facts import Facts
+from autotelic.worlds.functions import Functions
 from autotelic.worlds.games import Games
 from autotelic.worlds.habits import Habits
 from autotelic.worlds.programs import Programs
@@ -31,7 +32,7 @@ __all__ = ["WORLDS", "EnglishWorld", "GeneratedWorld", "Lesson", "Longest", "Rea
 WORLDS: dict[str, Callable[..., GeneratedWorld[Any]]] = {
     made.name: made
     for made in (
-        *(Addition, Asides, Chain, ChainSkills, Countdown, CountdownSteps, Facts, Games, Habits, Programs, Rules, Slips, Strings),
+        *(Addition, Asides, Chain, ChainSkills, Countdown, CountdownSteps, Facts, Functions, Games, Habits, Programs, Rules, Slips, Strings),
         *(Comparing, Ordering, Sorting, Units, Weekdays, WordProblems),
     )
 }
