@@ -34,8 +34,8 @@ class PythonTool(Settings):
 async def with_python(ctx: "Context", role: str, tasks: Sequence[Task], n: int, sandbox: Sandbox, tool: PythonTool) -> list[Group]:
     """`n` rollouts for every task, each of which may call Python.
 
-    An action that ends with a program is shown its output and followed by another action. `tool/calls` counts programs, `tool/failed` those that did not
-    run to their end, `tool/not_shown` outputs for which the context has no room or the vocabulary no characters: there the rollout ends.
+    An action that ends with a program is followed by its output and by another action. `tool/calls` counts programs, `tool/failed` those that did
+    not run to their end, `tool/not_shown` outputs for which the context has no room or the vocabulary no characters: there the rollout ends.
     """
     groups = [Group(task, [ctx.begin(role, task) for _ in range(n)]) for task in tasks]
     going = [rollout for group in groups for rollout in group]
