@@ -20,6 +20,7 @@ MODULES: dict[str, tuple[str, ...]] = {
     "recipes.exploration.eepo": ("systems.reinforcement.eepo.recipe",),
     "tasks.files": ("tasks.file_world", "tasks.columns"),
     "episodes.roles": ("rounds.roles",),
+    "episodes.self_play": ("rounds.playing",),
     "rewards.votes": ("answers.votes",),
     "rewards.verifiers": ("answers.places", "answers.numbers", "answers.mathematics", "answers.safe"),
     "policies.bases": ("bases.making", "bases.places", "bases.specs"),

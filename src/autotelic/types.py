@@ -169,6 +169,9 @@ Disturb = Callable[[str, int, int], tuple[int, str] | None]
 """How a world writes into what is sampled: asked of a completion's text, of the place from which on it may do so, and of the sample's random stream, it says
 where the first character stands that it replaces, and by which; None where there is none."""
 
+# A world whose tasks are played in turns has a further method, `open(task) -> Environment`, which raises DataError for a task that is none of these;
+# `task.hidden["seed"]` is what a play of it begins from. Where the environment has one player, the world's `parse` is given all its moves, one a line.
+
 
 class Environment(Protocol):
     """A world of many turns with one or more players. One instance is one play at a time; `reset` begins it.
@@ -277,9 +280,9 @@ class Rollout:
     task: Task
     turns: list[Turn]
     text: str = ""
-    """The text of the last utterance: of all actions since the last prompt or observation."""
+    """The text of the last utterance: of all actions since the last prompt or observation. Of an attempt in an environment all moves, one a line."""
     answer: str | None = None
-    """What the role's parser found in the last utterance; None when it did not parse or was cut off by the limit on new tokens."""
+    """What the role's parser found in `text`; None when it did not parse or was cut off by the limit on new tokens."""
     rewards: dict[str, float] = field(default_factory=dict)
     """Rewards by name. They are not summed before an advantage is made of them."""
     keys: dict[str, Any] = field(default_factory=dict)

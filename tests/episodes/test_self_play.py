@@ -9,12 +9,12 @@ from typing import Any
 import pytest
 
 from autotelic.episodes.opponents import START, OpponentPool, PoolSettings, expected
-from autotelic.episodes.self_play import Rules, Seat, self_play
 from autotelic.episodes.yardsticks import choices, kuhn_strategy, negotiator, probe_games
 from autotelic.learning.learner import Optimizer
 from autotelic.policies.policy import Policy
 from autotelic.policies.tokenizer import character_tokenizer
 from autotelic.rounds.context import Context
+from autotelic.rounds.playing import Rules, Seat, self_play
 from autotelic.rounds.roles import Role
 from autotelic.tasks.pool import TaskPool
 from autotelic.types import Rollout, Sampling, Turn, TurnKind

@@ -59,6 +59,23 @@ def test_killed_and_resumed_is_bitwise_the_whole_run(name: str, tmp_path: Path) 
         assert (tmp_path / "whole" / part).read_bytes() == (tmp_path / "killed" / part).read_bytes()
 
 
+PLAYED = ("gold", "raft", "rest", "scpo", "bots", "sec", "exit", "srt", "random-reward", "entropy-only", "format-only", "supervised")
+"""Recipes that attempt tasks, and so plays too."""
+
+
+@pytest.mark.parametrize("name", PLAYED)
+def test_so_it_is_where_tasks_are_played_in_turns(name: str, tmp_path: Path) -> None:
+    tag = {"tag": "hops"} if name in ("bots", "sec") else {}
+    raw = small(name, model="lookup", tasks="lookup", rounds=ROUNDS, gate={"mode": "off"}, **tag)
+    loop.start({**raw, "out": str(tmp_path / "whole")}, Progress(quiet=True))
+    run_and_die(raw, tmp_path / "killed")
+    loop.resume(tmp_path / "killed", progress=Progress(quiet=True))
+    for number in range(KILLED_IN, ROUNDS + 1):
+        assert contents(tmp_path / "whole", number) == contents(tmp_path / "killed", number)
+    played = RunReader(tmp_path / "whole").metrics(ROUNDS)
+    assert played["probe/moves"] > 0.0 and (name == "supervised" or played["games/plays"] > 0.0)
+
+
 def test_a_mix_of_files_goes_on_where_it_was(tmp_path: Path) -> None:
     """Its sampler carries over what each source is owed."""
     for name, say in (("a.jsonl", "{}+1="), ("b.jsonl", "{}-1=")):

@@ -133,6 +133,13 @@ BASES: dict[str, BaseSpec] = {
             steps=1000,
         ),
         BaseSpec(
+            name="lookup",
+            note="asks for facts and answers, right one time in three with one hop and one in five with two; half of its moves are slips",
+            tasks="lookup",
+            context=128,
+            steps=1200,
+        ),
+        BaseSpec(
             name="countdown-steps",
             note="countdown with three numbers in steps, right half of the time",
             tasks="countdown-steps?largest=12",

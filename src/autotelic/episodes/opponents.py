@@ -1,4 +1,4 @@
-"""A pool of past checkpoints to play against, with ratings. Not the playing (`episodes.self_play`).
+"""A pool of past checkpoints to play against, with ratings. Not the playing (`rounds.playing`).
 
 Its state is plain JSON, meant for `ctx.state`; the weights are clones that the run saves. Ratings are Elo's: a player that scores as expected keeps
 its own, and the expected score against one that is 400 points better is 1/11.

@@ -9,8 +9,8 @@ from functools import partial
 from statistics import fmean
 from typing import TYPE_CHECKING
 
-from autotelic.episodes.self_play import Ending, Rules, Seat, self_play
 from autotelic.measures.probe import Outcome, ProbeResult
+from autotelic.rounds.playing import Ending, Rules, Seat, self_play
 from autotelic.types import Group, Metrics, Rollout, Task
 from autotelic.worlds.games import MOST, OPPONENTS, Games, kuhn, negotiation
 from autotelic.worlds.games.base import Decision, Game

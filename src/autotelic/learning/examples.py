@@ -28,7 +28,7 @@ def example(
 ) -> Example:
     """A rollout as it was sampled: its actions are targets, with their behavior log-probabilities and advantage.
 
-    `actions` are the places of the actions that are targets (0 is the first action), all by default; the tokens of the others are only context.
+    A rollout that is not to be trained on has no targets. `actions` are the places of the actions that are targets (0 is the first action), all by default; the tokens of the others are only context.
     `kl` multiplies the objective's KL coefficient on the tokens of an action, by place.
     """
     mask: list[float] = []
@@ -39,7 +39,7 @@ def example(
     for turn in rollout.turns:
         acted = turn.kind is TurnKind.ACTION
         place += acted
-        wanted = acted and (actions is None or place in actions)
+        wanted = acted and rollout.trained and (actions is None or place in actions)
         mask += sampled_only(turn, float(wanted))
         acts += [float(acted)] * len(turn.tokens)
         old += turn.logprobs if acted and turn.logprobs is not None else [0.0] * len(turn.tokens)

@@ -109,6 +109,13 @@ def check(metrics: Metrics, own: Iterable[Metric] = ()) -> None:
 
 PROBE = (
     Metric("probe/accuracy", "share", "greedy answers on the held-out tasks that are right; of games, the mean score of plays with sampled moves"),
+    Metric("probe/moves", "moves", "of a play on the held-out tasks, where these are played in turns, mean"),
+    Metric("probe/illegal", "share", "of these plays that ended by an illegal move"),
+    Metric("probe/too_long", "share", "of these plays that had too many turns"),
+    Metric("probe/no_room", "share", "of these plays in which the context was full"),
+    Metric("probe/over", "share", "of these plays that were over before the first move"),
+    Metric("probe/raised", "share", "of these plays whose environment raised an error"),
+    Metric("probe/timed_out", "share", "of these plays whose environment took too long"),
     Metric("probe/accuracy/{slice}", "share", "the same of a slice, such as `digits 8`"),
     Metric("probe/pass@{k}", "share", "chance that at least one of k samples of a task is right, mean; `probe/pass@1` is sampled accuracy"),
     Metric("probe/majority@{k}", "share", "tasks on which the most frequent of k sampled answers is right"),
@@ -261,7 +268,12 @@ PARTS = (
     Metric("search/tries", "completions", "sampled by a search with steps back"),
     Metric("games/plays", "plays", "begun in the round"),
     Metric("games/turns", "turns", "in all plays"),
-    Metric("games/{ending}", "plays", "that ended so: `finished`, `illegal` for an illegal move, `too_long`, `no_room` where the context was full"),
+    Metric(
+        "games/{ending}",
+        "plays",
+        "that ended so: `finished`, `illegal` for an illegal move, `too_long`, `no_room` where the context was full, `over` before the "
+        "first move, or `raised` or `timed_out` where the environment failed",
+    ),
     Metric("opponents/missing", "plays", "for which the chosen past opponent's weights were gone"),
     Metric("probe/illegal/{game}", "share", "mean probability of an illegal move where the yardstick asks"),
     Metric("probe/nashconv", "chips", "Kuhn poker: what exact best responses gain against the role in both seats; 0 in equilibrium", low=0.0),

@@ -51,6 +51,10 @@ class Outcome:
     """Mean entropy in nats of the policy's next-token distribution along the greedy completion; None where it was not measured."""
     gold: str | None = None
     """The gold answer in canonical form, where there is one."""
+    moves: int = 0
+    """Of a task that is played in turns, the greedy player's moves."""
+    ending: str = ""
+    """Of such a task, why the greedy play ended."""
     shared: str = ""
     """What it has in common with other outcomes that are not independent of it, such as a deal that is played against several opponents; '' alone."""
 
@@ -159,6 +163,7 @@ class ProbeResult:
         }
         entropies = [outcome.entropy for outcome in self.outcomes if outcome.entropy is not None]
         numbers |= {"probe/entropy": mean(entropies)} if entropies else {}
+        numbers |= played(self.outcomes)
         if self.correct:
             parts = {f"probe/accuracy/{part}": self.accuracy(part) for part in self.slices}
             numbers |= {"probe/accuracy": self.accuracy()} | {name: value for name, value in parts.items() if not isnan(value)}
@@ -184,6 +189,13 @@ class ProbeResult:
         """The inverse of `to_json`."""
         sampling = raw.get("sampling")
         return cls(**{**raw, "outcomes": [Outcome(**outcome) for outcome in raw["outcomes"]], "sampling": sampling and Sampling(**sampling)})
+
+
+def played(outcomes: Sequence[Outcome]) -> dict[str, float]:
+    """Of the tasks that are played in turns: the mean number of moves, and which shares of the plays ended otherwise than by their rules."""
+    plays = [outcome for outcome in outcomes if outcome.ending]
+    endings = {name: count / len(plays) for name, count in Counter(outcome.ending for outcome in plays).items() if name != "finished"}
+    return {"probe/moves": mean(outcome.moves for outcome in plays)} | {f"probe/{name}": share for name, share in endings.items()} if plays else {}
 
 
 def votes(samples: Sequence[str | None]) -> list[float]:

@@ -24,15 +24,15 @@ def logprobs_after_prompt(policy: Policy, rollouts: Sequence[Rollout]) -> list[T
 
 
 def confidence(policy: Policy, rollouts: Sequence[Rollout], kind: Kind) -> list[float]:
-    """One number per rollout, a mean over the tokens of its last action, scored by `policy` as it is now.
+    """One number per rollout, a mean over the tokens of its last action, scored by `policy` as it is now; 0 where it has none.
 
     "certainty": mean of logsumexp(z) - mean(z), Intuitor's self-certainty (arXiv:2505.19590), large when confident. "entropy": mean negative
     entropy in nats (entropy-only control; arXiv:2505.15134). "logprob": mean log-probability of the sampled tokens.
     """
-    temperatures = {rollout.actions[-1].temperature for rollout in rollouts}
-    values: dict[str, float] = {}
-    for temperature in sorted(temperatures):
-        same = [rollout for rollout in rollouts if rollout.actions[-1].temperature == temperature]
+    acted = [rollout for rollout in rollouts if rollout.actions]
+    values = dict.fromkeys((rollout.id for rollout in rollouts), 0.0)
+    for temperature in sorted({rollout.actions[-1].temperature for rollout in acted}):
+        same = [rollout for rollout in acted if rollout.actions[-1].temperature == temperature]
         paths = [upto_last_action(rollout) for rollout in same]
         starts = [len(path) - len(rollout.actions[-1].tokens) for path, rollout in zip(paths, same, strict=True)]
         for rollout, scores in zip(same, policy.scores(paths, starts, temperature), strict=True):

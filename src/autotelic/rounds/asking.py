@@ -1,4 +1,4 @@
-"""Asking policies: sampling, dialogues, forks and plays, and how a task is put to a role. One part of the context."""
+"""Asking policies: sampling, dialogues, forks and plays, and how a task is put to a role. One part of the context; how a play goes is in `playing`."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -12,10 +12,11 @@ from autotelic.policies.policy import Policy
 from autotelic.policies.speaker import Speaker
 from autotelic.rounds.disturbed import sampled
 from autotelic.rounds.notes import Notes
+from autotelic.rounds.playing import LONGEST, OPENING, Fault, Full, attempt, environment, opening
 from autotelic.rounds.roles import Role
 from autotelic.streams import key
 from autotelic.tasks.columns import task_name
-from autotelic.types import Group, Prompt, Rollout, Sampling, StopReason, Task, Turn, TurnKind
+from autotelic.types import Group, Prompt, Rollout, Sampling, StopReason, Task, Turn, TurnKind, World
 
 
 class Asking(Notes):
@@ -25,17 +26,36 @@ class Asking(Notes):
     roles: dict[str, Role]
     endpoints: dict[str, Endpoint]
     """Models elsewhere that speak roles, under the names of these roles' policies."""
+    world: World
 
     def speaker(self, role: str) -> Speaker:
         """Who speaks a role: a policy of the run, or an endpoint."""
         return self._behind(self.role(role))
 
     async def sample(self, role: str, tasks: Sequence[Task], n: int, note: bool = True, forced: Sequence[int] = (), **settings: Any) -> list[Group]:
-        """`n` rollouts of one action for every task under a role, in one batch; `settings` override the role's sampling for this call only.
+        """`n` attempts at every task under a role, in one batch; `settings` override the role's sampling for this call only.
 
+        An attempt is one action; at a task that opens an environment (`World.open`) it is a play (`rounds.playing.attempt`), each of whose moves is sampled so.
         Every completion begins with the tokens `forced`. With `note` off the rollouts are kept out of the round's monitors and store: for checks
         by the thousand. Sample `i` of a task has a random stream of its own, so what else is sampled never changes it.
+
+        Raises:
+            SettingError: `forced`, and a task opens an environment.
         """
+        played = [task for task in tasks if environment(self.world, task) is not None]
+        if forced and played:
+            raise SettingError(f"forced: task {played[0].id!r} is played in turns, which cannot be forced")
+        plays = {task.id for task in played}
+        said, found = await asyncio.gather(
+            self._said(role, [task for task in tasks if task.id not in plays], n, forced, settings), self._played(role, played, n, settings)
+        )
+        one, two = iter(said), iter(found)
+        groups = [next(two if task.id in plays else one) for task in tasks]
+        if note:
+            self.note(groups)
+        return groups
+
+    async def _said(self, role: str, tasks: Sequence[Task], n: int, forced: Sequence[int], settings: dict[str, Any]) -> list[Group]:
         speaker, sampling = self._speaker(role, settings)
         policy = self._behind(speaker)
         requests, firsts = [], []
@@ -51,22 +71,62 @@ class Asking(Notes):
             for rollout, completion in zip(rollouts, found, strict=True):
                 self._append(rollout, speaker, sampling, completion)
             groups.append(Group(task, rollouts))
-        if note:
-            self.note(groups)
         return groups
 
+    async def _played(self, role: str, tasks: Sequence[Task], n: int, settings: dict[str, Any]) -> list[Group]:
+        places = [(task, self._count(role, task, n) + i) for task in tasks for i in range(n)]
+        plays = [asyncio.create_task(self._attempt(role, task, place, None, settings)) for task, place in places]
+        rollouts = [await play for play in plays]
+        return [Group(task, rollouts[place * n : (place + 1) * n]) for place, task in enumerate(tasks)]
+
+    async def _attempt(self, role: str, task: Task, index: int, rollout: Rollout | None, settings: dict[str, Any]) -> Rollout:
+        env = environment(self.world, task)
+        assert env is not None
+        return await attempt(self, env, role, task, index, rollout, **settings)  # type: ignore[arg-type]
+
+    def opened(self, role: str, task: Task, shown: str | None, index: int) -> Rollout:
+        """The rollout of an attempt in an environment that has shown its first text; None: it has shown nothing.
+
+        Raises:
+            Fault: the player cannot read it, or has no room for it.
+        """
+        if shown is None:
+            return self._opened(self.role(role), task, [], index)
+        context = self.speaker(role).context
+        try:
+            prompt = encode_prompt(self.speaker(role), self.role(role), task.changed(prompt=shown)) if len(shown) <= LONGEST * context else None
+        except DataError as error:
+            raise Fault(str(error)) from error
+        if prompt is None or len(prompt) >= context:
+            raise Full(f"{task_name(task)}: its first text of {len(shown)} characters exceeds the model's context of {context}")
+        rollout = self._opened(self.role(role), task, prompt, index)
+        rollout.keys[OPENING] = shown
+        return rollout
+
     def begin(self, role: str, task: Task) -> Rollout:
-        """A rollout that holds only its prompt, to be extended."""
-        speaker = self.role(role)
-        prompt = encode_prompt(self._behind(speaker), speaker, task)
-        return self._opened(speaker, task, prompt, self._count(role, task, 1))
+        """A rollout that holds only its prompt, to be extended; not even that where the environment that the task opens shows nothing."""
+        index, env = self._count(role, task, 1), environment(self.world, task)
+        if env is None:
+            return self._opened(self.role(role), task, self.prompt(role, task), index)
+        try:
+            return self.opened(role, task, str(opening(env, task).prompt), index)
+        except Fault:
+            return self.opened(role, task, None, index)
 
     async def extend(self, role: str, rollouts: Sequence[Rollout], **settings: Any) -> None:
-        """Append an action of `role` to each rollout, all in one batch; the prompt of each is all it holds so far.
+        """Append an attempt of `role` to each rollout, all in one batch; the prompt of each is all it holds so far.
 
-        The limit on new tokens shrinks to what room the context leaves; where there is none, the action is empty and cut off, and
-        `rollouts/no_room` counts it.
+        An attempt is an action, or a play, as in `sample`. The limit on new tokens shrinks to what room the context leaves; where there is none, the action
+        is empty and cut off, and `rollouts/no_room` counts it.
         """
+        played = [rollout for rollout in rollouts if environment(self.world, rollout.task) is not None]
+        plays = [asyncio.create_task(self._attempt(role, rollout.task, 0, rollout, settings)) for rollout in played]
+        ids = {rollout.id for rollout in played}
+        await self._extend(role, [rollout for rollout in rollouts if rollout.id not in ids], settings)
+        for play in plays:
+            await play
+
+    async def _extend(self, role: str, rollouts: Sequence[Rollout], settings: dict[str, Any]) -> None:
         speaker, sampling = self._speaker(role, settings)
         policy = self._behind(speaker)
         requests, places = [], []
@@ -85,8 +145,8 @@ class Asking(Notes):
             self._append(rollout, speaker, sampling, found[0])
 
     async def act(self, role: str, rollout: Rollout, **settings: Any) -> Turn:
-        """`extend` of one rollout; what concurrent episodes ask for goes to the engine as one batch."""
-        await self.extend(role, [rollout], **settings)
+        """Append one action of `role` to a rollout; what concurrent episodes ask for goes to the engine as one batch."""
+        await self._extend(role, [rollout], settings)
         return rollout.turns[-1]
 
     def say(self, role: str, rollout: Rollout, completion: Completion, **settings: Any) -> None:
@@ -111,7 +171,8 @@ class Asking(Notes):
         Raises:
             DataError: the vocabulary lacks a character of it, or the chat template has no place for it.
         """
-        tokens = self.turn(rollout.role, rollout.task, shown, rollout.turns[-1].tokens) if isinstance(shown, str) else list(shown)
+        task = rollout.task.changed(prompt=rollout.keys[OPENING]) if OPENING in rollout.keys else rollout.task
+        tokens = self.turn(rollout.role, task, shown, rollout.turns[-1].tokens) if isinstance(shown, str) else list(shown)
         tokenizer = self.speaker(rollout.role).tokenizer
         rollout.turns.append(Turn(TurnKind.OBSERVATION, tokens, text=tokenizer.shown(tokens)))
         rollout.text, rollout.answer = "", None
@@ -123,7 +184,7 @@ class Asking(Notes):
             DataError: see `observe`.
         """
         speaker = self.role(role)
-        tokenizer, prompt = self._behind(speaker).tokenizer, speaker.render(task)
+        tokenizer, prompt = self._behind(speaker).tokenizer, speaker.render(self.put(task))
         return tokenizer.encode(text) if isinstance(prompt, str) else tokenizer.encode_turn(prompt, said, text)
 
     def fork(self, rollout: Rollout, n: int) -> list[Rollout]:
@@ -168,13 +229,17 @@ class Asking(Notes):
     def prompt(self, role: str, task: Task) -> list[int]:
         """The token ids with which a task is put to a role."""
         speaker = self.role(role)
-        return encode_prompt(self._behind(speaker), speaker, task)
+        return encode_prompt(self._behind(speaker), speaker, self.put(task))
+
+    def put(self, task: Task) -> Task:
+        """A task as it is put to a player: one that opens an environment with the first text of that for its prompt."""
+        return put(self.world, task)
 
     def fits(self, role: str, task: Task, **settings: Any) -> bool:
         """Whether a task can be put to a role: its characters are known, and the context has room for it and for the answer."""
         speaker, sampling = self._speaker(role, settings)
         try:
-            prompt_tokens(self._behind(speaker), speaker, task, sampling)
+            prompt_tokens(self._behind(speaker), speaker, self.put(task), sampling)
         except DataError:
             return False
         return True
@@ -232,6 +297,19 @@ class Asking(Notes):
         rollout.text = utterance[0].text if len(utterance) == 1 else policy.tokenizer.decode([token for turn in utterance for token in turn.tokens])
         # What ran into the limit has no answer, whatever its fragment looks like.
         rollout.answer = None if completion.stop is StopReason.LENGTH or completion.stop.failed else role.parse(rollout.text)
+
+
+def put(world: World, task: Task) -> Task:
+    """A task as it is put to a player: one that opens an environment with the first text of that for its prompt.
+
+    Raises:
+        DataError: the environment raised an error, took too long, or was over at once.
+    """
+    env = environment(world, task)
+    try:
+        return task if env is None else opening(env, task)
+    except Fault as fault:
+        raise DataError(f"{task_name(task)}: {fault}") from fault
 
 
 def prompt_tokens(policy: Speaker, role: Role, task: Task, sampling: Sampling) -> list[int]:

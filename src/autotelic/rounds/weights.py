@@ -10,7 +10,8 @@ from autotelic.learning.objectives.base import Objective
 from autotelic.policies.policy import Policy
 from autotelic.rounds.asking import Asking
 from autotelic.rounds.held_out import HeldOut
-from autotelic.types import Example, Metrics, Task
+from autotelic.rounds.playing import environment, opening
+from autotelic.types import Environment, Example, Metrics, Task
 
 SUMMED = ("learner/updates", "learner/left_out")
 """Metrics of learners that are sums over the calls of a round; all others are means over its updates."""
@@ -52,7 +53,7 @@ class Weights(Asking):
         return metrics
 
     def _allowed(self, examples: list[Example]) -> list[Example]:
-        allowed, out = self.held_out.split(examples)
+        allowed, out = self.held_out.split(taught_by(examples))
         nameless = [item for item in examples if item.task is None]
         if strict() and (out or nameless):
             raise HeldOutError(f"{(out or nameless)[0].rollout} {'is about a task that is held out' if out else 'names no task'}")
@@ -61,9 +62,26 @@ class Weights(Asking):
         return allowed
 
     def taught(self, role: str, task: Task, text: str, name: str | None = None, weight: float = 1.0) -> Example:
-        """A text as the completion of a role's prompt, to be learned: a gold solution, a label, a lesson. `name` tells texts about one task apart."""
+        """A text as the completion of a role's prompt, to be learned: a gold solution, a label, a lesson. `name` tells texts about one task apart.
+
+        At a task that opens an environment the text is all moves, one a line, and what they make it show stands between them.
+        """
+        if (env := environment(self.world, task)) is not None:
+            tokens, mask = self._replayed(role, env, task, text)
+            return Example(rollout=name or task.id, tokens=tokens, mask=mask, weight=weight, task=task)
         completion = self.completion(role, task, text)
         return written(name or task.id, self.prompt(role, task), completion, weight, task)
+
+    def _replayed(self, role: str, env: Environment, task: Task, text: str) -> tuple[list[int], list[float]]:
+        """The tokens of a play of given moves, and 1 beside each that is a move's."""
+        shown = opening(env, task)
+        tokens = self.prompt(role, task)
+        mask = [0.0] * len(tokens)
+        for move in text.split("\n"):
+            said = self.completion(role, shown, move)
+            more = self.turn(role, shown, env.observe(0), said) if env.step(move) and env.to_move is not None else []
+            tokens, mask = [*tokens, *said, *more], [*mask, *[1.0] * len(said), *[0.0] * len(more)]
+        return tokens, mask
 
     def completion(self, role: str, task: Task, text: str) -> list[int]:
         """The token ids of a text behind a role's prompt, ended as a plain text or as an answer in a chat ends."""
@@ -97,6 +115,13 @@ class Weights(Asking):
         """Forget a policy that was cloned, and its optimizer."""
         del self.policies[name], self.origins[name]
         self.learners.pop(name, None)
+
+
+def taught_by(examples: list[Example]) -> list[Example]:
+    """The examples that have something to learn in them; one of a play whose environment failed has not. The sides of a pair share their fate."""
+    void = {item.rollout for item in examples if not any(item.mask)}
+    pairs = {item.pair for item in examples if item.rollout in void and item.pair is not None}
+    return [item for item in examples if item.rollout not in void and item.pair not in pairs] if void else examples
 
 
 def over_updates(calls: list[Metrics]) -> Metrics:

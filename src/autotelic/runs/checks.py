@@ -6,7 +6,7 @@ from functools import partial
 from autotelic.engines.registry import check_capabilities
 from autotelic.errors import DataError, SettingError
 from autotelic.policies.policy import Policy
-from autotelic.rounds.asking import encode_prompt
+from autotelic.rounds.asking import encode_prompt, put
 from autotelic.rounds.roles import Role
 from autotelic.runs.framing import check_chat, frame_of
 from autotelic.runs.models import load_policy
@@ -57,17 +57,17 @@ def check_gold(policy: Policy, role: Role | None, world: World, tasks: list[Task
     """Raises DataError where a gold completion cannot be read back, holds characters that the policy's vocabulary lacks, or, where it is trained on
     under a role, does not fit the context behind the prompt."""
     for task in tasks:
-        if reason := misfit(policy, role, task, world.gold(task)):
+        if reason := misfit(policy, role, world, task, world.gold(task)):
             raise DataError(f"{task_name(task)}, {reason}")
 
 
-def misfit(policy: Policy, role: Role | None, task: Task, gold: str) -> str | None:
+def misfit(policy: Policy, role: Role | None, world: World, task: Task, gold: str) -> str | None:
     """Why a gold completion cannot be a target of the policy behind the prompt of a role, if there is one; None where it can."""
     try:
         completion = policy.tokenizer.encode_completion(gold)
     except DataError as error:
         return f"answer: {error}"
-    prompt = encode_prompt(policy, role, task) if role else []
+    prompt = encode_prompt(policy, role, put(world, task)) if role else []
     if role is None or len(prompt) + len(completion) <= policy.model.context:
         return None
     return f"its prompt of {len(prompt)} tokens and its gold completion of {len(completion)} exceed the model's context of {policy.model.context}"
@@ -77,4 +77,4 @@ def fit_check(source: str, settings: RunSettings, world: World) -> Misfit:
     """Why a gold completion cannot be a target of the model at `source` behind its task's prompt: for `autotelic validate`."""
     policy, frame = load_policy("model", source, settings), frame_of(settings, world)
     check_chat(policy, frame)
-    return partial(misfit, policy, Role("solver", "model", Sampling(), str, frame))
+    return partial(misfit, policy, Role("solver", "model", Sampling(), str, frame), world)

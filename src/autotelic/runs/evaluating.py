@@ -20,6 +20,7 @@ from autotelic.policies.policy import Policy
 from autotelic.rounds.asking import prompt_tokens
 from autotelic.rounds.context import Context
 from autotelic.rounds.disturbed import generated
+from autotelic.rounds.playing import environment
 from autotelic.rounds.roles import Role
 from autotelic.runs.framing import check_chat, frame_of, framed, say_plain
 from autotelic.runs.models import load_policy
@@ -127,6 +128,10 @@ def opened(model: str, tasks: str, settings: RunSettings, ask: Ask, *, need_gold
     judged = [task for task in found if task.answer is not None]
     if not judged and (need_gold or not given):
         raise DataError(f"{tasks}: no task has a gold answer, so nothing can be evaluated")
+    if any(environment(world, task) for task in found):
+        raise SettingError(
+            f"{tasks}: these tasks are played in turns; the probe of a run measures that: autotelic run gold --rounds 0 --tasks {tasks}"
+        )
     policy = load_policy("model", model, settings)
     check_chat(policy, frame)
     role = framed({"solver": Role("solver", "model", ask.sampling, world.parse)}, world, frame)["solver"]

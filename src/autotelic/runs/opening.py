@@ -12,9 +12,10 @@ from autotelic.measures.probe import ProbeResult
 from autotelic.policies.policy import Policy
 from autotelic.policies.sizes import free_memory
 from autotelic.policies.start import start_of
-from autotelic.rounds.asking import prompt_tokens
+from autotelic.rounds.asking import prompt_tokens, put
 from autotelic.rounds.context import Context
 from autotelic.rounds.held_out import HeldOut
+from autotelic.rounds.playing import environment
 from autotelic.rounds.sealed import sealed_world
 from autotelic.runs.checks import check_engine, check_gold, check_skills, check_tasks
 from autotelic.runs.framing import check_chat, frame_of, framed, say_plain
@@ -85,6 +86,8 @@ def prepare(settings: RunSettings, recipe: Recipe, rounds: int | None = None, qu
     tasks = recipe.pool(world, settings.pool_size, settings.seed)
     probe_world, probe_tasks = open_probe(settings, recipe, world)
     check_tasks(recipe, settings, tasks, probe_tasks)
+    if settings.gate.max_drift is not None and any(environment(probe_world, task) for task in probe_tasks):
+        raise SettingError("gate.max_drift: it is measured on single answers, and the held-out tasks are played in turns")
     guard = guard_of(settings, recipe, probe_tasks)
     if recipe.optimizer.processes > 1:  # each has one thread
         settings = settings.model_copy(update={"threads": settings.threads or 1})
@@ -101,8 +104,8 @@ def prepare(settings: RunSettings, recipe: Recipe, rounds: int | None = None, qu
         held_out=HeldOut(world, unseen(probe_tasks, tasks)), main=roles[recipe.main].policy,
     )  # fmt: skip
     probed = roles[recipe.main]
-    prompts = [prompt_tokens(policy, probed, task, probed.sampling) for task in tasks]
-    prompts += [prompt_tokens(policy, probed, task, settings.probe_sampling.over(probed.sampling)) for task in probe_tasks]
+    prompts = [prompt_tokens(policy, probed, put(world, task), probed.sampling) for task in tasks]
+    prompts += [prompt_tokens(policy, probed, put(probe_world, task), settings.probe_sampling.over(probed.sampling)) for task in probe_tasks]
     say_plain(policy, frame, tasks)
     say_fast(policy, recipe.optimizer)
     policy.check_engine(prompts[:4], most_apart(settings, policy.model))

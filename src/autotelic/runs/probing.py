@@ -4,17 +4,21 @@ from collections.abc import Sequence
 
 from autotelic.answers.votes import VoteRule, vote
 from autotelic.engines.base import Completion, Request
+from autotelic.learning.learner import Optimizer
 from autotelic.measures.meter import TRAINED
-from autotelic.measures.probe import Outcome, ProbeResult
+from autotelic.measures.probe import Outcome, ProbeResult, mean
 from autotelic.policies.policy import Policy
 from autotelic.rounds.asking import prompt_tokens
+from autotelic.rounds.context import Context
 from autotelic.rounds.disturbed import sampled
+from autotelic.rounds.playing import Ending, environment
 from autotelic.rounds.roles import Role
 from autotelic.streams import key
 from autotelic.tasks.columns import PART
-from autotelic.types import Metrics, Sampling, StopReason, Task, World
+from autotelic.tasks.pool import TaskPool
+from autotelic.types import Group, Metrics, Sampling, StopReason, Task, TurnKind, World
 
-SLICE_TAGS = ("slice", "digits", "ops", "length", "difficulty")
+SLICE_TAGS = ("slice", "digits", "ops", "hops", "length", "difficulty")
 """The first of these tags that a generated world gave a task names its slice."""
 
 
@@ -28,14 +32,51 @@ def slice_of(task: Task) -> str:
 
 async def probe(policy: Policy, role: Role, world: World, tasks: Sequence[Task], *, samples: int, round_number: int) -> ProbeResult:
     """One `Outcome` per task: greedy, and sampled as the role samples, at temperature 1 where it is greedy itself. The streams do not depend on the
-    round: first and last weights draw with the same luck."""
+    round: first and last weights draw with the same luck. A task that opens an environment is played."""
+    plays = [task for task in tasks if environment(world, task) is not None]
+    played = iter(await probe_plays(policy, role, world, plays, samples)) if plays else iter(())
+    ids = {task.id for task in plays}
+    said = iter(await probe_answers(policy, role, world, [task for task in tasks if task.id not in ids], samples))
+    outcomes = [next(played if task.id in ids else said) for task in tasks]
+    return ProbeResult(policy.version, round_number, outcomes, sampling=free(role) if samples else None)
+
+
+def free(role: Role) -> Sampling:
+    """How a role's samples are drawn: as in training, and never greedily."""
+    return role.sampling.model_copy(update={"temperature": role.sampling.scale})
+
+
+async def probe_plays(policy: Policy, role: Role, world: World, tasks: Sequence[Task], samples: int) -> list[Outcome]:
+    """The outcomes of tasks that are played: one play with greedy moves, and some with sampled ones."""
+    ctx = Context(
+        world=world, pool=TaskPool([], 0), policies={role.policy: policy}, roles={role.name: role}, seed=0, optimizer=Optimizer(), main=role.policy
+    )
+    ctx.begin_round(0)
+    greedy = await ctx.sample(role.name, tasks, 1, temperature=0.0, top_p=1.0, top_k=0)
+    sampled = await ctx.sample(role.name, tasks, samples, temperature=role.sampling.scale) if samples else [Group(task, []) for task in tasks]
+    firsts = [group.rollouts[0] for group in greedy]
+    scores = policy.scores([rollout.tokens for rollout in firsts if rollout.actions], [len(r.turns[0].tokens) for r in firsts if r.actions])
+    entropies = iter(score.entropy for score in scores)
+    outcomes = []
+    for task, rollout, group in zip(tasks, firsts, sampled, strict=True):
+        acted = [turn.kind is TurnKind.ACTION for turn in rollout.turns[1:] for _ in turn.tokens]
+        tokens = float(sum(acted))
+        outcome = Outcome(task.id, slice_of(task), rollout.answer, None, tokens=tokens, truncated=rollout.keys["ending"] == Ending.NO_ROOM)
+        outcome.moves, outcome.ending = len(rollout.actions), rollout.keys["ending"]
+        if rollout.actions:
+            outcome.entropy = mean(float(value) for value, own in zip(next(entropies), acted, strict=True) if own)
+        outcomes.append(judged(outcome, world, task, group.answers))
+    return outcomes
+
+
+async def probe_answers(policy: Policy, role: Role, world: World, tasks: Sequence[Task], samples: int) -> list[Outcome]:
+    """The outcomes of tasks that are answered at once."""
     greedy = Sampling(temperature=0.0, max_tokens=role.sampling.max_tokens, stop=role.sampling.stop)
-    free = role.sampling.model_copy(update={"temperature": role.sampling.scale})
     prompts = [tuple(prompt_tokens(policy, role, task, greedy)) for task in tasks]
     requests = [Request(prompt, (key("probe", task.id),), greedy) for task, prompt in zip(tasks, prompts, strict=True)]
     if samples:
         requests += [
-            Request(prompt, tuple(key("probe", task.id, i) for i in range(samples)), free) for task, prompt in zip(tasks, prompts, strict=True)
+            Request(prompt, tuple(key("probe", task.id, i) for i in range(samples)), free(role)) for task, prompt in zip(tasks, prompts, strict=True)
         ]
     found = await sampled(policy, requests, role.disturb)
     completions = [group[0] for group in found[: len(tasks)]]
@@ -45,15 +86,19 @@ async def probe(policy: Policy, role: Role, world: World, tasks: Sequence[Task],
         answer = answer_of(completion, policy, role)
         outcome = Outcome(task.id, slice_of(task), answer, None, tokens=float(len(completion.tokens)), truncated=completion.stop is StopReason.LENGTH)
         outcome.entropy = float(score.entropy.mean())
+        outcomes.append(judged(outcome, world, task, [answer_of(c, policy, role) for c in found[len(tasks) + place]] if samples else []))
+    return outcomes
+
+
+def judged(outcome: Outcome, world: World, task: Task, samples: list[str | None]) -> Outcome:
+    """An outcome with these sampled answers, and what is right of all where that is known."""
+    outcome.samples = samples
+    if task.answer is not None:
+        outcome.correct, outcome.gold = world.verify(task, outcome.answer), task.answer
+        outcome.sample_correct = [world.verify(task, sample) for sample in samples]
         if samples:
-            outcome.samples = [answer_of(c, policy, role) for c in found[len(tasks) + place]]
-        if task.answer is not None:
-            outcome.correct, outcome.gold = world.verify(task, answer), task.answer
-            outcome.sample_correct = [world.verify(task, sample) for sample in outcome.samples]
-            if samples:
-                outcome.majority_correct = world.verify(task, vote(outcome.samples, VoteRule()).label)
-        outcomes.append(outcome)
-    return ProbeResult(policy.version, round_number, outcomes, sampling=free if samples else None)
+            outcome.majority_correct = world.verify(task, vote(samples, VoteRule()).label)
+    return outcome
 
 
 SMALL = 10_000_000

@@ -4,7 +4,7 @@ Each source keeps its own splits and judges its own tasks. A task of a mix has i
 """
 
 from collections import Counter
-from collections.abc import Hashable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from itertools import islice
@@ -19,7 +19,7 @@ from autotelic.tasks.language import Language, skill_of
 from autotelic.tasks.prompting import Template
 from autotelic.tasks.samplers import turns
 from autotelic.tasks.splits import known_split
-from autotelic.types import Skill, Task, World
+from autotelic.types import Environment, Skill, Task, World
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +117,13 @@ class MixedWorld:
     def gold(self, task: Task) -> str:
         """The completion that the task's own source accepts; raises DataError where it has none."""
         return self._of(task).gold(task)
+
+    def open(self, task: Task) -> Environment:
+        """The environment that a task opens in its own source; raises DataError where it opens none."""
+        opens: Callable[[Task], Environment] | None = getattr(self._of(task), "open", None)
+        if opens is None:
+            raise DataError(f"{self.name}: the task {task.id!r} opens no environment")
+        return opens(task)
 
     def held_out(self, prompt: str) -> bool:
         """Whether a prompt poses a problem of a split that training must leave alone, in any of the worlds."""

@@ -21,6 +21,7 @@ from autotelic.worlds.facts import Facts
 from autotelic.worlds.functions import Functions
 from autotelic.worlds.games import Games
 from autotelic.worlds.habits import Habits
+from autotelic.worlds.lookup import Lookup
 from autotelic.worlds.programs import Programs
 from autotelic.worlds.reasoning_gym import ReasoningGym
 from autotelic.worlds.rules import Rules
@@ -32,7 +33,7 @@ __all__ = ["WORLDS", "EnglishWorld", "GeneratedWorld", "Lesson", "Longest", "Rea
 WORLDS: dict[str, Callable[..., GeneratedWorld[Any]]] = {
     made.name: made
     for made in (
-        *(Addition, Asides, Chain, ChainSkills, Countdown, CountdownSteps, Facts, Functions, Games, Habits, Programs, Rules, Slips, Strings),
+        *(Addition, Asides, Chain, ChainSkills, Countdown, CountdownSteps, Facts, Functions, Games, Habits, Lookup, Programs, Rules, Slips, Strings),
         *(Comparing, Ordering, Sorting, Units, Weekdays, WordProblems),
     )
 }

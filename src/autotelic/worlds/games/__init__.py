@@ -87,7 +87,9 @@ class Games(GeneratedWorld[GamesKnobs]):
         return Task(f"{game}-{number}", prompt, hidden={"seed": int(number)}, tags={"game": game, **(tags or {})})
 
     def open(self, task: Task) -> Environment:
-        """The environment of a play, not begun yet."""
+        """The environment of a play, not begun yet. Raises DataError where the task is none."""
+        if "game" not in task.tags:
+            raise DataError(f"not a play: task {task.id!r}")
         return open_game(task.tags["game"])
 
     def lesson(self, task: Task, rng: random.Random) -> Lesson:

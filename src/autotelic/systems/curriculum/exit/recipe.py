@@ -15,7 +15,7 @@ from autotelic.rounds.context import Context
 from autotelic.systems import checks
 from autotelic.systems.base import Recipe, recipe
 from autotelic.tasks.samplers import Learnability, Sampler, Shuffled
-from autotelic.types import Group, Metrics, Rollout, Task
+from autotelic.types import Group, Metrics, Rollout, Task, TurnKind
 
 
 @recipe(
@@ -120,12 +120,14 @@ class ExploratoryIteration(Recipe):
 
     def history(self, ctx: Context, rollout: Rollout) -> Task | None:
         """The task as it stands after one more attempt; None where that was cut off or leaves no room for another."""
+        if rollout.truncated or not rollout.actions:
+            return None
         task = rollout.task
-        attempts = [*task.hidden.get("attempts", []), rollout.turns[-1].tokens][-self.shown :]
+        attempts = [*task.hidden.get("attempts", []), attempted(rollout)][-self.shown :]
         turns = sum(len(ctx.turn("solver", task, text)) for text in (self.refine, self.apart))
         shown = sum(len(past) + turns for past in attempts)
         longest = len(ctx.prompt("solver", task)) + shown + self.sampling.max_tokens
-        if rollout.truncated or longest > ctx.policies["solver"].model.context:
+        if longest > ctx.policies["solver"].model.context:
             return None
         tags = {name: value for name, value in task.tags.items() if name not in ("parents", "born")}
         return ctx.proposal(rollout, task.prompt, task.answer, {**task.hidden, "attempts": attempts}, **tags | {"depth": tags.get("depth", 0) + 1})
@@ -140,7 +142,13 @@ class ExploratoryIteration(Recipe):
         return found | {"probe/improvement": found[f"probe/step {self.iterations}"] - found["probe/step 1"]}
 
 
+def attempted(rollout: Rollout) -> list[int]:
+    """The tokens of an attempt: of an answer, or of a play with what was shown in it."""
+    first = next((place for place, turn in enumerate(rollout.turns) if turn.kind is TurnKind.ACTION), len(rollout.turns))
+    return [token for turn in rollout.turns[first:] for token in turn.tokens]
+
+
 def differs(rollout: Rollout) -> bool:
     """Whether the attempt is another than the last one it was shown."""
     attempts = rollout.task.hidden.get("attempts", [])
-    return not attempts or rollout.turns[-1].tokens != attempts[-1]
+    return not attempts or attempted(rollout) != attempts[-1]

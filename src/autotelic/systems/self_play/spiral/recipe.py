@@ -7,7 +7,6 @@ from typing import Any, ClassVar, Literal
 from pydantic import Field, model_validator
 
 from autotelic.episodes.opponents import OpponentPool, PoolSettings
-from autotelic.episodes.self_play import Rules, Seat, self_play
 from autotelic.episodes.yardsticks import exact, probe_games
 from autotelic.errors import SettingError
 from autotelic.learning.advantages import MovingAverage
@@ -17,6 +16,7 @@ from autotelic.learning.objectives import PolicyGradient
 from autotelic.measures.metrics import Metric
 from autotelic.measures.probe import ProbeResult
 from autotelic.rounds.context import Context
+from autotelic.rounds.playing import Rules, Seat, self_play
 from autotelic.systems.base import Recipe, recipe
 from autotelic.types import Metrics, Rollout, Sampling, Task, World
 from autotelic.worlds.games import OPPONENTS, Games
