@@ -82,7 +82,7 @@ class Asking(Notes):
     async def _attempt(self, role: str, task: Task, index: int, rollout: Rollout | None, settings: dict[str, Any]) -> Rollout:
         env = environment(self.world, task)
         assert env is not None
-        return await attempt(self, env, role, task, index, rollout, **settings)  # type: ignore[arg-type]
+        return await attempt(self, env, role, task, index, rollout, **settings)
 
     def opened(self, role: str, task: Task, shown: str | None, index: int) -> Rollout:
         """The rollout of an attempt in an environment that has shown its first text; None: it has shown nothing.

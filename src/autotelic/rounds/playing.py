@@ -10,15 +10,14 @@ from collections.abc import Callable, Sequence
 from enum import StrEnum
 from random import Random
 from types import FrameType
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 from pydantic import Field
 
 from autotelic.errors import AutotelicError, DataError, EpisodeError
-from autotelic.types import Environment, Rollout, Settings, StopReason, Task, TurnKind, World
-
-if TYPE_CHECKING:
-    from autotelic.rounds.context import Context
+from autotelic.policies.speaker import Speaker
+from autotelic.rounds.roles import Role
+from autotelic.types import Environment, Rollout, Settings, StopReason, Task, Turn, TurnKind, World
 
 Seat = str | Callable[[Any, Random], str]
 """A player: the name of a role, or a scripted player that is given the environment and a generator."""
@@ -28,6 +27,19 @@ LONGEST = 100
 """Characters of a token, at most: a text with more than this for each token that there is room for is not tokenized at all."""
 OPENING = "opening"
 """Under this key a rollout of an attempt has the first text that its player was shown."""
+
+
+class Asker(Protocol):
+    """What a play needs of the context."""
+
+    def role(self, name: str) -> Role: ...
+    def speaker(self, role: str) -> Speaker: ...
+    def random(self, *parts: object) -> Random: ...
+    def count(self, name: str, by: float = 1.0) -> None: ...
+    def begin(self, role: str, task: Task) -> Rollout: ...
+    def opened(self, role: str, task: Task, shown: str | None, index: int) -> Rollout: ...
+    def observe(self, rollout: Rollout, shown: str | Sequence[int]) -> None: ...
+    async def act(self, role: str, rollout: Rollout, **settings: Any) -> Turn: ...
 
 
 class Ending(StrEnum):
@@ -90,7 +102,7 @@ class Full(Fault):
 
 
 async def self_play(
-    ctx: "Context", task: Task, index: int, env: Environment, seats: Sequence[Seat], rules: Rules, begin: Begin | None = None, **settings: Any
+    ctx: Asker, task: Task, index: int, env: Environment, seats: Sequence[Seat], rules: Rules, begin: Begin | None = None, **settings: Any
 ) -> list[Rollout]:
     """Play `env` from `task.hidden["seed"]`; the rollouts of the roles' players that came to move, by seat.
 
@@ -142,7 +154,7 @@ def _shown(env: Environment, player: int, rules: Rules) -> str:
     return shown
 
 
-def _begun(ctx: "Context", role: str, task: Task, index: int, env: Environment, player: int, shown: str) -> Rollout:
+def _begun(ctx: Asker, role: str, task: Task, index: int, env: Environment, player: int, shown: str) -> Rollout:
     """The rollout of a player of a game: what it is shown first is a task of its own."""
     rollout = ctx.begin(role, Task(f"{task.id}/{index}/{player}", shown, tags={**task.tags, "parents": [task.id]}))
     rollout.keys |= {"game": env.name, "seat": player}
@@ -150,7 +162,7 @@ def _begun(ctx: "Context", role: str, task: Task, index: int, env: Environment, 
 
 
 async def _asked(
-    ctx: "Context", env: Environment, role: str, rollout: Rollout, shown: str, number: int, settings: dict[str, Any]
+    ctx: Asker, env: Environment, role: str, rollout: Rollout, shown: str, number: int, settings: dict[str, Any]
 ) -> tuple[str | None, Ending]:
     """A role's move, the play's `number`-th, None when it does not parse; and whether the play can go on."""
     if shown and not shows(ctx, env, rollout, shown):
@@ -167,7 +179,7 @@ def move_of(rollout: Rollout, env: Environment) -> str | None:
     return rollout.answer if env.players > 1 else None if rollout.truncated else rollout.text.strip()
 
 
-def shows(ctx: "Context", env: Environment, rollout: Rollout, shown: str) -> bool:
+def shows(ctx: Asker, env: Environment, rollout: Rollout, shown: str) -> bool:
     """Show a player a text, if its context has room for it.
 
     Raises:
@@ -225,7 +237,7 @@ def opening(env: Environment, task: Task, rules: Rules = ALONE) -> Task:
     raise Fault(f"{env.name}: it is over before the first move")
 
 
-async def attempt(ctx: "Context", env: Environment, role: str, task: Task, index: int, rollout: Rollout | None = None, **settings: Any) -> Rollout:
+async def attempt(ctx: Asker, env: Environment, role: str, task: Task, index: int, rollout: Rollout | None = None, **settings: Any) -> Rollout:
     """Play `env`, whose one player is `role`: the rollout of that play, or `rollout` with the play behind what it holds.
 
     Its `text` is all moves, one a line, and its `answer` what the role's parser finds in them; None unless the play ended by its rules. Its keys are those
