@@ -131,15 +131,17 @@ class SelfBacktracking(Recipe):
         for depth in sorted({0, self.depth}):
             found = await self.search(ctx, tasks, depth)
             metrics[f"probe/search/depth_{depth}"] = accuracy(ctx.world, tasks, [best.answer if best else None for best in found])
-        if not self.back_share:
-            return metrics
+        return metrics | self.alarms(ctx, tasks) if self.back_share else metrics
+
+    def alarms(self, ctx: Context, tasks: Sequence[Task]) -> Metrics:
+        """How often the backtrack token is the most likely one after a wrong step, and after a right one in its place."""
         encode, contexts = ctx.policies["solver"].tokenizer.encode, []
         for task in tasks:
             (start, wrong), gold = self.wrong_step(ctx, task), ctx.world.gold(task)
             right = gold[: gold.index(self.step_end, len(start)) + len(self.step_end)]
             contexts += [[*ctx.prompt("solver", task), *encode(text)] for text in (start + wrong, right)]
         alarmed = (ctx.policies["solver"].next_logprobs(contexts).argmax(1) == encode(self.back)[0]).tolist()
-        return metrics | {"probe/back/found": fmean(alarmed[::2]), "probe/back/false_alarms": fmean(alarmed[1::2])}
+        return {"probe/back/found": fmean(alarmed[::2]), "probe/back/false_alarms": fmean(alarmed[1::2])}
 
 
 def back_example(task: Task, prompt: Sequence[int], start: Sequence[int], wrong: Sequence[int], back: Sequence[int]) -> Example:
