@@ -42,7 +42,7 @@ class SpontaneousCorrection(SelfBacktracking):
         Metric("repair/no_step", "samples", "own wrong samples of which no step is wrong, but what is missing"),
     )
 
-    taught: int = Field(10**9, ge=1)
+    taught: int = Field(10**9, ge=0)
     back_share: float = Field(0.5, ge=0.0, le=1.0)
     """Lessons with a repair for every solution."""
     masked: bool = True
