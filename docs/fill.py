@@ -2,11 +2,11 @@
 
 Made whole are docs/figures, docs/systems and docs/studies. In README.md and docs/*.md it fills places: what stands between `<!-- KIND: NAME -->` and
 `<!-- end -->`. Kinds: `file` (a file, verbatim), `output` (a file of terminal output), `variations` (the table of variations), `studies` (the table of
-studies with results), `study` (one of them, a line an arm), `states` and `counts` (how much of the catalogue is here), `families` (the families; NAME is where their pages are, seen from this one),
+studies with results), `study` (one of them, a line an arm), `quantities` (one of them, with what each quantity came to), `states` and `counts` (how much of the catalogue is here), `families` (the families; NAME is where their pages are, seen from this one),
 `comparison` (a comparison at an equal budget), `benchmark` (the table of a benchmark that is a study), `speed` (the tables of a speed benchmark), `metrics` (the numbers that runs log: of one of the tables of
 `measures.metrics`, or of all recipes), `rooms` (the packages by the floors of the import contract), `surface` (the names of
 `autotelic.__all__`), `capabilities` (what not every engine can), `bases` (the base models), `ways` (`all`: the ways of answering;
-`measured`: what they are worth), `label-free` (the tables of `benchmarks.when_label_free`, whose figure is made too), `monitors` (the monitors of `measures.alarms`).
+`measured`: what they are worth; `real`: with a real model), `label-free` (the tables of `benchmarks.when_label_free`, whose figure is made too), `monitors` (the monitors of `measures.alarms`).
 """
 
 import importlib
@@ -23,6 +23,7 @@ from autotelic.measures.metrics import TABLES, Metric
 from autotelic.studies.comparing import read_all
 from autotelic.studies.pairs import headline, pairs
 from autotelic.studies.pairs import table as arms_table
+from autotelic.studies.registry import declared, results_of
 from autotelic.studies.results import read, table
 from autotelic.systems.index import shipped
 from autotelic.systems.registry import recipes, ways
@@ -35,7 +36,7 @@ from making import bases, rooms, surface, systems  # noqa: E402 - beside this fi
 FIGURES = ROOT / "docs" / "figures"
 MADE = ("figures", "systems", "studies")
 """Folders of docs/ that hold only what is made here."""
-KINDS = "file|output|comparison|variations|study|studies|benchmark|speed|states|families|counts|metrics|rooms|surface|capabilities|bases|ways|label-free|monitors"
+KINDS = "file|output|comparison|variations|study|studies|quantities|benchmark|speed|states|families|counts|metrics|rooms|surface|capabilities|bases|ways|label-free|monitors"
 PLACE = re.compile(rf"(?s)(<!-- ({KINDS}): (\S+) -->\n).*?(<!-- end -->)")
 
 
@@ -56,6 +57,7 @@ def content(kind: str, name: str) -> str:
         "monitors": monitor_table,
         "study": systems.study_part,
         "studies": systems.studies_table,
+        "quantities": quantity_table,
         "benchmark": benchmark_table,
         "comparison": comparison_table,
         "speed": speed_tables,
@@ -94,6 +96,12 @@ def comparison_table(name: str) -> str:
     return f"{arms_table(contest, rows)}\n\n{headline(contest, pairs(contest, rows))}"
 
 
+def quantity_table(name: str) -> str:
+    """What the quantities of a study came to, by arm."""
+    study = declared()[name]
+    return table(study, read(results_of(name), study)) + "\n"
+
+
 def benchmark_table(module: str) -> str:
     """The table of a module of benchmarks that declares `RUN` and `RESULTS`."""
     sys.path.insert(0, str(ROOT))
@@ -115,10 +123,10 @@ def label_free() -> Any:
 
 
 def way_table(name: str) -> str:
-    """The ways that are here, or what `benchmarks.ways` measured of them."""
-    if name == "measured":
+    """The ways that are here, or what `benchmarks.ways` measured of them: on the shipped bases, or with a real model."""
+    if name != "all":
         sys.path.insert(0, str(ROOT))
-        found: str = importlib.import_module("benchmarks.ways").table()
+        found: str = getattr(importlib.import_module("benchmarks.ways"), {"measured": "table", "real": "real_table"}[name])()
         return found
     rows = ["| way | system | what it does | skills | by default on |", "|---|---|---|---|---|"]
     for cls in ways().values():

@@ -42,6 +42,19 @@ def changes(rollouts: Sequence[Rollout]) -> Metrics:
     }
 
 
+def rates(rollouts: Sequence[Rollout]) -> Metrics:
+    """Of rollouts with two attempts: the share of right first answers that stay right (CL), the share of wrong ones that are put right (CS), and
+    (acc2 - acc1^2) / (2 acc1 (1 - acc1)), which is one half where the second answer is an independent draw (RSS). What has no meaning, as where all first
+    answers are right, is left out."""
+    kept = [rollout.rewards["second"] for rollout in rollouts if rollout.rewards["first"]]
+    mended = [rollout.rewards["second"] for rollout in rollouts if not rollout.rewards["first"]]
+    found = {name: fmean(some) for name, some in (("kept", kept), ("mended", mended)) if some}
+    if len(found) == 2:
+        first, second = len(kept) / len(rollouts), fmean([*kept, *mended])
+        found["rss"] = (second - first**2) / (2 * first * (1 - first))
+    return found
+
+
 def answered(tasks: Sequence[Task]) -> list[Task]:
     """The tasks whose answer is known."""
     return [task for task in tasks if task.answer is not None]
