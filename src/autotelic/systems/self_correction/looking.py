@@ -13,7 +13,6 @@ from autotelic.systems.self_correction.attempts import changes, rates
 from autotelic.systems.study import Trial
 from autotelic.tasks.language import FINE
 from autotelic.types import Metrics, Rollout, Task, World
-from autotelic.worlds.chain.language import RETRY
 
 Says = Literal["again", "doubt", "trust"]
 
@@ -37,6 +36,8 @@ class SecondLook(Trial):
     """Temperature of the first answer."""
     second: float = Field(0.0, ge=0.0)
     """Temperature of the second."""
+    retry: str = "?"
+    """What asks to answer again."""
     says: Says = "again"
     """What is said between them: to answer again; that a step, drawn at random, is the first wrong one; or that none is."""
 
@@ -61,7 +62,7 @@ class SecondLook(Trial):
         """The second answers: behind the first, or to the request to mend it."""
         if self.says == "again":
             for rollout in first:
-                ctx.observe(rollout, RETRY)
+                ctx.observe(rollout, self.retry)
             await ctx.extend("solver", first, temperature=self.second)
             return list(first)
         refine = ctx.world.skill("refine").ask
