@@ -51,4 +51,11 @@ STUDY = Study(
         "score": {"recipe": "score", **GROUPS, "tasks_per_round": 8, "stage_one": 8, "retry": "Look at it again. What is the answer?"},
     },
     control="random reward",
+    finding="""\
+Not on this model. With gold labels greedy accuracy goes from .29 to .63 in eight rounds, and from the likelihood of right samples (RAFT) to .56. SRT,
+ScPO, Intuitor and RLSC raise agreement from .45 to .90 and more, and accuracy falls to .12 to .16: single samples, majorities and the best of four are
+then all about as often right as the greedy answer, since all say the same. LMSI (.32) and TTRL (.38) are not certainly better than the first weights,
+and neither is entropy alone (.32). `autotelic eval` says so beforehand: the majority of eight samples is right on .32 of the problems, and the greedy
+answer on .31. One seed each, on two cores that others used too, so that the minutes are not to be quoted.""",
+    outcome="not seen",
 )
