@@ -57,5 +57,5 @@ ScPO, Intuitor and RLSC raise agreement from .45 to .90 and more, and accuracy f
 then all about as often right as the greedy answer, since all say the same. LMSI (.32) and TTRL (.38) are not certainly better than the first weights,
 and neither is entropy alone (.32). `autotelic eval` says so beforehand: the majority of eight samples is right on .32 of the problems, and the greedy
 answer on .31. One seed each, on two cores that others used too, so that the minutes are not to be quoted.""",
-    outcome="not seen",
+    outcome="no",
 )
