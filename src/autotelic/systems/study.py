@@ -103,6 +103,8 @@ class Study(Comparison):
     """The arm that every other is compared with, seed by seed."""
     against: Mapping[str, str | None] = field(default_factory=dict)
     """Arms that have another control, or none, as where they start from another base."""
+    seeds: int = 3
+    """How many seeds every arm has at least, in the rows that stand beside the study. With fewer than three its outcome is no more than "no"."""
     finding: str = ""
     """What was seen, in honest words, with what was tried where it was not seen; Markdown."""
     outcome: StudyOutcome | None = None

@@ -51,6 +51,7 @@ STUDY = Study(
         "score": {"recipe": "score", **GROUPS, "tasks_per_round": 8, "stage_one": 8, "retry": "Look at it again. What is the answer?"},
     },
     control="random reward",
+    seeds=1,
     finding="""\
 Not on this model. With gold labels greedy accuracy goes from .29 to .63 in eight rounds, and from the likelihood of right samples (RAFT) to .56. SRT,
 ScPO, Intuitor and RLSC raise agreement from .45 to .90 and more, and accuracy falls to .12 to .16: single samples, majorities and the best of four are
