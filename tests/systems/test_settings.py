@@ -53,6 +53,7 @@ IDLE: dict[str, str] = {
 IDLE_OF: dict[str, dict[str, str]] = {
     "b-star": {"sampling.temperature": "is the probe's: `temperatures` and `temperature` are those of training"},
     "self-backtracking": dict.fromkeys(("sampling.temperature", "sampling.stop"), "is the probe's: the tries of a search have their own"),
+    "critique-in-the-loop": {"slack": "is how many numbers a refinement may lack, and here none lacks as many"},
     "spiral": {
         "objective.staleness": "lets older samples in, and there are none",
         "objective.allow_off_policy": "lets texts in that nobody sampled, and there are none",
@@ -69,6 +70,8 @@ BASE: dict[str, dict[str, Any]] = {
     "r-zero": {"asking_steps": 1, "steps": 1},
     "rest-mcts": {"search": {"iterations": 12, "gate": 2.0}, "model": "chain-range", "tasks": "chain?ops=4-6"},
     "spc": {"tasks_per_round": 12},
+    "critic-cot": {"tasks_per_round": 8, "sampling": {"temperature": 1.5}, "critiques": {"temperature": 1.5}, "refinements": {"temperature": 1.5}},
+    "critique-in-the-loop": {"tasks_per_round": 8, "sampling": {"temperature": 1.5}, "critiques": {"temperature": 1.5}},
     "exit": {"replay": 0.9, "least": 1},
     "spiral": {"tasks_per_round": 12, "tasks": "games?play=kuhn"},
     "spice": {"tasks_per_round": 6, "sampling": {"temperature": 1.3}},
@@ -153,6 +156,7 @@ BESIDE: dict[tuple[str, str], dict[str, Any]] = {
     ("self-rewarding", "updates.batch_size"): {"updates": {"batch_size": 3}, "tasks_per_round": 12},
 }
 OTHER: dict[tuple[str, str], Any] = {
+    ("critic-cot", "votes"): 1,
     ("*", "optimizer.learning_rate"): 7e-4,
     ("*", "optimizer.precision"): "bf16",  # "fp32" is what "auto" is for a tiny model
     ("*", "max_tokens"): 12,

@@ -39,8 +39,8 @@ class Criticized(NamedTuple):
     catalogue=(290,),
     proxy="label/kept",
     needs_answers=True,
-    model="slips",
-    tasks="slips",
+    model="chain-skills",
+    tasks="chain-skills",
 )
 class CriticCoT(Recipe):
     """Critiques are learned that call right attempts right, and of wrong ones name a step from which the refinement comes out right.
