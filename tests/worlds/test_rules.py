@@ -20,7 +20,7 @@ def test_a_rule_puts_its_digit_behind_every_digit() -> None:
     assert applied(7, "352") == "375727"
     assert opened().solve("k352=") == applied(rule("k"), "352") == opened().solve("k17=1777;k352=") == opened().solve("Dk352=")
     assert read("a12=1020;a3=") == ("a", "3")
-    with pytest.raises(DataError, match="no problem of rules"):
+    with pytest.raises(DataError, match="not a problem of rules"):
         read("a12=1020;")
 
 

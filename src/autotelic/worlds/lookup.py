@@ -1,8 +1,7 @@
 """Search over a small corpus in several hops: a task opens an environment in which a player asks for facts, one at a time, and then answers.
 
 The player is first shown a question such as 'klxc=': property c of what the link x of kl leads to. `?klx` asks for the link x of kl, and what it is shown
-is its value and a colon, 'op:'; `?opc` asks for a property, '7:'; `#7` answers and ends the play. A source may fail, '!:', or lie. What may be won at
-most is in `best`.
+is its value and a colon, 'op:'; `?opc` asks for a property, '7:'; `#7` answers and ends the play. A source may fail, '!:', or lie.
 """
 
 import random

@@ -51,7 +51,7 @@ def read(prompt: str) -> tuple[str, str]:
     """
     found = _PROBLEM.fullmatch(prompt.rpartition(";")[2].removeprefix("D"))
     if found is None:
-        raise DataError(f"no problem of rules in the prompt {prompt[:80]!r}")
+        raise DataError(f"not a problem of rules: {prompt[:80]!r}")
     return found[1], found[2]
 
 
