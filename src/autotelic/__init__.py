@@ -7,7 +7,7 @@ for, so that `import autotelic` stays light. Types of them are in `__init__.pyi`
 from importlib import import_module
 from typing import Any
 
-__version__ = "0.2.0"
+__version__ = "0.3.0"
 
 from autotelic import moved
 
