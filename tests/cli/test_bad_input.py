@@ -48,7 +48,7 @@ def model(policy: Callable[..., Policy], tmp_path: Path) -> Path:
         (["srt", "group_size.x=1"], ["group_size"]),
         (["srt", "sampling.temperature=hot"], ["sampling.temperature = 'hot'", "valid number"]),
         (["srt", "gate=off"], ["gate = 'off'"]),
-        (["srt", "engine=vlm"], ["engine = 'vlm'", "known: auto, native, torch"]),
+        (["srt", "engine=vlm"], ["engine = 'vlm'", "did you mean 'vllm'"]),
         (["srt", "objective.kl_estimator=k1"], ["objective.kl_estimator = 'k1' has an expected gradient of 0 as a term of a loss"]),
         (["srt", "objective.delta=1.1"], ["objective.delta = 1.1 belongs to the surrogate 'clip', and must be above 1 + clip_high = 1.28"]),
         (["spin", "objective.kind=logistic"], ["objective.kind = 'logistic'", "'sigmoid', 'hinge'"]),

@@ -55,6 +55,7 @@ IDLE_OF: dict[str, dict[str, str]] = {
     "self-backtracking": dict.fromkeys(("sampling.temperature", "sampling.stop"), "is the probe's: the tries of a search have their own"),
     "critique-in-the-loop": {"slack": "is how many numbers a refinement may lack, and here none lacks as many"},
     "spiral": {
+        "rules.seconds": "is how long an environment may take, and none here hangs",
         "objective.staleness": "lets older samples in, and there are none",
         "objective.allow_off_policy": "lets texts in that nobody sampled, and there are none",
     },

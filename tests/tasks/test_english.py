@@ -193,7 +193,7 @@ def test_words_of_ones_own_and_what_is_refused(tmp_path: Path) -> None:
             plan({"recipe": "self-rewarding", "tasks": str(file), "texts": given})
     with pytest.raises(
         SettingError,
-        match="recipe 'self' needs the skill 'critique', which the world 'addition' lacks; it runs on chain, chain-skills, habits, on worlds in English",
+        match="recipe 'self' needs the skill 'critique', which the world 'addition' lacks; it runs on chain, chain-skills, habits, slips, on worlds in English",
     ):
         plan({"recipe": "self", "tasks": "addition"})
     with pytest.raises(SettingError, match="recipe 'sqlm' needs the skill 'propose', which the world 'addition' lacks"):

@@ -169,7 +169,7 @@ def test_the_words_of_every_skill():
         "critique": "C3+4=3+4=7;#7:", "judge": "J3+4=3+4=7;#7:", "score": "J3+4=3+4=7;#7:0=", "refine": "R3+4=3+4=8;#8:1=",
         "sneak": "S3+4=3+4=7;#7:1=", "continue": "3+4=3+4=", "explain": "E3+4=7:", "propose": "@",
     }  # fmt: skip
-    assert set(asked) == set(NAMES) == set(open_world("chain").language)
+    assert set(asked) == set(open_world("chain").language) < set(NAMES)
     assert world.skill("score").ask("3+4=", "#7", None) == "J3+4=#7:?="
     read = {"critique": "3+4=7;#0", "judge": "3+4=7;#5", "score": "#3", "refine": "3+4=7;#7", "sneak": "3+4=8;", "continue": "7;#7", "explain": "#7"}
     assert {name: world.skill(name).read(text) for name, text in read.items()} == {
